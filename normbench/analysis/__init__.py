@@ -1,0 +1,1 @@
+"""Run folders -> statistics -> a comparison: pure numbers, no torch."""

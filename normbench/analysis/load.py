@@ -1,0 +1,76 @@
+"""Folders -> records; what cannot be read is named, never a crash."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from normbench.analysis.compare import Comparison, compare
+from normbench.analysis.select import runs, select
+from normbench.errors import ConfigError
+from normbench.runs.folder import RecordError, RunFolder, printable, read_record, survey
+
+_MOST_NAMED = 5  # of one kind; a thousand half-made folders should not bury the table
+
+
+def compare_runs(paths: Sequence[Path], where: Sequence[str] = ()) -> tuple[Comparison, list[str]]:
+    """The comparison of the runs in or below `paths` that fit each `key=value` of `where`, and notes for the reader.
+
+    Raises ConfigError: no such folder, no finished run, a bad `where`, runs that differ in more than norm and seed.
+    """
+    records, notes = load_records(paths)
+    if not records:
+        places = ", ".join(printable(path) for path in paths)
+        raise ConfigError("\n".join([f"no finished run in {places}; make one: normbench train --norm gn", *notes]))
+    chosen = select(records, where)
+    comparison, more = compare(chosen)
+    return comparison, notes + more
+
+
+def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records in or below `paths`, diverged runs included, and notes on all folders without a good one."""
+    found = survey(paths)
+    records: list[dict[str, Any]] = []
+    unfinished, damaged = [], []
+    foreign = [printable(path) for path in found.foreign]
+    for folder in found.runs:
+        try:
+            records.append(read_record(folder))
+        except RecordError as error:
+            if not _is_missing(folder.record):
+                damaged.append(str(error))
+            elif _is_ours(folder):
+                unfinished.append(printable(folder.path))
+            else:
+                foreign.append(printable(folder.path))
+    notes = []
+    if unfinished:
+        way_on = "the command that began one goes on with it"
+        notes.append(f"unfinished, left out: {runs(len(unfinished))}: {_named(unfinished)}; {way_on}")
+    notes += [f"left out: {error}" for error in damaged[:_MOST_NAMED]]
+    if len(damaged) > _MOST_NAMED:
+        notes.append(f"left out: {len(damaged) - _MOST_NAMED:,} more records that cannot be read")
+    if foreign:
+        notes.append(f"no run of normbench in: {_named(foreign)}")
+    return records, notes
+
+
+def _is_missing(record: Path) -> bool:
+    try:
+        return not record.exists()
+    except OSError:  # not allowed to look
+        return False
+
+
+def _is_ours(folder: RunFolder) -> bool:
+    """Whether a folder without a record was begun by us: other tools write a config.yaml too."""
+    try:
+        config = folder.config.read_bytes()
+    except OSError:
+        return folder.checkpoint.exists()
+    keys = {line.partition(b":")[0] for line in config.splitlines()}
+    return {b"norm", b"train", b"seeds"} <= keys
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

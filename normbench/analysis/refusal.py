@@ -1,0 +1,58 @@
+"""Why some runs are not compared, and how to choose among them."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from normbench.analysis.select import Record, counted, show_value
+from normbench.errors import ConfigError
+
+Group = tuple[Sequence[Record], Mapping[str, Any]]
+"""Runs under one recipe, and the recipe by dotted key."""
+
+_ABSENT = "not set"
+
+
+def refusal(groups: Sequence[Group]) -> ConfigError:
+    """The differing keys with the values found and how many runs have each, and the options that choose one group."""
+    lines = ["these runs differ in more than norm and seed, so they are not compared:"]
+    experiments = counted(record["experiment"] for records, _ in groups for record in records)
+    if len({record["experiment"] for records, _ in groups for record in records}) > 1:
+        lines.append(f"  experiment: {experiments}")
+    for key in _differing(groups):
+        values = (_shown(recipe, key) for records, recipe in groups for _ in records)
+        lines.append(f"  {key}: {counted(values)}")
+    lines.append(f"choose with {' or '.join(_ways(groups))}, or give the folders of the runs you mean")
+    return ConfigError("\n".join(lines))
+
+
+def _differing(groups: Sequence[Group]) -> list[str]:
+    keys = dict.fromkeys(key for _, recipe in groups for key in recipe)
+    return [key for key in keys if len({_shown(recipe, key) for _, recipe in groups}) > 1]
+
+
+def _shown(recipe: Mapping[str, Any], key: str) -> str:
+    return show_value(recipe[key], key) if key in recipe else _ABSENT
+
+
+def _ways(groups: Sequence[Group]) -> list[str]:
+    """An experiment chooses a group if all its runs are in it; otherwise the keys that tell the largest group."""
+    owners: dict[str, set[int]] = {}
+    for index, (records, _) in enumerate(groups):
+        for record in records:
+            owners.setdefault(record["experiment"], set()).add(index)
+    clean = [f"--experiment {shlex.quote(name)}" for name, owner in sorted(owners.items()) if len(owner) == 1]
+    return clean[:4] or [_where(groups)]
+
+
+def _where(groups: Sequence[Group]) -> str:
+    _, wanted = max(groups, key=lambda group: len(group[0]))
+    rivals = [recipe for _, recipe in groups if recipe is not wanted]
+    keys = [key for key in _differing(groups) if key in wanted]
+    options = []
+    while rivals and keys:
+        best = min(keys, key=lambda key: sum(_shown(rival, key) == _shown(wanted, key) for rival in rivals))
+        keys.remove(best)
+        rivals = [rival for rival in rivals if _shown(rival, best) == _shown(wanted, best)]
+        options.append(f"--where {shlex.quote(f'{best}={_shown(wanted, best)}')}")
+    return " ".join(options) or "--where"

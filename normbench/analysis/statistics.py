@@ -1,0 +1,47 @@
+"""Statistics of a metric over runs: pure functions of numbers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What n values say about their mean, in the values' unit. What cannot be computed is None.
+
+    `why_undefined` says why there is no interval; it is None where there is one.
+    """
+
+    n: int
+    mean: float | None
+    std: float | None
+    low: float | None
+    high: float | None
+    why_undefined: str | None
+
+
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """The mean of independent values [n] and its two-sided interval by Student's t.
+
+    mean ± t(n − 1, (1 + confidence) / 2) · std / sqrt(n), with std² = Σ (x − mean)² / (n − 1). Exact for normally
+    distributed values. Student (1908), The probable error of a mean, Biometrika 6(1).
+
+    One value has a mean only. Raises ValueError for a value that is not finite, or confidence outside (0, 1).
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
+    n = len(values)
+    if n == 0:
+        return Estimate(0, None, None, None, None, "no finished run")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"values must be finite: {list(values)}")
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Estimate(1, mean, None, None, None, "one run: no interval")
+    from scipy.special import stdtrit  # scipy.stats has it too, but takes a second to import
+
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * std / math.sqrt(n)
+    return Estimate(n, mean, std, mean - half, mean + half, None)

@@ -1,0 +1,213 @@
+"""The command line: parse, call one function, print, exit."""
+
+import json
+import shlex
+import sys
+import tempfile
+import traceback
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import normbench
+from normbench.errors import Interrupted, NormbenchError, RunError
+
+app = typer.Typer(
+    help="Which normalization layer should my small network use, under my batch size and my budget, "
+    "and is the difference real?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
+Norm = Annotated[str | None, typer.Option("--norm", "-n", help="bn, gn, ln, ln-chw, in or none.")]
+Groups = Annotated[
+    int | None, typer.Option("--groups", "-g", help="Groups of gn: they must divide every channel count.")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
+Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
+Overrides = list[tuple[str, Any, str]]
+
+
+class TableFormat(StrEnum):
+    table = "table"
+    md = "md"
+    csv = "csv"
+    json = "json"
+    latex = "latex"
+
+
+class SummaryFormat(StrEnum):
+    table = "table"
+    json = "json"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"normbench {normbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: [bold]normbench train --norm gn --data synthetic[/bold]")
+def train(
+    norm: Norm = None,
+    config: Config = "default",
+    groups: Groups = None,
+    seed: Annotated[int | None, typer.Option("--seed", "-s", help="Seeds init, order, augmentation, dropout.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="At most 20 under the budget.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", "-b")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="The base learning rate.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder or synthetic.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    results: Results = Path("results"),
+    set_: Set = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew what is finished or half done.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train one run: one norm, one seed, one recipe. Run again, it goes on where it was stopped."""
+    overrides = _set_overrides(set_) + _given(
+        ("norm.kind", norm, "--norm"),
+        ("norm.num_groups", groups, "--groups"),
+        ("seeds", None if seed is None else [seed], "--seed"),
+        ("train.epochs", epochs, "--epochs"),
+        ("train.batch_size", batch_size, "--batch-size"),
+        ("train.optimizer.lr", lr, "--lr"),
+        ("data.source", data, "--data"),
+        ("data.dir", None if data_dir is None else str(data_dir), "--data-dir"),
+    )
+    from normbench.config import load_config
+    from normbench.present.live import follow, print_result
+    from normbench.present.pictures import draw_run
+    from normbench.runs.execute import execute, folder_of
+    from normbench.runs.folder import read_record
+    from normbench.runs.registries import REGISTRIES
+
+    resolved = load_config(config, REGISTRIES, overrides)
+    console = _console(stderr=False)
+    folder = folder_of(resolved, results)
+    if folder.is_finished and not restart:
+        record = read_record(folder)
+        console.print(f"{folder.path} is finished already; --restart trains it again.", soft_wrap=True, highlight=False)
+    else:
+        say = (lambda text: None) if quiet else _say
+        events = execute(resolved, results, device, restart=restart, say=say, draw=draw_run)
+        try:
+            record = follow(events, console, quiet=quiet)
+        except Interrupted as stop:
+            command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
+            raise Interrupted(f"{stop}\nto go on: {command}") from stop
+    print_result(record, folder.path, console)
+    if record["status"] == "diverged":
+        where = record["diverged"]
+        raise RunError(
+            f"the run diverged: the loss was {where['loss']} in epoch {where['epoch']}, step {where['step']}; "
+            f"it is recorded as such in {folder.record}. A lower learning rate (--lr) usually helps."
+        )
+
+
+@app.command(epilog="Example: [bold]normbench summary --norm gn --groups 8[/bold]")
+def summary(
+    norm: Norm = None,
+    config: Config = "default",
+    groups: Groups = None,
+    set_: Set = None,
+    format_: Annotated[SummaryFormat, typer.Option("--format", "-f", help="table or json.")] = SummaryFormat.table,
+) -> None:
+    """The network with a norm: layers, parameters, multiply-adds, receptive field, budget. Needs no data."""
+    from normbench.config import load_config
+    from normbench.models.summary import summarize
+    from normbench.norms import norm_label
+    from normbench.present.network import print_summary
+    from normbench.runs.registries import REGISTRIES, build_network
+
+    overrides = _set_overrides(set_) + _given(("norm.kind", norm, "--norm"), ("norm.num_groups", groups, "--groups"))
+    resolved = load_config(config, REGISTRIES, overrides)
+    found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
+    label = norm_label(resolved.norm.name, resolved.norm.options)
+    if format_ is SummaryFormat.json:
+        print(json.dumps({"label": label} | found.as_dict(), indent=2))
+    else:
+        print_summary(found, label, _console(stderr=False))
+
+
+@app.command(epilog="Example: [bold]normbench compare results/default --format md[/bold]")
+def compare(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of runs.", show_default="results")] = None,
+    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
+    ] = None,
+    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
+    quiet: Quiet = False,
+) -> None:
+    """The metrics table over the runs that are there: a row a norm, means and 95 % intervals over seeds."""
+    from normbench.analysis.load import compare_runs
+    from normbench.present.comparison import comparison_table
+    from normbench.present.tables import render
+
+    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
+    comparison, notes = compare_runs(paths or [Path("results")], conditions)
+    render(comparison_table(comparison), format_, _console(stderr=False))
+    if not quiet:
+        for note in notes:
+            _say(f"note: {note}")
+
+
+def _given(*options: tuple[str, Any, str]) -> Overrides:
+    """The overrides among the short flags: those that were given."""
+    return [
+        (key, value, f"{flag} {value[0] if isinstance(value, list) else value}")
+        for key, value, flag in options
+        if value is not None
+    ]
+
+
+def _set_overrides(assignments: list[str] | None) -> Overrides:
+    overrides: Overrides = []
+    for text in assignments or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r}: expected key=value, e.g. train.lr=0.05", param_hint="--set")
+        overrides.append((key.strip(), value, f"--set {text}"))
+    return overrides
+
+
+def _console(*, stderr: bool) -> Console:
+    return Console(stderr=stderr)
+
+
+def _say(text: str) -> None:
+    _console(stderr=True).print(text, style="dim", highlight=False, soft_wrap=True, markup=False)
+
+
+def main() -> None:
+    """The entry point: whatever a user can mend is one message and an exit code, a bug is a log file."""
+    try:
+        app(prog_name="normbench")
+    except NormbenchError as error:
+        _console(stderr=True).print(f"normbench: {error}", highlight=False, soft_wrap=True, markup=False)
+        sys.exit(error.exit_code)
+    except Exception:
+        with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:
+            log.write(f"normbench {normbench.__version__}: {shlex.join(sys.argv)}\n\n{traceback.format_exc()}")
+        print(f"normbench: this is a bug in normbench; please report it with {log.name}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,89 @@
+"""A choice's name and options, checked against the function that the registry holds under the name."""
+
+import inspect
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from normbench.config.messages import describe, shown
+from normbench.config.schema import Choice, Registry
+from normbench.errors import unknown_name
+from normbench.yaml_lines import Exponent, KeyPath, Located, Problem
+
+
+def resolve_choice(
+    node: Located, path: KeyPath, what: str, label: str, registry: Registry, problems: list[Problem]
+) -> Choice | None:
+    """The choice with all its options, or None after adding what is wrong to `problems`.
+
+    `what` names the kind of thing in messages ("norm"), `label` is the key that holds the name ("kind").
+    """
+    given: dict[str, Located] = node.value if isinstance(node.value, dict) else {label: node}
+    other_label = "name" if label == "kind" else "kind"
+    if other_label in given:
+        wrong = given[other_label].place
+        problems.append(Problem(wrong, path, f"the {what} is named by the key {label!r}, not {other_label!r}"))
+        return None
+    chosen = given.get(label)
+    if chosen is None:
+        text = f"the key {label!r} is missing; it names the {what}: {', '.join(registry)}"
+        problems.append(Problem(node.place, path, text))
+        return None
+    name = chosen.value.text if isinstance(chosen.value, Exponent) else chosen.value
+    if not isinstance(name, str) or name not in registry:
+        at = (*path, label) if chosen is not node else path
+        problems.append(Problem(chosen.place, at, _not_a_name(chosen, what, label, registry)))
+        return None
+    known = options_of(registry[name])
+    before = len(problems)
+    for key in given:
+        if key not in known and key != label:
+            problems.append(Problem(given[key].place, (*path, key), _unknown_option(key, what, name, registry)))
+    options = {}
+    for key, parameter in known.items():
+        place = given[key].place if key in given else chosen.place
+        value = given[key].plain() if key in given else parameter.default
+        if value is inspect.Parameter.empty:
+            problems.append(Problem(place, path, f"{name} needs the option {key!r}"))
+            continue
+        try:
+            options[key] = _validated(value, parameter.annotation)
+        except ValidationError as error:
+            problems.append(Problem(place, (*path, key), describe(error.errors(), value)))
+    return Choice(name, options) if len(problems) == before else None
+
+
+def options_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a registry's function, in their order."""
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def _validated(value: Any, annotation: Any) -> Any:
+    """`value` as `annotation` wants it, strictly; as in JSON, an int will do for a float and a list for a tuple."""
+    wanted = Any if annotation is inspect.Parameter.empty else annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(wanted, config=ConfigDict(strict=True, allow_inf_nan=False))
+    try:
+        return adapter.validate_json(json.dumps(value))
+    except ValidationError:
+        if isinstance(value, Exponent):
+            with suppress(ValidationError):
+                return adapter.validate_python(value.text)
+        raise
+
+
+def _not_a_name(chosen: Located, what: str, label: str, registry: Registry) -> str:
+    if isinstance(chosen.value, str):
+        return unknown_name(what, chosen.value, registry)
+    form = f"a name, or a mapping with {label!r} and options"
+    return f"must be {form}; known names: {', '.join(registry)}; found {shown(chosen.plain())}"
+
+
+def _unknown_option(key: str, what: str, name: str, registry: Registry) -> str:
+    known = options_of(registry[name])
+    others = [other for other, function in registry.items() if key in options_of(function)]
+    text = unknown_name(f"{name} option", key, known) if known else f"unknown {name} option {key!r}: {name} has none"
+    return f"{text}; {what} {', '.join(others)} has {key!r}" if others else text

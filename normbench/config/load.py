@@ -1,0 +1,155 @@
+"""A config file and the command line's overrides -> a frozen `Config`, or all that is wrong with them at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from normbench.config.choices import resolve_choice
+from normbench.config.files import find_config, merge, read_layers, shipped_configs
+from normbench.config.messages import describe, shown
+from normbench.config.overrides import override_tree
+from normbench.config.schema import AUGMENT, CHOICES, SECTIONS, SOURCE, Choice, Config, Registry
+from normbench.errors import ConfigError, unknown_name
+from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted, located
+
+
+def load_config(
+    source: str | Path | None,
+    registries: Mapping[str, Registry],
+    overrides: Sequence[tuple[str, Any, str]] = (),
+) -> Config:
+    """The config that `source` holds, with `overrides` on top, complete: each choice has all its options.
+
+    `source` is a path or the name of a shipped config; None is the shipped `default`.
+    `registries` has the keys norm, model, data.source, data.augment, train.optimizer and train.schedule.
+    An override is (dotted key, value, the flag it came from); text is read as YAML, except where the config holds text.
+    Raises ConfigError with a line per problem.
+    """
+    problems: list[Problem] = []
+    tree = located(Config().to_dict(), Place("the built-in defaults"))
+    try:
+        layers = _layers(source, problems)
+    except ConfigError as error:  # without a file there is nothing to check the rest against
+        raise ConfigError("\n".join([*_lines(problems), str(error)])) from None
+    for layer in layers:
+        tree = merge(tree, layer)
+    tree = merge(tree, override_tree(overrides, problems))
+    config = _validated(tree, registries, problems)
+    if config is None or problems:
+        raise ConfigError("\n".join(_lines(problems)))
+    return config
+
+
+def _lines(problems: Sequence[Problem]) -> list[str]:
+    in_order = sorted(problems, key=lambda problem: (problem.place.origin, problem.place.line or 0))
+    return list(dict.fromkeys(str(problem) for problem in in_order))
+
+
+def _layers(source: str | Path | None, problems: list[Problem]) -> list[Located]:
+    if source is None and "default" not in shipped_configs():
+        return []
+    return read_layers(find_config("default" if source is None else source), problems)
+
+
+def _validated(tree: Located, registries: Mapping[str, Registry], problems: list[Problem]) -> Config | None:
+    plain = tree.plain()
+    for path, choice in _resolved_choices(tree, registries, problems):
+        section = plain
+        for key in path[:-1]:
+            section = section[key]
+        section[path[-1]] = choice
+    _check_source(tree, registries["data.source"], problems)
+    _check_epochs(tree, problems)
+    try:
+        return Config.model_validate(plain)
+    except ValidationError as error:
+        problems.extend(_problems_of(error, tree))
+        return None
+
+
+def _resolved_choices(
+    tree: Located, registries: Mapping[str, Registry], problems: list[Problem]
+) -> Iterable[tuple[KeyPath, Choice | tuple[Choice, ...]]]:
+    """Each choice's place in the config and what belongs there; a stand-in where it is wrong, as that is reported."""
+    stand_in = Choice("")
+    for path, label in CHOICES.items():
+        if not _is_in_section(tree, path):
+            continue
+        choice = resolve_choice(tree.find(path), path, str(path[-1]), label, registries[dotted(path)], problems)
+        yield path, choice or stand_in
+    if not _is_in_section(tree, AUGMENT):
+        return
+    augment = tree.find(AUGMENT)
+    if not isinstance(augment.value, list):
+        text = f"must be a list of augmentations, such as [flip], found {shown(augment.plain())}"
+        problems.append(Problem(augment.place, AUGMENT, text))
+        yield AUGMENT, ()
+        return
+    registry = registries[dotted(AUGMENT)]
+    choices = [
+        resolve_choice(item, (*AUGMENT, index), "augmentation", "name", registry, problems)
+        for index, item in enumerate(augment.value)
+    ]
+    yield AUGMENT, tuple(choice or stand_in for choice in choices)
+
+
+def _is_in_section(tree: Located, path: KeyPath) -> bool:
+    """Whether all that leads to `path` is a mapping; if not, the schema says so. (The defaults hold every key.)"""
+    return isinstance(tree.find(path[:-1]).value, dict)
+
+
+def _check_source(tree: Located, registry: Registry, problems: list[Problem]) -> None:
+    source = tree.find(SOURCE)
+    if _is_in_section(tree, SOURCE) and isinstance(source.value, str) and source.value not in registry:
+        problems.append(Problem(source.place, SOURCE, unknown_name("data source", source.value, registry)))
+
+
+def _check_epochs(tree: Located, problems: list[Problem]) -> None:
+    """The budget. Checked here, not in the schema, so that it is reported together with everything else."""
+    path, limit = ("train", "epochs"), ("budget", "max_epochs")
+    if not (_is_in_section(tree, path) and _is_in_section(tree, limit)):
+        return
+    epochs, most = tree.find(path), tree.find(limit).value
+    if type(epochs.value) is int and type(most) is int and epochs.value > most >= 1:
+        text = (
+            f"{shown(epochs.value)} epochs are over the budget of {shown(most)} (budget.max_epochs); train for fewer, "
+            "or lift the budget with 'budget: {max_epochs: null}'"
+        )
+        problems.append(Problem(epochs.place, path, text))
+
+
+def _problems_of(error: ValidationError, tree: Located) -> list[Problem]:
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
+    for details in error.errors():
+        by_path.setdefault(details["loc"], []).append(details)
+    return [Problem(tree.find(path).place, path, _sentence(path, details, tree)) for path, details in by_path.items()]
+
+
+def _sentence(path: KeyPath, details: Sequence[ErrorDetails], tree: Located) -> str:
+    found, kind = tree.find(path), details[0]["type"]
+    if kind == "extra_forbidden":
+        return _unknown_key(tuple(map(str, path)), found.place)
+    if kind == "model_type":
+        section = SECTIONS[path]
+        return f"must be a mapping with some of {', '.join(section.model_fields)}; found {shown(found.plain())}"
+    return describe(details, found.plain())
+
+
+def _unknown_key(path: tuple[str, ...], place: Place) -> str:
+    key = path[-1]
+    known = list(SECTIONS[path[:-1]].model_fields)
+    if path == ("extends",):
+        return "can stand only in a file; on the command line, name the file to start from as the config"
+    if len(path) == 1 and place.line is not None:
+        known.append("extends")
+    homes = [dotted((*section, key)) for section, model in SECTIONS.items() if key in model.model_fields]
+    text = unknown_name("key", key, known)
+    if homes:
+        return f"{text}; the key of that name is {homes[0]}"
+    nested = tuple(key.split("."))
+    if nested[-1] in getattr(SECTIONS.get(nested[:-1]), "model_fields", ()):
+        return f"{text}; in a file, write {nested[-1]!r} below {'.'.join(nested[:-1])!r}, indented"
+    return text

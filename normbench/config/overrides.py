@@ -1,0 +1,49 @@
+"""The command line's `--set key=value` and short flags as a tree of located values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from normbench.config.files import merge
+from normbench.config.schema import CHOICES
+from normbench.errors import ConfigError
+from normbench.yaml_lines import KeyPath, Located, Place, Problem, located, parse_yaml
+
+# Short forms for what people change most; in a file the whole key is written.
+ALIASES: Mapping[str, str] = {f"train.{key}": f"train.optimizer.{key}" for key in ("lr", "momentum", "weight_decay")}
+
+# Text in the config is taken as typed: a folder may be called `2024`, `no` or `[a]`.
+_TEXT_KEYS = {("name",), ("data", "source"), ("data", "dir"), *((*path, label) for path, label in CHOICES.items())}
+_NULL = {"", "~", "null"}
+
+
+def override_tree(overrides: Sequence[tuple[str, Any, str]], problems: list[Problem]) -> Located:
+    """All overrides as one mapping; of two with the same key the later counts."""
+    tree = Located({}, Place("the command line"))
+    for key, value, origin in overrides:
+        full_key = ALIASES.get(key, key)
+        path = tuple(full_key.split("."))
+        place = Place(origin)
+        try:
+            node = _read(path, value, place, problems)
+        except ConfigError as error:
+            text = str(error).removeprefix(f"{origin}: ")
+            problems.append(Problem(place, path, f"{text} (text with special signs needs quotes)"))
+            continue
+        if node is not None:
+            for part in reversed(path):
+                node = Located({part: node}, place)
+            tree = merge(tree, node, drop_options=False)
+    return tree
+
+
+def _read(path: KeyPath, value: Any, place: Place, problems: list[Problem]) -> Located | None:
+    if not isinstance(value, str):
+        return located(value, place)
+    is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
+    if path in _TEXT_KEYS and not is_quoted:
+        return Located(None if value in _NULL else value, place)
+    before = len(problems)
+    node = parse_yaml(value, place.origin, problems, at=path, has_lines=False)
+    if node is None and len(problems) == before:
+        return Located(None, place)
+    return node

@@ -1,0 +1,139 @@
+"""What a config holds: types, ranges and defaults.
+
+This is the one place of the defaults (those of a choice's options are its function's); `configs/default.yaml` follows.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from normbench.yaml_lines import Exponent, KeyPath
+
+Registry = Mapping[str, Callable[..., object]]
+"""name -> function; the function's keyword-only parameters are the options of the name."""
+
+MAX_SEED = 2**63 - 1
+
+# Where a config chooses from a registry, and the key that holds the name there.
+CHOICES: Mapping[KeyPath, str] = {
+    ("norm",): "kind",
+    ("model",): "name",
+    ("train", "optimizer"): "name",
+    ("train", "schedule"): "name",
+}
+AUGMENT = ("data", "augment")
+SOURCE = ("data", "source")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A name from a registry with its options; after `load_config` every option is there, defaults filled in."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _as_written(value: Any) -> Any:
+    return value.text if isinstance(value, Exponent) else value
+
+
+def _list_as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError(
+            "must be 1 to 64 letters (a-z, A-Z), digits, '.', '_' or '-' and begin with a letter or digit, "
+            "because it names a folder"
+        )
+    return name
+
+
+def _some_and_unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    twice = [seed for index, seed in enumerate(seeds) if seed in seeds[:index]]
+    if twice:
+        raise ValueError(f"each seed may stand only once, and {twice[0]} stands twice")
+    if not seeds:
+        raise ValueError("must hold at least one seed")
+    return seeds
+
+
+Text = Annotated[str, BeforeValidator(_as_written)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(_Section):
+    """Which images, how they are augmented, and on which of them a run is measured."""
+
+    source: Text = "cifar10"
+    dir: Text | None = None
+    urls: Annotated[tuple[Text, ...], BeforeValidator(_list_as_tuple)] = ()
+    augment: tuple[Choice, ...] = (Choice("flip"), Choice("translate"))
+    evaluate_on: Literal["test", "val"] = "test"
+
+
+class TrainConfig(_Section):
+    """The recipe."""
+
+    epochs: Annotated[int, Field(ge=1)] = 20
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    optimizer: Choice = Choice("muon")
+    schedule: Choice = Choice("linear")
+
+
+class Budget(_Section):
+    """The rules of the game; None lifts one."""
+
+    max_parameters: Annotated[int, Field(ge=1)] | None = 49_999
+    max_epochs: Annotated[int, Field(ge=1)] | None = 20
+
+
+class Config(_Section):
+    """An experiment: one norm, one model, one recipe, and its seeds."""
+
+    name: Annotated[Text, AfterValidator(_folder_name)] = "default"
+    norm: Choice = Choice("bn")
+    model: Choice = Choice("reference")
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_list_as_tuple), AfterValidator(_some_and_unique)] = (0,)
+    budget: Budget = Budget()
+
+    @property
+    def seed(self) -> int:
+        """The seed of a config of one run; of an experiment's, the first."""
+        return self.seeds[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for YAML or JSON; `load_config` of it, written to a file, gives an equal config."""
+        plain: dict[str, Any] = _plain(self, ())
+        return plain
+
+
+SECTIONS: Mapping[KeyPath, type[_Section]] = {
+    (): Config,
+    ("data",): DataConfig,
+    ("train",): TrainConfig,
+    ("budget",): Budget,
+}
+
+
+def _plain(value: Any, path: KeyPath) -> Any:
+    if isinstance(value, BaseModel):
+        return {key: _plain(getattr(value, key), (*path, key)) for key in type(value).model_fields}
+    if isinstance(value, Choice):
+        return {CHOICES.get(path, "name"): value.name, **{key: _plain(item, ()) for key, item in value.options.items()}}
+    if isinstance(value, Mapping):
+        return {key: _plain(item, path) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item, path) for item in value]
+    return value

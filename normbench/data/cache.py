@@ -1,0 +1,155 @@
+"""Decoded images kept on disk as one safetensors file per input, checked by fingerprint whenever they are read."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from normbench.data.types import Dataset, Found, RawData, Say, Split, fingerprint
+from normbench.errors import DataError
+
+FORMAT = "1"  # raise it whenever what is written, or how a source decodes its input, changes
+
+
+class _Unusable(Exception):
+    """A cache file that is there and cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    file: Path
+    lock: Path
+
+
+def cache_folder() -> Path:
+    """NORMBENCH_CACHE, else normbench/ in the XDG cache folder (~/.cache). Raises DataError without a home folder."""
+    if named := os.environ.get("NORMBENCH_CACHE"):
+        return Path(named).expanduser().absolute()
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if xdg.is_absolute():  # the XDG specification has relative ones ignored
+        return xdg / "normbench"
+    try:
+        return Path.home() / ".cache" / "normbench"
+    except RuntimeError as error:
+        raise DataError("no home folder to keep decoded images in: name a folder in NORMBENCH_CACHE") from error
+
+
+def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
+    """The data set from the cache, or read from its input and put there.
+
+    Only one process at a time reads an input; the others wait for it. A damaged cache file is said and rebuilt; a cache
+    that cannot be written is said and done without. Raises DataError from the source.
+    """
+    place = _Place(folder / f"{found.slot}.safetensors", folder / f"{found.slot}.lock")
+    try:
+        dataset = _read(place.file, source, found)  # needs no lock: files are replaced whole
+    except _Unusable:
+        dataset = None  # perhaps another process is mending it: judged under the lock
+    if dataset is not None:
+        return dataset
+    with _locked(place, say) as writable:
+        try:
+            dataset = _read(place.file, source, found)
+        except _Unusable as error:
+            say(f"{place.file}: {error}: reading the images again")
+        if dataset is not None:
+            return dataset
+        train, test, class_names = found.read()
+        dataset = Dataset(source, class_names, train, test, fingerprint(train, test, class_names))
+        if writable:
+            _write(place.file, dataset, found, say)
+        return dataset
+
+
+@contextmanager
+def _locked(place: _Place, say: Say) -> Iterator[bool]:
+    """Hold the input's lock; yields whether the cache can be written."""
+    lock = FileLock(place.lock)
+    try:
+        place.lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say("another process is preparing the same data: waiting for it")
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
+        _warn(place.file, error, say)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _warn(path: Path, error: Exception, say: Say) -> None:
+    say(
+        f"warning: the cache {path} cannot be written ({error}): going on without it, so the images are decoded at "
+        "every start; NORMBENCH_CACHE names another folder"
+    )
+
+
+def _read(path: Path, source: str, found: Found) -> Dataset | None:
+    """The data set in a cache file; None without one. Raises _Unusable."""
+    try:
+        if not path.exists():
+            return None
+        with safe_open(path, framework="pt") as file:  # maps the file: pages are shared between processes
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or metadata.get("source") != source:
+                raise _Unusable("not a cache file of this version")
+            if metadata.get("identity") != found.identity:
+                raise _Unusable("the data it was made from have changed")
+            train, test, class_names = _content({key: file.get_tensor(key) for key in file.keys()}, metadata)  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise _Unusable(f"damaged ({error})") from error
+    if fingerprint(train, test, class_names) != metadata.get("fingerprint"):
+        raise _Unusable("damaged (the fingerprint of its content is another)")
+    return Dataset(source, class_names, train, test, metadata["fingerprint"])
+
+
+def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
+    class_names = tuple(json.loads(metadata["class_names"]))
+    train, test = (Split(tensors[f"{split}.images"], tensors[f"{split}.labels"]) for split in ("train", "test"))
+    for split in (train, test):
+        images, labels = split.images, split.labels
+        if images.dtype != torch.uint8 or labels.dtype != torch.int64 or images.shape[:1] != labels.shape:
+            raise ValueError("images and labels are not of the expected form")
+    return train, test, class_names
+
+
+def _write(path: Path, dataset: Dataset, found: Found, say: Say) -> None:
+    """Write beside the file, then rename, so a reader sees the old file or the whole new one. Under the lock."""
+    temporary = path.with_suffix(".tmp")  # one fixed name: the next process overwrites what a killed one left
+    tensors = {
+        f"{name}.{part}": getattr(split, part).contiguous()
+        for name, split in (("train", dataset.train), ("test", dataset.test))
+        for part in ("images", "labels")
+    }
+    metadata = {
+        "format": FORMAT,
+        "source": dataset.source,
+        "identity": found.identity,
+        "class_names": json.dumps(dataset.class_names),
+        "fingerprint": dataset.fingerprint,
+    }
+    try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        save_file(tensors, temporary, metadata)
+        temporary.chmod(mode)  # safetensors leaves 0600: a cache may be shared, so the umask decides
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        _warn(path, error, say)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""The official CIFAR-10 batches, from the archive or an extracted folder: hash first, unpickled after, never extracted.
+
+Format: https://www.cs.toronto.edu/~kriz/cifar.html. A batch is a pickled dict with b"data" (uint8 [n, 3072], the
+red, green and blue plane of each image, row by row) and b"labels" (n integers); batches.meta holds b"label_names".
+"""
+
+import io
+import pickle
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from normbench.data.download import md5_of
+from normbench.data.types import RawData, Split
+from normbench.errors import DataError
+
+SIDE = 32
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What the official archive is: where from, its MD5, the folder in it and the MD5 of each batch file by name."""
+
+    url: str
+    filename: str
+    md5: str
+    folder: str
+    train_files: Mapping[str, str]
+    test_files: Mapping[str, str]
+    meta_file: tuple[str, str]
+
+    @property
+    def file_md5s(self) -> dict[str, str]:
+        return {**self.train_files, **self.test_files, self.meta_file[0]: self.meta_file[1]}
+
+
+def read_archive(path: Path, archive: Archive) -> RawData:
+    """Read the .tar.gz. Raises DataError naming the file when its MD5 is wrong or a member is missing or malformed."""
+    try:
+        with path.open("rb") as file:  # one handle for both: what was checked is what is read
+            _check_md5(path, md5_of(file), archive.md5)
+            file.seek(0)
+            members = dict(_unpickled_members(path, file, archive))
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read as a .tar.gz archive: {error}") from error
+    return _assemble(str(path), members, archive)
+
+
+def read_extracted(folder: Path, archive: Archive) -> RawData:
+    """Read an extracted folder. Raises DataError naming the batch file that is missing, damaged or malformed."""
+    batches = {}
+    for name, md5 in archive.file_md5s.items():
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); {folder} is not complete") from error
+        _check_md5(path, md5_of(io.BytesIO(content)), md5)
+        batches[name] = _unpickle(str(path), content)
+    return _assemble(str(folder), batches, archive)
+
+
+def _check_md5(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise DataError(
+            f"{path}: MD5 is {found}, expected {expected} ({path.stat().st_size:,} bytes): the file is damaged, "
+            "incomplete or not the official one; nothing was read from it. Remove it and fetch it again"
+        )
+
+
+def _unpickled_members(path: Path, file: io.BufferedReader, archive: Archive) -> Iterator[tuple[str, dict[bytes, Any]]]:
+    wanted = {f"{archive.folder}/{name}": name for name in archive.file_md5s}
+    with tarfile.open(fileobj=file, mode="r:gz") as tar:
+        for member in tar:
+            name = wanted.get(member.name.removeprefix("./"))
+            content = tar.extractfile(member) if name and member.isfile() else None
+            if name and content:
+                yield name, _unpickle(f"{path}: {member.name}", content.read())
+
+
+def _dtype(spec: bytes | str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
+    """The dtype a batch names. Only uint8; NumPy warns of the 0 and 1 that Python 2 wrote for False and True."""
+    name = spec.decode("ascii") if isinstance(spec, bytes) else spec
+    if name != "u1":
+        raise pickle.UnpicklingError(f"an array of type {name!r}")
+    return np.dtype(name, bool(align), bool(copy))
+
+
+_RECONSTRUCT: Any = np.empty(0).__reduce__()[0]  # its module differs between NumPy 1 and 2
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): _dtype,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds uint8 arrays and plain containers, nothing else: no import, no call beyond these four names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"a reference to {module}.{name}") from None
+
+
+def _unpickle(where: str, content: bytes) -> dict[bytes, Any]:
+    try:
+        batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:  # a malformed pickle may raise anything at all
+        raise DataError(f"{where}: not a CIFAR-10 batch: {error}") from error
+    if not isinstance(batch, dict):
+        raise DataError(f"{where}: not a CIFAR-10 batch: holds a {type(batch).__name__} instead of a dict")
+    return batch
+
+
+def _assemble(where: str, batches: dict[str, dict[bytes, Any]], archive: Archive) -> RawData:
+    missing = [name for name in archive.file_md5s if name not in batches]
+    if missing:
+        raise DataError(f"{where}: no {archive.folder}/{missing[0]} in it: not the official archive")
+    meta = archive.meta_file[0]
+    names = batches[meta].get(b"label_names")
+    if not isinstance(names, list) or not names or not all(isinstance(name, bytes) for name in names):
+        raise DataError(f"{where}: {meta}: no list of label_names in it")
+    class_names = tuple(name.decode() for name in names)
+    train = _split(where, {name: batches.pop(name) for name in archive.train_files}, len(class_names))
+    test = _split(where, {name: batches.pop(name) for name in archive.test_files}, len(class_names))
+    return train, test, class_names
+
+
+def _split(where: str, batches: dict[str, dict[bytes, Any]], num_classes: int) -> Split:
+    for name, batch in batches.items():
+        data, labels = batch.get(b"data"), batch.get(b"labels")
+        shape: tuple[int, ...] = data.shape if isinstance(data, np.ndarray) and data.dtype == np.uint8 else ()
+        if shape[1:] != (3 * SIDE**2,) or not isinstance(labels, list) or len(labels) != shape[0]:
+            raise DataError(f"{where}: {name}: expected data uint8 [n, {3 * SIDE**2}] and n labels")
+        if not all(isinstance(label, int) and 0 <= label < num_classes for label in labels):
+            raise DataError(f"{where}: {name}: a label is not one of 0 to {num_classes - 1}")
+    images = np.ascontiguousarray(np.concatenate([batch[b"data"] for batch in batches.values()]))
+    labels = [label for batch in batches.values() for label in batch[b"labels"]]
+    return Split(torch.from_numpy(images).view(-1, 3, SIDE, SIDE), torch.tensor(labels, dtype=torch.int64))

@@ -1,0 +1,149 @@
+"""Fetch a file whose MD5 is known: resumed where the server can, else begun anew; in place only once it is right."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from http.client import HTTPException, HTTPResponse
+from io import BufferedRandom, BufferedReader, BytesIO
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from normbench.data.progress import Report, progress
+from normbench.data.types import Say
+from normbench.errors import DataError
+
+ATTEMPTS = 5  # a URL; each but the first goes on where the connection broke
+TIMEOUT_S = 30
+CHUNK_BYTES = 1 << 18
+
+
+class DownloadFailed(DataError):
+    """No URL gave the file; the message holds each URL with its reason."""
+
+
+def md5_of(file: BufferedReader | BytesIO) -> str:
+    """MD5 (hex) of an open file from its beginning to its end."""
+    file.seek(0)
+    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def fetch(urls: Sequence[str], target: Path, md5: str, say: Say, bar: bool) -> None:
+    """Make `target` the file with this MD5, from the first URL that gives it.
+
+    What has arrived lies in `<target>.part` until the MD5 is right, so an interrupted download goes on from there. The
+    caller holds a lock. Raises DownloadFailed with every URL's reason, DataError when the file cannot be written.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as error:
+        raise DataError(f"{part}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
+    reasons = []
+    for url in urls:
+        say(f"downloading {url}")
+        with progress(target.name, "bytes", say, bar) as report:
+            reason = _from_url(url, part, md5, say, report)
+        if reason is None:
+            part.replace(target)
+            return
+        reasons.append(f"{url}: {reason}")
+    if not _size(part):
+        part.unlink(missing_ok=True)
+    raise DownloadFailed("; ".join(reasons))
+
+
+def _from_url(url: str, part: Path, md5: str, say: Say, report: Report) -> str | None:
+    """Fill `part` from one URL; the reason when that failed, None when its MD5 is right."""
+    if not url.startswith(("http://", "https://")):
+        return "only http:// and https:// addresses are supported"
+    reason = "no answer"
+    for _ in range(ATTEMPTS):
+        before = _size(part)
+        if before and _md5(part) == md5:
+            return None  # stopped between the last byte and the rename
+        try:
+            resumed = _receive(url, part, say, report)
+        except HTTPError as error:
+            error.close()
+            reason = f"HTTP {error.code} {error.reason}"
+            if error.code != 416 or not before:
+                return reason
+            _empty(part)  # 416: what we hold is no beginning of this file
+            continue
+        except (OSError, HTTPException, ValueError) as error:
+            reason = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
+            if _size(part) <= before:
+                return reason
+            say(f"{reason}; trying to go on")
+            continue
+        found, size = _md5(part), _size(part)
+        if found == md5:
+            return None
+        _empty(part)
+        reason = f"the file it gives has MD5 {found} ({size:,} bytes), expected {md5}"
+        if not resumed:
+            return reason
+        say("the resumed download is damaged: beginning anew")
+    return reason
+
+
+def _receive(url: str, part: Path, say: Say, report: Report) -> bool:
+    """Receive the rest into `part`; returns whether it was appended to what lay there. Raises OSError when cut off."""
+    have = _size(part)
+    headers = {"User-Agent": "normbench", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    response: HTTPResponse
+    with urlopen(Request(url, headers=headers), timeout=TIMEOUT_S) as response:
+        start, total = _span(response)
+        if start != have:
+            if start:
+                raise ConnectionError(f"the server sent bytes from {start:,}, asked for {have:,}")
+            say("the server cannot resume: beginning anew")
+        elif have:
+            say(f"going on at {have / 1e6:.1f} MB")
+        done = start
+        with part.open("r+b") as file:
+            file.truncate(start)
+            file.seek(start)
+            report(done, total)
+            while chunk := response.read(CHUNK_BYTES):
+                _write(file, chunk, part)
+                done += len(chunk)
+                report(done, total)
+    if total is not None and done < total:
+        raise ConnectionError(f"the connection ended after {done:,} of {total:,} bytes")
+    return start > 0
+
+
+def _span(response: HTTPResponse) -> tuple[int, int | None]:
+    """(first byte of this answer, size of the whole file if told)."""
+    if response.status == 206:
+        match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if match is None:
+            raise ConnectionError("the server answered with a part but did not say which")
+        return int(match[1]), None if match[3] == "*" else int(match[3])
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if length.isdigit() else None
+
+
+def _write(file: BufferedRandom, chunk: bytes, part: Path) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:  # a full disk is no network failure: other URLs do not help
+        raise DataError(f"{part}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _md5(part: Path) -> str:
+    with part.open("rb") as file:
+        return md5_of(file)
+
+
+def _empty(part: Path) -> None:
+    part.write_bytes(b"")

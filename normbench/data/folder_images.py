@@ -1,0 +1,58 @@
+"""One image file as uint8 [3, 32, 32]: what can be read without loss is converted, all else is refused by name."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from normbench.errors import DataError
+
+SIDE = 32
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_BIT_DEPTH = 24  # where the header of a PNG file holds it (PNG specification, 11.2.2)
+
+Image.preinit()  # Pillow loads its formats on first use, which is not made for several threads at once
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decode a JPEG or PNG file. Grey and palette images become RGB.
+
+    Raises DataError naming the file: empty, unreadable, of another size, animated, of 16 bits, or partly transparent.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not content:
+        raise DataError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+            _check(path, content, image)
+            return np.asarray(_to_rgb(path, image)).transpose(2, 0, 1)
+    except DataError:
+        raise
+    except Exception as error:  # on damaged files Pillow raises a dozen types, struct.error and SyntaxError among them
+        reason = "not a JPEG or PNG image" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise DataError(f"{path}: unreadable image: {reason}") from error
+
+
+def _check(path: Path, content: bytes, image: Image.Image) -> None:
+    if image.size != (SIDE, SIDE):
+        width, height = image.size
+        raise DataError(f"{path}: the image is {width}x{height} pixels, the network takes {SIDE}x{SIDE}: resize it")
+    if getattr(image, "n_frames", 1) > 1:
+        raise DataError(f"{path}: the image is animated ({image.n_frames} frames): keep one frame")  # type: ignore[attr-defined]
+    if content.startswith(PNG_SIGNATURE) and content[PNG_BIT_DEPTH] == 16:
+        raise DataError(f"{path}: the image has 16 bits a channel: convert it to 8")
+
+
+def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            raise DataError(f"{path}: the image is partly transparent: put it on a background")
+    return image.convert("RGB")

@@ -1,0 +1,59 @@
+"""Progress of a download or of decoding: a bar on a terminal, a plain line at every tenth otherwise."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from normbench.data.types import Say
+
+Unit = Literal["bytes", "images"]
+Report = Callable[[int, int | None], None]
+"""Called with (done so far, total); total is None where it is not known."""
+
+SILENT_BYTES = 25_000_000  # between two plain lines of a download whose size the server does not tell
+
+
+def amount(number: int, unit: Unit) -> str:
+    return f"{number / 1e6:.1f} MB" if unit == "bytes" else f"{number:,} images"
+
+
+@contextmanager
+def progress(label: str, unit: Unit, say: Say, bar: bool) -> Iterator[Report]:
+    if bar:
+        with _bar(label, unit) as report:
+            yield report
+    else:
+        yield _lines(label, unit, say)
+
+
+def _lines(label: str, unit: Unit, say: Say) -> Report:
+    last = 0
+
+    def report(done: int, total: int | None) -> None:
+        nonlocal last
+        mark = done * 10 // total if total else done // SILENT_BYTES
+        if mark > last:
+            say(f"{label}: {done / total:.0%} of {amount(total, unit)}" if total else f"{label}: {amount(done, unit)}")
+        last = mark  # may go back: a download that begins anew says its tenths again
+
+    return report
+
+
+@contextmanager
+def _bar(label: str, unit: Unit) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    counts = [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), *counts, TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

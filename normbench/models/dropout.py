@@ -1,0 +1,109 @@
+"""Dropout whose mask does not cost half of a training step on a CPU."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from normbench.errors import ConfigError
+
+_LEVELS = 2**16  # the mask compares 16-bit integers: p is held to a multiple of 1 / 65,536
+
+
+class Dropout(nn.Module):
+    """In training each element is 0 with probability p and x / (1 − p) otherwise: the distribution of `nn.Dropout`.
+
+    On the CPU the mask comes from raw 64-bit words of an SFC64 generator, four elements a word, instead of
+    `bernoulli_`, which draws a float for each element. p is rounded to a multiple of 2^-16, and the scale is that of
+    the rounded p, so that the expectation of the output is exactly x. The backward pass keeps one byte an element.
+
+    Shapes: any floating-point tensor -> the same shape, dtype and memory layout. With p = 0 or in eval mode, x itself.
+    Srivastava et al. 2014, JMLR 15. Raises ConfigError unless 0 <= p < 1.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ConfigError(f"dropout must be at least 0 and below 1 (the probability to zero an element), not {p}")
+        self.p = p
+        self._threshold = min(round(p * _LEVELS), _LEVELS - 1)
+        self._seed: tuple[int, int] | None = None
+        self._num_draws = 0
+
+    def seed(self, value: int, index: int = 0) -> None:
+        """The coming forward passes draw from the stream (value, index), both >= 0, one after the other.
+
+        The same stream, shape, memory layout and kind of device give the same masks. Without a seed, each forward
+        pass draws one from torch's global generator.
+        """
+        self._seed = (value, index)
+        self._num_draws = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self._threshold == 0:
+            return x
+        draw = _kept_on_cpu if x.device.type == "cpu" else _kept_on_device
+        scale = 1 / (1 - self._threshold / _LEVELS)
+        dropped: Tensor = _ScaledMask.apply(x, draw(x, self._threshold, self._next_entropy()), scale)
+        return dropped
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+    def _next_entropy(self) -> tuple[int, ...]:
+        if self._seed is None:
+            return (int(torch.randint(2**63 - 1, ()).item()),)
+        self._num_draws += 1
+        return (*self._seed, self._num_draws)
+
+
+def seed_dropout(model: nn.Module, seed: int) -> None:
+    """Gives every Dropout of the model its own stream (seed, index in the order of `modules()`)."""
+    layers = (module for module in model.modules() if isinstance(module, Dropout))
+    for index, layer in enumerate(layers):
+        layer.seed(seed, index)
+
+
+def _kept_on_cpu(x: Tensor, threshold: int, entropy: tuple[int, ...]) -> Tensor:
+    """Bool with the shape and strides of x (contiguous if x has gaps): False with probability threshold / 2^16."""
+    words: np.ndarray = np.random.SFC64(np.random.SeedSequence(entropy)).random_raw(-(-x.numel() // 4))
+    mask = torch.from_numpy(words.view(np.uint16)[: x.numel()] >= threshold)
+    return mask.as_strided(x.shape, x.stride()) if _is_dense(x) else mask.view(x.shape)
+
+
+def _kept_on_device(x: Tensor, threshold: int, entropy: tuple[int, ...]) -> Tensor:
+    """The same by torch's own generator, for devices where drawing is cheap and copying from the CPU is not."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+    generator = torch.Generator(x.device).manual_seed(seed)
+    return torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - threshold / _LEVELS, generator=generator)
+
+
+def _is_dense(x: Tensor) -> bool:
+    """Whether x fills a block of memory without gaps or overlaps, in any order of its dimensions."""
+    filled = 1
+    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size != 1:
+            if stride != filled:
+                return False
+            filled *= size
+    return True
+
+
+class _ScaledMask(torch.autograd.Function):
+    """y = x · mask · scale, which is linear: its gradient is the same operation."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, mask: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(mask)
+        ctx.scale = scale  # type: ignore[attr-defined]
+        return _scaled_mask(x, mask, scale)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (mask,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return _scaled_mask(gradients[0], mask, ctx.scale), None, None  # type: ignore[attr-defined]
+
+
+def _scaled_mask(x: Tensor, mask: Tensor, scale: float) -> Tensor:
+    # torch converts uint8 to float many at a time, bool one by one. The scale comes last: times the mask first, it
+    # would be rounded to x's own precision, and in bfloat16 that moves the expectation.
+    return mask.view(torch.uint8).to(x.dtype).mul_(x).mul_(scale)

@@ -1,0 +1,98 @@
+"""The reference network: a residual CNN for 32x32 images, 40,394 parameters with 10 classes and a per-channel norm."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from normbench.models.dropout import Dropout
+from normbench.norms import ChannelCountError, NormFactory
+
+IMAGE_SHAPE = (3, 32, 32)
+NARROW, WIDE = 16, 32  # channels between the stages, and inside them
+
+Factory = Callable[[], nn.Module]
+
+
+def reference(norm: NormFactory, num_classes: int, *, dropout: float = 0.0) -> nn.Module:
+    """Two residual blocks behind a stem, float images [B, 3, 32, 32] -> logits [B, num_classes].
+
+    `dropout` is the probability that each of the eight Dropout layers zeroes an element; at 0 they stay in place and
+    pass their input on. Weights are drawn from torch's global generator by PyTorch's defaults.
+    Raises ConfigError for a dropout outside [0, 1) and for a norm that does not fit 16 and 32 channels.
+    """
+    try:
+        return Reference(norm, act=lambda: nn.ReLU(inplace=True), dropout=lambda: Dropout(dropout), classes=num_classes)
+    except ChannelCountError as error:
+        raise error.for_network([NARROW, WIDE]) from None
+
+
+class Reference(nn.Module):
+    """See `reference`. Takes factories, so that what fills a place in the network is decided outside of it."""
+
+    def __init__(self, norm: NormFactory, act: Factory, dropout: Factory, classes: int) -> None:
+        super().__init__()
+        stage = _Stage(norm, act, dropout)
+        self.layers = nn.Sequential(
+            OrderedDict(
+                stem=nn.Sequential(
+                    *stage.conv(IMAGE_SHAPE[0], NARROW, size=32),
+                    *stage.conv(NARROW, WIDE, size=32),
+                ),
+                shrink1=_shrink(),
+                block1=Residual(stage, size=16),
+                shrink2=_shrink(),
+                block2=Residual(stage, size=8),
+                head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(WIDE, classes, 1)),
+            )
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1:] != IMAGE_SHAPE:
+            found = list(images.shape)
+            raise ValueError(f"the reference network takes images [B, 3, 32, 32], not {found}: resize them first")
+        logits: Tensor = self.layers(images)
+        return logits.flatten(1)
+
+
+class Residual(nn.Sequential):
+    """out = dropout(act(norm(main(x) + shortcut(x)))), [B, 16, S, S] -> [B, 32, S, S]: the norm comes after the sum.
+
+    A Sequential for one reason: torchsummary then prints a row for each of its layers and none for the block.
+    """
+
+    def __init__(self, stage: "_Stage", size: int) -> None:
+        super().__init__(
+            OrderedDict(
+                main=nn.Sequential(
+                    *stage.conv(NARROW, NARROW, size),
+                    *stage.conv(NARROW, WIDE, size),
+                    nn.Conv2d(WIDE, WIDE, 3, padding=1),
+                ),
+                shortcut=nn.Conv2d(NARROW, WIDE, 1),
+                after=nn.Sequential(*stage.after(WIDE, size)),
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        main, shortcut, after = self
+        out: Tensor = after(main(x) + shortcut(x))
+        return out
+
+
+class _Stage:
+    """Makes the layers that repeat, always in the order conv, norm, act, dropout."""
+
+    def __init__(self, norm: NormFactory, act: Factory, dropout: Factory) -> None:
+        self.norm, self.act, self.dropout = norm, act, dropout
+
+    def conv(self, inputs: int, outputs: int, size: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, padding=1), *self.after(outputs, size)]
+
+    def after(self, channels: int, size: int) -> list[nn.Module]:
+        # An act in place is safe behind the norms: they keep their input for the backward pass, not their output.
+        return [self.norm(channels, (size, size)), self.act(), self.dropout()]
+
+
+def _shrink() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(WIDE, NARROW, 1), nn.MaxPool2d(2))

@@ -1,0 +1,108 @@
+"""What a network is made of: torchsummary's table, and what torchsummary cannot say."""
+
+import io
+import re
+import warnings
+from contextlib import redirect_stdout
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torchsummary
+from torch import nn
+
+from normbench.models.count import count_norms, count_parameters
+from normbench.models.reference import IMAGE_SHAPE
+from normbench.models.trace import count_macs, trace
+
+__all__ = ["Layer", "Summary", "count_macs", "count_norms", "count_parameters", "summarize"]
+
+_ROW = re.compile(r"\s*(\S+-\d+)\s+\[-1, ([\d, ]+)\]\s+([\d,]+)")  # GroupNorm-2   [-1, 16, 32, 32]   32
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A row of the layer table. output_shape is that of one image; for the rest see `trace.LayerTrace`."""
+
+    name: str
+    output_shape: tuple[int, ...]
+    num_parameters: int
+    macs: int
+    receptive_field: int | None
+    jump: int | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts are of values, not of bytes; macs are multiply-adds an image, forward."""
+
+    table: str
+    """The layer table as torchsummary prints it."""
+    layers: tuple[Layer, ...]
+    num_parameters: int
+    norm_layers: dict[str, int]
+    """Class name -> number of layers."""
+    norm_parameters: int
+    norm_buffers: int
+    macs: int
+    max_parameters: int | None
+
+    @property
+    def fits_budget(self) -> bool:
+        return self.max_parameters is None or self.num_parameters <= self.max_parameters
+
+    @property
+    def budget_line(self) -> str:
+        if self.max_parameters is None:
+            return f"budget: {self.num_parameters:,} parameters, no limit set"
+        left = self.max_parameters - self.num_parameters
+        verdict = f"within budget, {left:,} left" if left >= 0 else f"OVER BUDGET by {-left:,}"
+        return f"budget: {self.num_parameters:,} of {self.max_parameters:,} parameters, {verdict}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: everything but the table's text; a receptive field that is the whole image is "global"."""
+        content = asdict(self)
+        del content["table"]
+        content["layers"] = [
+            {**layer, "output_shape": list(layer["output_shape"])}
+            | ({"receptive_field": "global"} if layer["receptive_field"] is None else {})
+            for layer in content["layers"]
+        ]
+        return content | {"fits_budget": self.fits_budget}
+
+
+def summarize(
+    model: nn.Module, max_parameters: int | None = None, image_shape: tuple[int, int, int] = IMAGE_SHAPE
+) -> Summary:
+    """The summary for float images [B, *image_shape]; leaves the model, its buffers and torch's random state alone."""
+    table = _layer_table(model, image_shape)
+    rows = [match.groups() for line in table.splitlines() if (match := _ROW.fullmatch(line))]
+    layers = tuple(
+        Layer(
+            name=name,
+            output_shape=tuple(int(size) for size in shape.split(",")),
+            num_parameters=int(count.replace(",", "")),
+            macs=traced.macs,
+            receptive_field=traced.receptive_field,
+            jump=traced.jump,
+        )
+        for (name, shape, count), traced in zip(rows, trace(model, image_shape), strict=True)
+    )
+    return Summary(
+        table=table,
+        layers=layers,
+        num_parameters=count_parameters(model),
+        **count_norms(model),
+        macs=sum(layer.macs for layer in layers),
+        max_parameters=max_parameters,
+    )
+
+
+def _layer_table(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
+    printed = io.StringIO()
+    copy = deepcopy(model).cpu().eval()  # torchsummary runs a batch of noise through it
+    with warnings.catch_warnings(), redirect_stdout(printed), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")  # torchsummary converts arrays the old way
+        torchsummary.summary(copy, image_shape, device="cpu")
+    return printed.getvalue().rstrip("\n")

@@ -1,0 +1,1 @@
+"""A comparison, a run -> tables and pictures."""

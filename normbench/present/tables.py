@@ -1,0 +1,198 @@
+"""A table, and the formats it can be printed in. Nothing is ever cut off with an ellipsis."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from normbench.errors import ConfigError, unknown_name
+
+Cell = str | tuple[str, ...]
+"""Text, or pieces of it where a narrow terminal may break the line: ("79.52", "[79.14,", "79.90]")."""
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is shown, and `records` [one a row], the same for machines: full precision, one value a key."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    records: tuple[Mapping[str, Value], ...]
+    notes: tuple[str, ...] = ()
+
+
+def render(table: Table, format: str, console: Console) -> None:
+    """Prints `table` on `console`: table, md, csv, json or latex. Raises ConfigError for another format.
+
+    `table` is drawn on a terminal and aligned plain text elsewhere; csv and json hold `records` and no notes.
+    """
+    if format not in FORMATS:
+        raise ConfigError(unknown_name("format", format, FORMATS))
+    FORMATS[format](table, console)
+
+
+def _table(table: Table, console: Console) -> None:
+    if not console.is_terminal:
+        _put(_plain(table), console)
+        return
+    pieces = next((pieces for pieces in (1, 2, 3) if _width(table, pieces) <= console.width), None)
+    if pieces is None:
+        _stacked(table, console)
+    else:
+        _grid(table, pieces, console)
+    for note in table.notes:
+        console.print(Text(note, style="dim"), highlight=False, overflow="fold")
+
+
+def _grid(table: Table, pieces: int, console: Console) -> None:
+    rows = [[_joined(cell, pieces) for cell in row] for row in table.rows]
+    is_broken = any("\n" in text for row in rows for text in row)
+    title = Text(table.title, style="bold")
+    grid = RichTable(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), leading=int(is_broken))
+    for index, header in enumerate(_headers(table, pieces)):
+        grid.add_column(Text(header), justify="left" if index == 0 else "right", no_wrap=True)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    console.print(grid)
+
+
+def _stacked(table: Table, console: Console) -> None:
+    """For a terminal too narrow for any grid: a block of lines a row."""
+    console.print(Text(table.title, style="bold"), overflow="fold")
+    width = max(map(len, table.columns[1:]))
+    for name, *cells in table.rows:
+        console.print()
+        console.print(Text(_joined(name, 1), style="bold"), overflow="fold")
+        for column, cell in zip(table.columns[1:], cells, strict=True):
+            console.print(Text(f"  {column:<{width}}  {_joined(cell, 1)}"), overflow="fold")
+    console.print()
+
+
+def _headers(table: Table, pieces: int) -> list[str]:
+    if pieces == 1:
+        return list(table.columns)
+    broken = [column.replace(" ", "\n") for column in table.columns]
+    height = max(header.count("\n") for header in broken)
+    return ["\n" * (height - header.count("\n")) + header for header in broken]  # flush with the rule below
+
+
+def _joined(cell: Cell, pieces: int) -> str:
+    """The cell on one line; on two, broken after its first piece; on three, after each."""
+    if isinstance(cell, str):
+        return cell
+    if pieces == 2 and len(cell) > 1:
+        return f"{cell[0]}\n{' '.join(cell[1:])}"
+    return (" " if pieces == 1 else "\n").join(cell)
+
+
+def _width(table: Table, pieces: int) -> int:
+    """Of the grid: a space of padding and one of border a column, and the left border."""
+    lines = [_headers(table, pieces), *([_joined(cell, pieces) for cell in row] for row in table.rows)]
+    widths = (max(len(part) for text in column for part in text.split("\n")) for column in zip(*lines, strict=True))
+    return sum(widths) + 2 * len(table.columns) + 1
+
+
+def _plain(table: Table) -> str:
+    lines = [table.columns, *([_joined(cell, 1) for cell in row] for row in table.rows)]
+    return "\n".join([table.title, "", *_aligned(lines, "  "), "", *table.notes])
+
+
+def _aligned(lines: Sequence[Sequence[str]], gap: str) -> list[str]:
+    """The first column flush left, the numbers flush right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        gap.join([line[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    ]
+
+
+def _markdown(table: Table, console: Console) -> None:
+    lines = [table.columns, *([_joined(cell, 1) for cell in row] for row in table.rows)]
+    padded = [[_escape_markdown(text) for text in line] for line in lines]
+    header, *body = (f"| {line} |" for line in _aligned(padded, " | "))
+    widths = [max(map(len, column)) for column in zip(*padded, strict=True)]
+    rule = "|".join([f":{'-' * (widths[0] + 1)}", *(f"{'-' * (width + 1)}:" for width in widths[1:])])
+    notes = [f"- {_escape_markdown(note)}" for note in table.notes]
+    _put("\n".join([f"**{_escape_markdown(table.title)}**", "", header, f"|{rule}|", *body, "", *notes]), console)
+
+
+def _escape_markdown(text: str) -> str:
+    escaped = re.sub(r"([\\`*|])", r"\\\1", text)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+
+
+def _csv(table: Table, console: Console) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(table.records[0]) if table.records else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _guarded(value) for key, value in record.items()} for record in table.records)
+    _put(text.getvalue().rstrip("\n"), console)
+
+
+def _guarded(value: Value) -> Value:
+    """Text that a spreadsheet would run as a formula is marked as text, with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _json(table: Table, console: Console) -> None:
+    _put(json.dumps([dict(record) for record in table.records], indent=2, allow_nan=False, ensure_ascii=False), console)
+
+
+def _latex(table: Table, console: Console) -> None:
+    rows = [" & ".join(_escape_latex(_joined(cell, 1)) for cell in row) for row in table.rows]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "  \\centering",
+        f"  \\caption{{{_escape_latex(table.title)}}}",
+        f"  \\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        "    \\toprule",
+        f"    {' & '.join(map(_escape_latex, table.columns))} \\\\",
+        "    \\midrule",
+        *(f"    {row} \\\\" for row in rows),
+        "    \\bottomrule",
+        "  \\end{tabular}",
+        *(f"  \\par\\footnotesize {_escape_latex(note)}" for note in table.notes),
+        "\\end{table}",
+    ]
+    _put("\n".join(lines), console)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "[": "{[}",  # after \\ a bracket would be read as the height of the line
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def _put(text: str, console: Console) -> None:
+    """The text as it is: not wrapped, not styled; signs that the output cannot encode become escapes."""
+    encoding = console.encoding or "utf-8"
+    console.out(text.encode(encoding, "backslashreplace").decode(encoding), highlight=False)
+
+
+FORMATS: dict[str, Callable[[Table, Console], None]] = {
+    "table": _table,
+    "md": _markdown,
+    "csv": _csv,
+    "json": _json,
+    "latex": _latex,
+}

@@ -1,0 +1,1 @@
+"""The only wiring: config -> data -> model -> train -> the run's folder."""

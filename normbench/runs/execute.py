@@ -1,0 +1,209 @@
+"""One run, from its config to its finished folder."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+
+from normbench.config import Config
+from normbench.data import Dataset, Split, hold_out, load_dataset
+from normbench.errors import Interrupted, RunError
+from normbench.models.budget import check_budget
+from normbench.runs.folder import RunFolder, write_bytes_atomically, write_json_atomically
+from normbench.runs.identity import run_id
+from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
+from normbench.runs.record import build_record
+from normbench.runs.registries import build_network, build_recipe
+from normbench.runs.stopping import StopRequest
+from normbench.train import OPTIMIZERS
+from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
+from normbench.train.evaluate import evaluate, infer
+from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.setting import Setting, choose_device, choose_setting
+
+VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
+USUAL_CLASSES = 10  # what the budget is first checked with, before any data are there
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run about to train."""
+
+    config: Config
+    folder: RunFolder
+    dataset: Dataset
+    train: Split
+    held_out: Split
+    model: nn.Module
+    setting: Setting
+    resumed: Checkpoint | None
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step done; `images_per_s` over the epoch so far."""
+
+    epoch: int
+    step: int
+    num_steps: int
+    images_per_s: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    row: Row
+
+
+@dataclass
+class Trained:
+    """What training leaves behind; filled as it goes, so that a run that diverges keeps the epochs before."""
+
+    rows: list[Row] = field(default_factory=list)
+    logits: Tensor | None = None
+    diverged: Diverged | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    record: dict[str, Any]
+
+
+Event = Prepared | Step | EpochDone | Finished
+Draw = Callable[[Prepared, Trained], None]
+
+
+def folder_of(config: Config, results: Path) -> RunFolder:
+    return RunFolder(results / config.name / run_id(config))
+
+
+def execute(config: Config, results: Path, device: str, *, restart: bool, say: Say, draw: Draw) -> Iterator[Event]:
+    """Trains one run and writes its folder, going on from its checkpoint where there is one.
+
+    `draw` writes the pictures into the folder (drawing is a later stop of the flow). Raises ConfigError for a network
+    over its budget, DataError, RunError if another process is at this run, Interrupted after Ctrl-C or SIGTERM. A run
+    that diverges is a result: it ends in Finished like any other, with that status.
+    """
+    folder = folder_of(config, results)
+    target = choose_device(device)
+    check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.lock).acquire(timeout=0):
+            if restart:
+                folder.clear()
+            run = _prepare(config, folder, target, say)
+            yield run
+            trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
+            try:
+                yield from _train(run, trained)
+            except Diverged as error:
+                trained.diverged = error
+            yield _finish(run, trained, draw)
+            folder.lock.unlink(missing_ok=True)
+    except Timeout as error:
+        raise RunError(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
+
+
+def _prepare(config: Config, folder: RunFolder, device: torch.device, say: Say) -> Prepared:
+    started_at = datetime.now(UTC)
+    dataset = load_dataset(config.data, say)
+    model = build_network(config, len(dataset.class_names))
+    check_budget(model, config.budget.max_parameters)
+    train, held_out = dataset.train, dataset.test
+    if config.data.evaluate_on == "val":
+        train, held_out = hold_out(dataset.train, len(dataset.train) // VAL_SHARE)
+    resumed = _read_checkpoint(folder, dataset, device, say)
+    precision = resumed.precision if resumed else config.train.precision
+    setting = choose_setting(model, train.images, device, precision)
+    model.to(device, memory_format=setting.memory_format)  # type: ignore[call-overload]
+    write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
+    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, started_at)
+
+
+def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
+    recipe, setting, model = build_recipe(run.config), run.setting, run.model
+    choice = run.config.train.optimizer
+    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
+    set_base_lr(optimizer)
+    position = Position.start_of(0, setting.device)
+    if run.resumed:
+        model.load_state_dict(run.resumed.model)
+        optimizer.load_state_dict(run.resumed.optimizer)
+        position = run.resumed.position
+    num_images = len(run.train.labels)
+    num_steps = steps_per_epoch(num_images, recipe.batch_size)
+
+    def keep() -> None:
+        content = to_bytes(model, optimizer, position, setting.precision, run.dataset.fingerprint, trained.rows)
+        write_bytes_atomically(run.folder.checkpoint, content)
+
+    with StopRequest() as stop:
+        while position.epoch < recipe.epochs:
+            for _ in train_epoch(model, optimizer, run.train, recipe, setting, position):
+                seen = min(position.step * recipe.batch_size, num_images)
+                yield Step(position.epoch, position.step, num_steps, seen / position.train_s)
+                if stop.requested:
+                    keep()
+                    raise Interrupted(
+                        f"stopped in epoch {position.epoch + 1} of {recipe.epochs} after step {position.step} of "
+                        f"{num_steps}; checkpoint kept in {run.folder.path}"
+                    )
+            start = time.perf_counter()
+            trained.logits = infer(model, run.held_out.images, setting)
+            held_out = evaluate(trained.logits, run.held_out.labels)
+            row = metrics_row(
+                epoch=position.epoch + 1,
+                lr=optimizer.param_groups[0]["lr"],
+                train=epoch_metrics(position, num_images),
+                split=run.config.data.evaluate_on,
+                held_out=held_out,
+                train_s=position.train_s,
+                eval_s=time.perf_counter() - start,
+            )
+            if not math.isfinite(held_out.loss):
+                raise Diverged(position.epoch, num_steps - 1, held_out.loss)
+            trained.rows.append(row)
+            position = Position.start_of(position.epoch + 1, setting.device)
+            keep()
+            write_metrics(run.folder, trained.rows)
+            yield EpochDone(row)
+    if trained.logits is None:  # resumed after the last epoch
+        trained.logits = infer(model, run.held_out.images, setting)
+
+
+def _finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
+    """Writes the outputs, the record last: a folder with a record is a finished run."""
+    write_metrics(run.folder, trained.rows)
+    if trained.logits is not None and not trained.diverged:
+        write_predictions(run.folder, run.held_out.labels, trained.logits)
+        write_weights(run.folder, run.model)
+        draw(run, trained)
+    record = build_record(run, trained)
+    write_json_atomically(run.folder.record, record)
+    run.folder.checkpoint.unlink(missing_ok=True)
+    return Finished(record)
+
+
+def _read_checkpoint(folder: RunFolder, dataset: Dataset, device: torch.device, say: Say) -> Checkpoint | None:
+    if not folder.checkpoint.exists():
+        return None
+    try:
+        checkpoint = from_bytes(folder.checkpoint.read_bytes(), device)
+    except CheckpointError as error:
+        say(f"{folder.checkpoint} is damaged ({error}): starting from the beginning")
+        return None
+    if checkpoint.fingerprint != dataset.fingerprint:
+        say(f"the data have changed since {folder.checkpoint} was written: starting from the beginning")
+        return None
+    return checkpoint

@@ -1,0 +1,196 @@
+"""A run's folder: the only module that names its files. No torch here: `compare` reads a thousand in a moment."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from normbench.errors import ConfigError, NormbenchError
+from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked, printable
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "RecordError",
+    "RunFolder",
+    "Survey",
+    "find_runs",
+    "printable",
+    "read_record",
+    "survey",
+    "write_bytes_atomically",
+    "write_json_atomically",
+]
+
+
+class RecordError(NormbenchError):
+    """A run's record is missing, damaged, or not one of ours; the message names the file and what is wrong."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run. Its properties are paths, whether the files exist or not."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.npz"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.png"
+
+    @property
+    def misclassified(self) -> Path:
+        return self.path / "misclassified.png"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains this run."""
+        return self.path / ".lock"
+
+    @property
+    def is_finished(self) -> bool:
+        """The record is written last: where it is, the run is over (finished or diverged)."""
+        return self.record.is_file()
+
+    def clear(self) -> None:
+        """Removes the run's own files, the record first, and leaves the lock and whatever else lies there."""
+        own = (self.record, self.checkpoint, self.config, self.metrics, self.predictions, self.weights)
+        for file in (*own, self.curves, self.misclassified, *self.path.glob(".*.tmp")):
+            file.unlink(missing_ok=True)
+
+
+_SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.pt"})
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies under some folders: the runs, and the topmost folders without any run in or below them."""
+
+    runs: list[RunFolder]
+    foreign: list[Path]
+
+
+def find_runs(paths: Sequence[Path]) -> list[RunFolder]:
+    """All run folders at or below `paths`, each once, sorted: folders that hold a config, a record or a checkpoint.
+
+    Hidden folders are passed over, links are followed. Raises ConfigError for a path that is not there.
+    """
+    return survey(paths).runs
+
+
+def survey(paths: Sequence[Path]) -> Survey:
+    """`find_runs`, and what else lies there. A path may also be a run's record itself."""
+    runs: dict[Path, RunFolder] = {}
+    foreign: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    for given in paths:
+        path = Path(given)
+        if path.name == RunFolder(path).record.name and path.is_file():
+            path = path.parent
+        if not path.exists():
+            raise ConfigError(f"{printable(path)}: no such folder; normbench train makes one, by default results")
+        if not path.is_dir():
+            raise ConfigError(f"{printable(path)} is not a folder; give a folder that holds runs")
+        below: list[Path] = []
+        if not _walk(path, runs, below, seen):
+            below = [path]
+        foreign += below
+    return Survey([runs[path] for path in sorted(runs)], sorted(foreign))
+
+
+def _walk(path: Path, runs: dict[Path, RunFolder], foreign: list[Path], seen: set[tuple[int, int]]) -> bool:
+    """Whether there is a run in or below `path`; adds what it finds to `runs` and `foreign`."""
+    try:
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in seen:  # given twice, or a link that leads back
+            return True
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(path) as entries:
+            listing = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:
+        runs[path] = RunFolder(path)  # reading its record will say what is wrong with it
+        return True
+    found = any(name in _SIGNS_OF_A_RUN and not is_folder for name, is_folder in listing)
+    if found:
+        runs[path] = RunFolder(path)
+    without: list[Path] = []
+    for name in sorted(name for name, is_folder in listing if is_folder and not name.startswith(".")):
+        if _walk(path / name, runs, foreign, seen):
+            found = True
+        else:
+            without.append(path / name)
+    if found:
+        foreign += without
+    return found
+
+
+def read_record(folder: RunFolder) -> dict[str, Any]:
+    """The run's `run.json`, checked: what it promises is there and can be printed.
+
+    Raises RecordError: no record, not JSON, another schema, a key missing or of the wrong type, control characters.
+    """
+    where = printable(folder.record)
+    try:
+        text = folder.record.read_text(encoding="utf-8")
+        record = json.loads(text, parse_constant=_refuse_constant)
+    except FileNotFoundError as error:
+        raise RecordError(f"{where}: no record, the run is not finished") from error
+    except OSError as error:
+        raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: not valid JSON ({printable(error)})") from error
+    try:
+        return checked(record, text)
+    except (Flaw, OverflowError, RecursionError) as flaw:
+        raise RecordError(f"{where}: {printable(flaw)}") from flaw
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def write_json_atomically(path: Path, data: Mapping[str, Any]) -> None:
+    """Indented UTF-8 JSON. Raises ValueError for NaN or infinity: they are not JSON."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes_atomically(path, f"{text}\n".encode())
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Readers find the old file or the whole new one, even if the machine stops in between."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with part.open("xb") as file:  # not mkstemp: others may read a result, as the umask says
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

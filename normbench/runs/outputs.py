@@ -1,0 +1,53 @@
+"""What a run writes into its folder, each file whole or not at all."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor, nn
+
+from normbench.runs.folder import RunFolder, write_bytes_atomically
+from normbench.train.evaluate import Metrics
+
+Row = dict[str, float]
+"""A row of `metrics.csv`: an epoch's numbers by column."""
+
+
+def metrics_row(
+    *, epoch: int, lr: float, train: Metrics, split: str, held_out: Metrics, train_s: float, eval_s: float
+) -> Row:
+    """`split` names the images `held_out` is measured on: `test` or `val`; `lr` is the last step's."""
+    return {
+        "epoch": epoch,
+        "lr": lr,
+        "train_loss": train.loss,
+        "train_accuracy": train.accuracy,
+        f"{split}_loss": held_out.loss,
+        f"{split}_accuracy": held_out.accuracy,
+        "train_s": train_s,
+        "eval_s": eval_s,
+        "images_per_s": train.num_images / train_s,
+    }
+
+
+def write_metrics(folder: RunFolder, rows: Sequence[Row]) -> None:
+    text = io.StringIO(newline="")
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
+    write_bytes_atomically(folder.metrics, text.getvalue().encode())
+
+
+def write_predictions(folder: RunFolder, labels: Tensor, logits: Tensor) -> None:
+    """labels int64 [N] and logits [N, classes], as float16: `infer` has rounded them already, so nothing is lost."""
+    buffer = io.BytesIO()
+    numpy.savez_compressed(buffer, labels=labels.numpy(), logits=logits.numpy().astype(numpy.float16))
+    write_bytes_atomically(folder.predictions, buffer.getvalue())
+
+
+def write_weights(folder: RunFolder, model: nn.Module) -> None:
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_bytes_atomically(folder.weights, safetensors_bytes(state))

@@ -1,0 +1,42 @@
+"""The registries a config's names are looked up in, and the parts built from them."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from torch import nn
+
+from normbench.config import Choice, Config
+from normbench.data import SOURCES
+from normbench.data.augment import AUGMENTATIONS
+from normbench.data.streams import stream_seed
+from normbench.models import MODELS, build
+from normbench.norms import NORMS
+from normbench.train import OPTIMIZERS, SCHEDULES
+from normbench.train.loop import Recipe
+
+REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
+    "norm": NORMS,
+    "model": MODELS,
+    "data.source": SOURCES,
+    "data.augment": AUGMENTATIONS,
+    "train.optimizer": OPTIMIZERS,
+    "train.schedule": SCHEDULES,
+}
+
+
+def build_network(config: Config, num_classes: int) -> nn.Module:
+    """The config's network; with one seed every norm gets the same conv weights."""
+    norm = NORMS[config.norm.name](**config.norm.options)
+    model = partial(MODELS[config.model.name], norm, num_classes, **config.model.options)
+    return build(model, stream_seed(config.seed, "init"))
+
+
+def build_recipe(config: Config) -> Recipe:
+    schedule: Choice = config.train.schedule
+    return Recipe(
+        epochs=config.train.epochs,
+        batch_size=config.train.batch_size,
+        augmentations=[partial(AUGMENTATIONS[choice.name], **choice.options) for choice in config.data.augment],
+        schedule=SCHEDULES[schedule.name](**schedule.options),
+        seed=config.seed,
+    )

@@ -1,0 +1,114 @@
+"""What `run.json` promises: the keys the rest of normbench relies on, their types, and text that can be printed."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SCHEMA_VERSION = 1
+STATUSES = ("finished", "diverged")
+SPLITS = ("test", "val")
+
+# What could steer a terminal (C0, C1), turn the reading order, or not be printed at all (lone surrogates); in JSON
+# text also the backslash, with which all of these can be written.
+_ABOVE_SPACE = "\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_UNPRINTABLE = re.compile(f"[\x00-\x1f{_ABOVE_SPACE}]")
+_SUSPECT_IN_JSON = re.compile(rf"[\\{_ABOVE_SPACE}]")
+
+_NUMBER = (int, float)
+_NEEDED: Mapping[str, Any] = {
+    "run_id": str,
+    "experiment": str,
+    "status": str,
+    "label": str,
+    "seed": int,
+    "config": dict,
+    "data": {"source": str, "fingerprint": str, "num_train": int, "num_eval": int, "evaluated_on": str},
+    "model": {"num_parameters": int, "norm_layers": dict},
+    "metrics": dict,
+    "timing": dict,
+    "device": str,
+    "precision": str,
+    "environment": dict,
+    "finished_at": str,
+}
+_TYPE_NAMES = {str: "text", int: "a whole number", dict: "a mapping", _NUMBER: "a number"}
+
+
+class Flaw(Exception):
+    """What is wrong with a record, without its place."""
+
+
+def checked(record: Any, text: str) -> dict[str, Any]:
+    """The record itself, complete and printable. `text` is the JSON it was read from. Raises Flaw."""
+    if not isinstance(record, dict) or "schema_version" not in record:
+        raise Flaw("not a record of normbench (no schema_version)")
+    version = record["schema_version"]
+    if isinstance(version, bool) or version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        way_out = "a newer normbench wrote it: upgrade" if newer else "train the run again"
+        raise Flaw(f"schema_version {version!r}: this normbench reads {SCHEMA_VERSION}; {way_out}")
+    _check_types(record, _NEEDED, "")
+    _check_choice(record["status"], STATUSES, "status")
+    split = record["data"]["evaluated_on"]
+    _check_choice(split, SPLITS, "data.evaluated_on")
+    for name in ("train_s_per_epoch", "eval_s_per_epoch"):
+        if record["timing"].get(name) is not None:
+            _check_number(record["timing"], name, "timing")
+    if record["status"] == "finished":
+        for name in ("train_loss", f"{split}_loss", f"{split}_errors"):
+            _check_number(record["metrics"], name, "metrics")
+        for name in ("train_accuracy", f"{split}_accuracy"):
+            value = _check_number(record["metrics"], name, "metrics")
+            if not 0 <= value <= 1:
+                raise Flaw(f"metrics.{name}: {value} is not a fraction from 0 to 1")
+    if _SUSPECT_IN_JSON.search(text):  # usually not: walking through a thousand records takes its time
+        _check_printable(record, "")
+    return record
+
+
+def _check_types(found: Mapping[str, Any], needed: Mapping[str, Any], prefix: str) -> None:
+    for key, kind in needed.items():
+        if key not in found:
+            raise Flaw(f"{prefix}{key} is missing")
+        value = found[key]
+        wanted = dict if isinstance(kind, Mapping) else kind
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise Flaw(f"{prefix}{key}: expected {_TYPE_NAMES[wanted]}, found {_short(value)}")
+        if isinstance(kind, Mapping):
+            _check_types(value, kind, f"{prefix}{key}.")
+
+
+def _check_number(section: Mapping[str, Any], name: str, title: str) -> float:
+    value = section.get(name)
+    if isinstance(value, bool) or not isinstance(value, _NUMBER) or not math.isfinite(value):
+        raise Flaw(f"{title}.{name}: expected a number, found {_short(value)}")
+    return value
+
+
+def _check_choice(value: str, allowed: Sequence[str], key: str) -> None:
+    if value not in allowed:
+        raise Flaw(f"{key}: expected {' or '.join(allowed)}, found {_short(value)}")
+
+
+def _check_printable(value: Any, key: str) -> None:
+    if isinstance(value, str):
+        if _UNPRINTABLE.search(value):
+            raise Flaw(f"{key or 'a key'}: holds control characters: {_short(value)}")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check_printable(name, "")
+            _check_printable(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_printable(inner, key)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def printable(text: object) -> str:
+    """`str(text)` with its control characters written as escapes, so that a name cannot steer a terminal."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], str(text))

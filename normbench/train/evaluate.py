@@ -1,0 +1,48 @@
+"""Infer once; every metric derives from the logits."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from normbench.data.batches import normalize
+from normbench.train.setting import Setting
+
+LARGEST_FLOAT16 = 65504.0
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Over all images, each counted once: mean cross-entropy in nats, wrong and all predictions."""
+
+    loss: float
+    num_errors: int
+    num_images: int
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 fraction."""
+        return 1 - self.num_errors / self.num_images
+
+
+@torch.inference_mode()
+def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int = 500) -> Tensor:
+    """Logits on the CPU, float32 [N, classes], in eval mode, of uint8 images [N, 3, H, W]; any batch size.
+
+    They are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file gets
+    the recorded one.
+    """
+    model.eval()
+    logits = []
+    for batch in images.split(batch_size):
+        with setting.autocast():
+            logits.append(model(normalize(batch.to(setting.device), memory_format=setting.memory_format)).float())
+    return torch.cat(logits).clamp(-LARGEST_FLOAT16, LARGEST_FLOAT16).half().float().cpu()
+
+
+def evaluate(logits: Tensor, labels: Tensor) -> Metrics:
+    """Metrics of logits [N, classes] against labels [N]; the loss is summed in float64 and divided once."""
+    loss = F.cross_entropy(logits.double(), labels, reduction="sum").item() / len(labels)
+    num_errors = int((logits.argmax(dim=1) != labels).sum())
+    return Metrics(loss=loss, num_errors=num_errors, num_images=len(labels))

@@ -1,0 +1,130 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+
+from normbench.data.batches import epoch_order, normalize
+from normbench.data.streams import stream, stream_seed
+from normbench.data.types import Split
+from normbench.models.dropout import seed_dropout
+from normbench.train.evaluate import Metrics
+from normbench.train.schedules import Schedule
+from normbench.train.setting import Setting
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+CHECK_EVERY = 50  # steps between two looks at the loss on CUDA, where each look waits for the device
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the result besides the model, the data and the optimizer."""
+
+    epochs: int
+    batch_size: int
+    augmentations: Sequence[Augmentation]
+    schedule: Schedule
+    seed: int
+
+
+@dataclass
+class Position:
+    """How far a run has come, with the sums of the epoch begun: with the weights, all a run needs to go on.
+
+    No random state: every draw derives from (seed, stream, epoch, step).
+    """
+
+    epoch: int
+    step: int
+    loss_sum: Tensor  # float64 and int64 scalars on the device: adding to them makes no step wait for it
+    num_correct: Tensor
+    train_s: float
+
+    @classmethod
+    def start_of(cls, epoch: int, device: torch.device) -> "Position":
+        zero = torch.zeros((), device=device)
+        return cls(epoch, step=0, loss_sum=zero.double(), num_correct=zero.long(), train_s=0.0)
+
+
+class Diverged(Exception):
+    """The training loss is no longer finite."""
+
+    def __init__(self, epoch: int, step: int, loss: float) -> None:
+        super().__init__(f"the loss is {loss} in epoch {epoch + 1}, by step {step + 1}")
+        self.epoch, self.step, self.loss = epoch, step, loss
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """The last, short batch counts."""
+    return math.ceil(num_images / batch_size)
+
+
+def train_epoch(
+    model: nn.Module,
+    optimizer: optim.Optimizer,
+    split: Split,
+    recipe: Recipe,
+    setting: Setting,
+    position: Position,
+) -> Iterator[Position]:
+    """Trains from `position` to the end of its epoch; yields after each step.
+
+    `position` is current whenever the caller has control, so a caller may stop after any step and go on from there
+    later with the same bits. Raises Diverged when the loss is not finite.
+    """
+    num_images, epoch = len(split.labels), position.epoch
+    num_steps = steps_per_epoch(num_images, recipe.batch_size)
+    order = epoch_order(num_images, recipe.seed, epoch)
+    model.train()
+    clock = time.perf_counter()
+    for step in range(position.step, num_steps):
+        index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        images, labels = split.images[index], split.labels[index]
+        for number, augment in enumerate(recipe.augmentations):
+            images = augment(images, stream(recipe.seed, "augment", epoch, step, number))
+        inputs = normalize(images.to(setting.device), memory_format=setting.memory_format)
+        labels = labels.to(setting.device)
+
+        factor = recipe.schedule(epoch * num_steps + step, num_steps, recipe.epochs * num_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        seed_dropout(model, stream_seed(recipe.seed, "dropout", epoch, step))
+
+        with setting.autocast():
+            logits = model(inputs)
+        loss = F.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+        position.loss_sum += loss.detach().double() * len(labels)
+        position.num_correct += (logits.detach().argmax(dim=1) == labels).sum()
+        look = setting.device.type == "cpu" or step % CHECK_EVERY == 0 or step == num_steps - 1
+        if look and not math.isfinite(position.loss_sum.item()):
+            raise Diverged(epoch, step, loss.item())
+        now = time.perf_counter()
+        position.train_s += now - clock
+        position.step = step + 1
+        yield position
+        clock = time.perf_counter()
+
+
+def epoch_metrics(position: Position, num_images: int) -> Metrics:
+    """The training metrics of an epoch just finished: running means, in training mode, over augmented images."""
+    return Metrics(
+        loss=position.loss_sum.item() / num_images,
+        num_errors=num_images - int(position.num_correct.item()),
+        num_images=num_images,
+    )
+
+
+def set_base_lr(optimizer: optim.Optimizer) -> None:
+    """Remembers each group's lr as the base the schedule scales (the name torch's own schedulers use)."""
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])

@@ -1,0 +1,55 @@
+"""Optimizers by name. Each takes the model and sets the base lr of its parameter groups; the loop scales it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn, optim
+
+from normbench.train.muon import Muon
+
+
+def sgd(
+    model: nn.Module,
+    *,
+    lr: float = 0.1,
+    momentum: float = 0.9,
+    nesterov: bool = True,
+    weight_decay: float = 2e-4,
+) -> optim.Optimizer:
+    """Stochastic gradient descent with momentum; weight decay on the weights of convs only, not on biases or norms.
+
+    Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
+    """
+    groups = _decayed_and_not(model, weight_decay, besides=[])
+    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, foreach=True)
+
+
+def muon(
+    model: nn.Module,
+    *,
+    lr: float = 0.1,
+    momentum: float = 0.6,
+    sgd_lr: float = 0.1,
+    sgd_momentum: float = 0.9,
+    weight_decay: float = 2e-4,
+) -> optim.Optimizer:
+    """Muon on the spatial filters but the first layer's; SGD with Nesterov on all else, `weight_decay` as in `sgd`."""
+    convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    filters: list[Tensor] = [conv.weight for conv in convs[1:] if conv.kernel_size != (1, 1)]
+    groups = _decayed_and_not(model, weight_decay, besides=filters)
+    for group in groups:
+        group.update(lr=sgd_lr, momentum=sgd_momentum, nesterov=sgd_momentum > 0)
+    return Muon(filters, groups, lr=lr, momentum=momentum)
+
+
+def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor]) -> list[dict[str, Any]]:
+    """Two parameter groups: the weights of convs and linear layers, and all else; without the parameters `besides`."""
+    taken = {id(parameter) for parameter in besides}
+    weights = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    weights = [weight for weight in weights if id(weight) not in taken]
+    taken |= {id(weight) for weight in weights}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": sgd, "muon": muon}

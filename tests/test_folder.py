@@ -1,0 +1,156 @@
+"""A run's folder: finding, reading, writing."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from normbench.errors import ConfigError
+from normbench.runs.folder import (
+    RecordError,
+    RunFolder,
+    find_runs,
+    read_record,
+    survey,
+    write_bytes_atomically,
+    write_json_atomically,
+)
+from tests.records import make_diverged, make_record, write_run
+
+
+def test_runs_are_found_at_any_depth_once_and_sorted(tmp_path: Path) -> None:
+    second = write_run(tmp_path, make_record("gn"))
+    first = write_run(tmp_path, make_record("bn"))
+    unfinished = tmp_path / "other" / "x"
+    unfinished.mkdir(parents=True)
+    (unfinished / "checkpoint.pt").touch()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "run.json").touch()
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    found = find_runs([tmp_path, second, tmp_path / "default"])
+    assert [run.path for run in found] == [first, second, unfinished]
+    assert [run.is_finished for run in found] == [True, True, False]
+
+
+def test_folders_without_a_run_are_named_at_the_top(tmp_path: Path) -> None:
+    run = write_run(tmp_path, make_record())
+    (tmp_path / "junk" / "deep").mkdir(parents=True)
+    (tmp_path / "default" / "README.md").touch()
+    found = survey([tmp_path])
+    assert [folder.path for folder in found.runs] == [run]
+    assert found.foreign == [tmp_path / "junk"]
+
+
+def test_the_record_itself_may_be_given(tmp_path: Path) -> None:
+    run = write_run(tmp_path, make_record())
+    assert find_runs([run / "run.json"]) == [RunFolder(run)]
+
+
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere: no such folder"):
+        find_runs([tmp_path / "nowhere"])
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is not a folder"):
+        find_runs([tmp_path / "file"])
+
+
+@pytest.mark.parametrize("record", [make_record(), make_record(split="val"), make_diverged()])
+def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
+    assert read_record(RunFolder(write_run(tmp_path, record))) == record
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema_version": 2}, "schema_version 2: this normbench reads 1; a newer normbench wrote it: upgrade"),
+        ({"schema_version": "1"}, "schema_version '1'"),
+        ({"seed": "0"}, "seed: expected a whole number, found '0'"),
+        ({"seed": True}, "seed: expected a whole number, found True"),
+        ({"status": "running"}, "status: expected finished or diverged, found 'running'"),
+        ({"data__evaluated_on": "train"}, "data.evaluated_on: expected test or val"),
+        ({"metrics__test_accuracy": None}, "metrics.test_accuracy: expected a number, found None"),
+        ({"metrics__test_accuracy": 79.5}, "metrics.test_accuracy: 79.5 is not a fraction"),
+        ({"timing__train_s_per_epoch": "fast"}, "timing.train_s_per_epoch: expected a number"),
+        ({"label": "BN\x1b[31m"}, "label: holds control characters"),
+        ({"experiment": "a\u202eb"}, "experiment: holds control characters"),
+        ({"environment__cpu": "\x9b2J"}, "environment.cpu: holds control characters"),
+        ({"config__train__\x07": 1}, "a key: holds control characters"),
+    ],
+)
+def test_a_record_that_breaks_its_promise_is_refused(changes: dict, message: str, tmp_path: Path) -> None:
+    folder = write_run(tmp_path, make_record(experiment="default"))
+    (folder / "run.json").write_text(json.dumps(make_record(**changes)))
+    with pytest.raises(RecordError) as caught:
+        read_record(RunFolder(folder))
+    assert str(folder / "run.json") in str(caught.value)
+    assert message in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not valid JSON"),
+        (b'{"schema_version": 1, ', "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"loss": NaN}', "NaN is not JSON"),
+        (b"[]", "not a record of normbench"),
+        (b'{"accuracy": 0.9}', "not a record of normbench"),
+        (b'{"schema_version": 1}', "run_id is missing"),
+    ],
+)
+def test_what_is_no_record_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(RecordError, match=message):
+        read_record(RunFolder(tmp_path))
+
+
+def test_numbers_beyond_all_measure_are_refused(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, make_record())
+    text = (folder / "run.json").read_text()
+    for loss in ("1e999", "1" + "0" * 400):
+        (folder / "run.json").write_text(text.replace('"train_loss": 0.61', f'"train_loss": {loss}'))
+        with pytest.raises(RecordError):
+            read_record(RunFolder(folder))
+
+
+def test_a_folder_without_a_record_is_unfinished(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="not finished"):
+        read_record(RunFolder(tmp_path))
+
+
+def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    write_json_atomically(path, {"accuracy": 0.5, "name": "é"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"accuracy": 0.5, "name": "é"}
+    assert list(tmp_path.iterdir()) == [path]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_what_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json_atomically(path, {"loss": float("nan")})
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_bytes_atomically(path, b"new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_clear_removes_the_runs_files_only(tmp_path: Path) -> None:
+    folder = RunFolder(write_run(tmp_path, make_record()))
+    for path in (folder.config, folder.checkpoint, folder.curves, folder.lock, folder.path / "notes.txt"):
+        path.touch()
+    folder.clear()
+    assert {path.name for path in folder.path.iterdir()} == {folder.lock.name, "notes.txt"}

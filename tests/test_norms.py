@@ -1,0 +1,214 @@
+"""Each norm against its formula, written out in float64, in train and eval mode, with its gradients."""
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normbench.errors import ConfigError
+from normbench.models import MODELS
+from normbench.models.count import count_norms, count_parameters
+from normbench.norms import NORMS, ChannelCountError, norm_label
+
+BATCH, CHANNELS, HEIGHT, WIDTH = 3, 8, 5, 4
+EPS = 1e-3  # large enough that a layer which ignores it fails
+
+# The shape to view x [N, C, H, W] in, and the axes over which numbers then share a mean and a variance.
+AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "bn": ((BATCH, CHANNELS, HEIGHT, WIDTH), (0, 2, 3)),
+    "gn": ((BATCH, 2, CHANNELS // 2, HEIGHT, WIDTH), (2, 3, 4)),
+    "ln": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
+    "ln-chw": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
+    "in": ((BATCH, CHANNELS, HEIGHT, WIDTH), (2, 3)),
+}
+NORMALIZING = [kind for kind in NORMS if kind != "none"]
+
+
+def normalized(kind: str, x: Tensor) -> Tensor:
+    """(x − μ) / sqrt(σ² + eps), with μ = Σx / n and σ² = Σ(x − μ)² / n."""
+    shape, axes = AXES[kind]
+    groups = x.reshape(shape)
+    count = groups[0].numel() * BATCH / groups.sum(axes).numel()
+    mean = groups.sum(axes, keepdim=True) / count
+    variance = ((groups - mean) ** 2).sum(axes, keepdim=True) / count
+    return ((groups - mean) / (variance + EPS) ** 0.5).reshape(x.shape)
+
+
+def make_layer(kind: str, **options: object) -> nn.Module:
+    if kind == "gn":
+        options.setdefault("num_groups", 2)
+    return NORMS[kind](**options)(CHANNELS, (HEIGHT, WIDTH)).double()
+
+
+def make_images(seed: int) -> Tensor:
+    """Channels and images of clearly different mean and spread, so that the wrong axes give other numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    noise, offset, spread = (
+        torch.randn(shape, generator=generator, dtype=torch.float64)
+        for shape in ((BATCH, CHANNELS, HEIGHT, WIDTH), (BATCH, CHANNELS, 1, 1), (BATCH, CHANNELS, 1, 1))
+    )
+    return noise * spread.exp() + 2 * offset
+
+
+def randomize(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """γ and β drawn at random, in a shape that broadcasts over [N, C, H, W]."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    gamma, beta = layer.weight, layer.bias
+    shape = gamma.shape if gamma.dim() == 3 else (CHANNELS, 1, 1)
+    return gamma.detach().reshape(shape), beta.detach().reshape(shape)
+
+
+def assert_same_with_gradients(layer: nn.Module, expected: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """Compares output and the gradients of x, γ and β under a random upstream gradient."""
+    gamma, beta = (part.requires_grad_() for part in randomize(layer))
+    x, x_by_hand = make_images(1).requires_grad_(), make_images(1).requires_grad_()
+    upstream = make_images(2)
+    y, y_by_hand = layer(x), expected(x_by_hand, gamma, beta)
+    torch.testing.assert_close(y, y_by_hand, rtol=1e-10, atol=1e-10)
+    y.backward(upstream)
+    y_by_hand.backward(upstream)
+    torch.testing.assert_close(x.grad, x_by_hand.grad, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(layer.weight.grad.flatten(), gamma.grad.flatten(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(layer.bias.grad.flatten(), beta.grad.flatten(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", NORMALIZING)
+def test_train_mode_is_the_formula(kind: str) -> None:
+    layer = make_layer(kind, eps=EPS).train()
+    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NORMALIZING if kind != "bn"])
+def test_eval_mode_is_the_same_formula(kind: str) -> None:
+    layer = make_layer(kind, eps=EPS).eval()
+    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta)
+
+
+def test_batch_norm_in_eval_mode_uses_the_running_statistics() -> None:
+    layer = make_layer("bn", eps=EPS, momentum=0.3)
+    batches = [make_images(11), make_images(12)]
+    running_mean, running_var = torch.zeros(CHANNELS).double(), torch.ones(CHANNELS).double()
+    count = BATCH * HEIGHT * WIDTH
+    for batch in batches:
+        layer.train()(batch)
+        mean = batch.sum((0, 2, 3)) / count
+        variance = ((batch - mean.reshape(-1, 1, 1)) ** 2).sum((0, 2, 3)) / (count - 1)
+        running_mean = 0.7 * running_mean + 0.3 * mean
+        running_var = 0.7 * running_var + 0.3 * variance
+    torch.testing.assert_close(layer.running_mean, running_mean)
+    torch.testing.assert_close(layer.running_var, running_var)
+    assert layer.num_batches_tracked == len(batches)
+
+    mean, variance = running_mean.reshape(-1, 1, 1), running_var.reshape(-1, 1, 1)
+    assert_same_with_gradients(layer.eval(), lambda x, gamma, beta: gamma * (x - mean) / (variance + EPS) ** 0.5 + beta)
+    torch.testing.assert_close(layer.running_mean, running_mean)  # eval mode moved nothing
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_none_passes_its_input_on(mode: bool) -> None:
+    x = make_images(1).requires_grad_()
+    layer = make_layer("none").train(mode)
+    assert layer(x) is x
+    assert count_parameters(layer) == 0
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_starts_as_the_bare_normalization(kind: str) -> None:
+    """γ starts at 1 and β at 0, and without affine there are none; nothing is drawn at random."""
+    x, state = make_images(3), torch.get_rng_state()
+    expected = x if kind == "none" else normalized(kind, x)
+    options = {} if kind == "none" else {"eps": EPS}
+    torch.testing.assert_close(make_layer(kind, **options)(x), expected)
+    if kind != "none":
+        bare = make_layer(kind, eps=EPS, affine=False)
+        assert count_parameters(bare) == 0
+        torch.testing.assert_close(bare(x), expected)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("kind", "num_parameters", "num_buffers"),
+    [("bn", 16, 17), ("gn", 16, 0), ("ln", 16, 0), ("ln-chw", 320, 0), ("in", 16, 0), ("none", 0, 0)],
+)
+def test_what_it_learns_and_stores(kind: str, num_parameters: int, num_buffers: int) -> None:
+    layer = make_layer(kind)
+    assert count_parameters(layer) == num_parameters
+    assert sum(buffer.numel() for buffer in layer.buffers()) == num_buffers
+
+
+def test_group_norm_between_layer_and_instance_norm() -> None:
+    x = make_images(4)
+    torch.testing.assert_close(make_layer("gn", num_groups=1)(x), make_layer("ln")(x))
+    torch.testing.assert_close(make_layer("gn", num_groups=CHANNELS)(x), make_layer("in")(x))
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_every_option_is_keyword_only_with_a_default(kind: str) -> None:
+    parameters = inspect.signature(NORMS[kind]).parameters.values()
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_docstring_has_the_formula(kind: str) -> None:
+    assert "y = " in (NORMS[kind].__doc__ or "")
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_layers_are_recognised_in_a_network(kind: str) -> None:
+    """Holds NORM_LAYERS and NORMS together: what a factory builds, `run.json` counts."""
+    found = count_norms(MODELS["reference"](NORMS[kind](), 10))["norm_layers"]
+    assert sum(found.values()) == (0 if kind == "none" else 8)
+
+
+@pytest.mark.parametrize("kind", NORMALIZING)
+@pytest.mark.parametrize("eps", [0.0, -1e-5, float("nan")])
+def test_refuses_a_bad_eps(kind: str, eps: float) -> None:
+    with pytest.raises(ConfigError, match=r"norm\.eps must be above 0"):
+        NORMS[kind](eps=eps)
+
+
+@pytest.mark.parametrize("momentum", [0.0, -0.1, 1.5])
+def test_refuses_a_bad_momentum(momentum: float) -> None:
+    with pytest.raises(ConfigError, match=r"norm\.momentum .* not"):
+        NORMS["bn"](momentum=momentum)
+
+
+def test_refuses_less_than_one_group() -> None:
+    with pytest.raises(ConfigError, match=r"norm\.num_groups must be at least 1, not 0"):
+        NORMS["gn"](num_groups=0)
+
+
+def test_groups_that_do_not_divide_are_answered_with_those_that_do() -> None:
+    with pytest.raises(ChannelCountError, match=r"3 does not divide .*\(16\); allowed: 1, 2, 4, 8, 16$") as caught:
+        NORMS["gn"](num_groups=3)(16, (4, 4))
+    assert caught.value.exit_code == 2
+    assert str(caught.value.for_network([16, 24, 36])).endswith("(16, 24, 36); allowed: 1, 2, 4")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "label"),
+    [
+        ("bn", {}, "BN"),
+        ("bn", {"momentum": 0.01}, "BN(momentum=0.01)"),
+        ("bn", {"momentum": 0.1, "eps": 1e-5, "affine": True}, "BN"),
+        ("gn", {}, "GN(4)"),
+        ("gn", {"num_groups": 8}, "GN(8)"),
+        ("gn", {"affine": False, "num_groups": 2}, "GN(2, affine=False)"),
+        ("ln", {}, "LN"),
+        ("ln-chw", {"affine": False}, "LN-CHW(affine=False)"),
+        ("in", {"eps": 0.001}, "IN(eps=0.001)"),
+        ("none", {}, "none"),
+    ],
+)
+def test_label(kind: str, options: dict[str, object], label: str) -> None:
+    assert norm_label(kind, options) == label
+
+
+def test_label_of_an_unknown_norm() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'gn'"):
+        norm_label("gnn", {})

@@ -1,0 +1,30 @@
+"""Tiny data and short commands for end-to-end tests."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from normbench.cli import app
+
+CLASSES = ("cat", "dog", "ship")
+
+
+def make_folder(root: Path, num_train: int = 16, num_test: int = 8) -> Path:
+    """A folder data set of three classes that differ in hue; `num_*` images a class."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", num_train), ("test", num_test)):
+        for number, name in enumerate(CLASSES):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 160, size=(32, 32, 3), dtype=np.uint8)
+                pixels[:, :, number] += 60
+                Image.fromarray(pixels).save(folder / f"{index:03}.png")
+    return root
+
+
+def invoke(*arguments: object) -> Result:
+    """Runs the command line in this process; the error of a failed command is in `result.exception`."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
