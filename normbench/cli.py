@@ -108,7 +108,8 @@ def train(
         console.print(f"{folder.path} is finished already; --restart trains it again.", soft_wrap=True, highlight=False)
     else:
         say = (lambda text: None) if quiet else _say
-        events = execute(resolved, results, device, restart=restart, say=say, draw=draw_run)
+        bar = not quiet and sys.stderr.isatty()
+        events = execute(resolved, results, device, restart=restart, say=say, bar=bar, draw=draw_run)
         try:
             record = follow(events, console, quiet=quiet)
         except Interrupted as stop:

@@ -107,7 +107,8 @@ def print_result(record: dict[str, Any], folder: Path, console: Console) -> None
             "(running means over the last epoch, augmented images)",
             split: f"{metrics[f'{split}_accuracy']:.2%}  loss {metrics[f'{split}_loss']:.4f}  "
             f"({metrics[f'{split}_errors']:,} of {data['num_eval']:,} {data['source']} images wrong)",
-            "time": f"{timing['train_s_per_epoch']:.1f} s an epoch, {timing['train_s'] + timing['eval_s']:.0f} s in all, "
+            "time": f"{timing['train_s_per_epoch']:.1f} s an epoch, "
+            f"{timing['train_s'] + timing['eval_s']:,.0f} s in all, "
             f"peak memory {timing['peak_memory_bytes'] / 2**20:,.0f} MiB",
         }
     else:

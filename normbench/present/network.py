@@ -24,7 +24,7 @@ def print_summary(summary: Summary, label: str, console: Console) -> None:
     print_fields(
         {
             "norm": f"{label}: {layers}",
-            "learned": f"{summary.norm_parameters:,} of the {summary.num_parameters:,} trainable parameters are the norm's",
+            "learned": f"{summary.norm_parameters:,} of the {summary.num_parameters:,} parameters are its own",
             "stored": f"{summary.norm_buffers:,} values in its buffers (running statistics), not learned",
             "cost": f"{summary.macs:,} multiply-adds an image, forward",
             "budget": summary.budget_line.removeprefix("budget: "),

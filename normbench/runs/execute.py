@@ -87,10 +87,13 @@ def folder_of(config: Config, results: Path) -> RunFolder:
     return RunFolder(results / config.name / run_id(config))
 
 
-def execute(config: Config, results: Path, device: str, *, restart: bool, say: Say, draw: Draw) -> Iterator[Event]:
+def execute(
+    config: Config, results: Path, device: str, *, restart: bool, say: Say, bar: bool, draw: Draw
+) -> Iterator[Event]:
     """Trains one run and writes its folder, going on from its checkpoint where there is one.
 
-    `draw` writes the pictures into the folder (drawing is a later stop of the flow). Raises ConfigError for a network
+    `say` gets plain lines for a person, `bar` allows a progress bar on stderr while data load, `draw` writes the
+    pictures into the folder (drawing is a later stop of the flow). Raises ConfigError for a network
     over its budget, DataError, RunError if another process is at this run, Interrupted after Ctrl-C or SIGTERM. A run
     that diverges is a result: it ends in Finished like any other, with that status.
     """
@@ -102,7 +105,8 @@ def execute(config: Config, results: Path, device: str, *, restart: bool, say: S
         with FileLock(folder.lock).acquire(timeout=0):
             if restart:
                 folder.clear()
-            run = _prepare(config, folder, target, say)
+            dataset = load_dataset(config.data, say, bar=bar)
+            run = _prepare(config, folder, dataset, target, say)
             yield run
             trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
             try:
@@ -115,9 +119,8 @@ def execute(config: Config, results: Path, device: str, *, restart: bool, say: S
         raise RunError(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
 
 
-def _prepare(config: Config, folder: RunFolder, device: torch.device, say: Say) -> Prepared:
+def _prepare(config: Config, folder: RunFolder, dataset: Dataset, device: torch.device, say: Say) -> Prepared:
     started_at = datetime.now(UTC)
-    dataset = load_dataset(config.data, say)
     model = build_network(config, len(dataset.class_names))
     check_budget(model, config.budget.max_parameters)
     train, held_out = dataset.train, dataset.test
