@@ -97,24 +97,19 @@ def train(
     from normbench.present.live import follow, print_result
     from normbench.present.pictures import draw_run
     from normbench.runs.execute import execute, folder_of
-    from normbench.runs.folder import read_record
     from normbench.runs.registries import REGISTRIES
 
     resolved = load_config(config, REGISTRIES, overrides)
     console = _console(stderr=False)
+    say = (lambda text: None) if quiet else _say
+    bar = not quiet and sys.stderr.isatty()
+    events = execute(resolved, results, device, restart=restart, say=say, bar=bar, draw=draw_run)
+    try:
+        record = follow(events, console, quiet=quiet)
+    except Interrupted as stop:
+        command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
+        raise Interrupted(f"{stop}\nto go on: {command}") from stop
     folder = folder_of(resolved, results)
-    if folder.is_finished and not restart:
-        record = read_record(folder)
-        console.print(f"{folder.path} is finished already; --restart trains it again.", soft_wrap=True, highlight=False)
-    else:
-        say = (lambda text: None) if quiet else _say
-        bar = not quiet and sys.stderr.isatty()
-        events = execute(resolved, results, device, restart=restart, say=say, bar=bar, draw=draw_run)
-        try:
-            record = follow(events, console, quiet=quiet)
-        except Interrupted as stop:
-            command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
-            raise Interrupted(f"{stop}\nto go on: {command}") from stop
     print_result(record, folder.path, console)
     if record["status"] == "diverged":
         where = record["diverged"]

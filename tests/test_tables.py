@@ -9,9 +9,8 @@ from rich.console import Console
 
 from normbench.analysis.compare import compare
 from normbench.errors import ConfigError
-from normbench.present.comparison import comparison_table, run_table
+from normbench.present.comparison import comparison_table
 from normbench.present.tables import FORMATS, Table, render
-from normbench.runs.folder import RunFolder
 from tests.records import make_diverged, make_record
 
 ODD = Table(
@@ -149,10 +148,3 @@ def test_output_that_cannot_hold_a_sign_gets_its_escape() -> None:
     render(Table("é", ("Norm",), (("ü",),), ({"norm": "ü"},)), "json", Console(file=out))
     out.flush()
     assert b"\\xfc" in out.buffer.getvalue()  # type: ignore[attr-defined]
-
-
-def test_the_table_of_one_run_names_its_folder(tmp_path) -> None:
-    out = io.StringIO()
-    run_table(make_record("gn"), RunFolder(tmp_path / "run"), Console(file=out, width=80))
-    assert "GN(4), seed 0: finished" in out.getvalue()
-    assert str(tmp_path / "run") in out.getvalue()

@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
-from normbench.analysis.compare import Comparison, NormRow, compare
+from normbench.analysis.compare import Comparison, NormRow
 from normbench.analysis.statistics import Estimate
-from normbench.present.tables import Cell, Table, Value, render
-from normbench.runs.folder import RunFolder
+from normbench.present.tables import Cell, Table, Value
 
 NOT_KNOWN = "-"
 USUAL_TEST_SIZE = 10_000
@@ -34,14 +31,6 @@ def comparison_table(comparison: Comparison) -> Table:
         records=tuple(_record(row, comparison) for row in comparison.rows),
         notes=tuple(_notes(comparison)),
     )
-
-
-def run_table(record: Mapping[str, Any], folder: RunFolder, console: Console) -> None:
-    """Prints the metrics of one run that is over, and where it lies."""
-    comparison, _ = compare([record])
-    table = comparison_table(comparison)
-    title = f"{record['label']}, seed {record['seed']}: {record['status']}"
-    render(Table(title, table.columns, table.rows, table.records, (f"folder: {folder.path}",)), "table", console)
 
 
 def _interval(estimate: Estimate, scale: float, digits: int) -> Cell:

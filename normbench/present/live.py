@@ -60,6 +60,8 @@ def follow(events: Iterable[Event], console: Console, *, quiet: bool) -> dict[st
                     console.print(epoch_line(event.row, total_epochs), highlight=False, soft_wrap=True)
                 case Finished():
                     record = event.record
+                    if event.already and not quiet:
+                        console.print("finished already; --restart trains it again", highlight=False, soft_wrap=True)
     return record
 
 

@@ -17,7 +17,7 @@ from normbench.config import Config
 from normbench.data import Dataset, Split, hold_out, load_dataset
 from normbench.errors import Interrupted, RunError
 from normbench.models.budget import check_budget
-from normbench.runs.folder import RunFolder, write_bytes_atomically, write_json_atomically
+from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically, write_json_atomically
 from normbench.runs.identity import run_id
 from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
@@ -77,6 +77,8 @@ class Trained:
 @dataclass(frozen=True)
 class Finished:
     record: dict[str, Any]
+    already: bool = False
+    """It was finished before, and nothing was done."""
 
 
 Event = Prepared | Step | EpochDone | Finished
@@ -92,20 +94,28 @@ def execute(
 ) -> Iterator[Event]:
     """Trains one run and writes its folder, going on from its checkpoint where there is one.
 
-    `say` gets plain lines for a person, `bar` allows a progress bar on stderr while data load, `draw` writes the
-    pictures into the folder (drawing is a later stop of the flow). Raises ConfigError for a network
-    over its budget, DataError, RunError if another process is at this run, Interrupted after Ctrl-C or SIGTERM. A run
-    that diverges is a result: it ends in Finished like any other, with that status.
+    A run that is finished is left as it is unless `restart`. One that diverges is a result: it ends in Finished like
+    any other, with that status. `say` gets plain lines for a person, `bar` allows a progress bar on stderr while the
+    data load, `draw` writes the pictures into the folder (drawing is a later stop of the flow).
+
+    Raises ConfigError for a network over its budget, DataError, RunError if another process is at this run,
+    Interrupted after Ctrl-C or SIGTERM.
     """
     folder = folder_of(config, results)
     target = choose_device(device)
     check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
+    if folder.is_finished and not restart:
+        yield Finished(read_record(folder), already=True)
+        return
+    dataset = load_dataset(config.data, say, bar=bar)
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.lock).acquire(timeout=0):
             if restart:
                 folder.clear()
-            dataset = load_dataset(config.data, say, bar=bar)
+            if folder.is_finished:  # by another process, while the data were loading
+                yield Finished(read_record(folder), already=True)
+                return
             run = _prepare(config, folder, dataset, target, say)
             yield run
             trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
