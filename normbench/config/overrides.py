@@ -23,6 +23,9 @@ def override_tree(overrides: Sequence[tuple[str, Any, str]], problems: list[Prob
         full_key = ALIASES.get(key, key)
         path = tuple(full_key.split("."))
         place = Place(origin)
+        if path[0] == "budget":
+            problems.append(Problem(place, path, "the budget is lifted in a YAML file only, not in passing"))
+            continue
         try:
             node = _read(path, value, place, problems)
         except ConfigError as error:

@@ -91,11 +91,12 @@ def print_header(run: Prepared, console: Console) -> None:
 
 
 def epoch_line(row: dict[str, float], epochs: int) -> str:
+    """At most 80 columns."""
     split = "val" if "val_loss" in row else "test"
     return (
         f"epoch {row['epoch']:>2.0f}/{epochs}  train {row['train_accuracy']:6.2%} loss {row['train_loss']:.3f}"
         f"  {split} {row[f'{split}_accuracy']:6.2%} loss {row[f'{split}_loss']:.3f}"
-        f"  {row['train_s']:.1f} s  {row['images_per_s']:,.0f} images/s"
+        f"  {row['train_s']:.1f} s"
     )
 
 
@@ -106,7 +107,7 @@ def print_result(record: dict[str, Any], folder: Path, console: Console) -> None
     if record["status"] == "finished":
         lines = {
             "train": f"{metrics['train_accuracy']:.2%}  loss {metrics['train_loss']:.4f}  "
-            "(running means over the last epoch, augmented images)",
+            "(running means, last epoch)",
             split: f"{metrics[f'{split}_accuracy']:.2%}  loss {metrics[f'{split}_loss']:.4f}  "
             f"({metrics[f'{split}_errors']:,} of {data['num_eval']:,} {data['source']} images wrong)",
             "time": f"{timing['train_s_per_epoch']:.1f} s an epoch, "
