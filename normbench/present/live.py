@@ -106,8 +106,7 @@ def print_result(record: dict[str, Any], folder: Path, console: Console) -> None
     split = data["evaluated_on"]
     if record["status"] == "finished":
         lines = {
-            "train": f"{metrics['train_accuracy']:.2%}  loss {metrics['train_loss']:.4f}  "
-            "(running means, last epoch)",
+            "train": f"{metrics['train_accuracy']:.2%}  loss {metrics['train_loss']:.4f}  (running means, last epoch)",
             split: f"{metrics[f'{split}_accuracy']:.2%}  loss {metrics[f'{split}_loss']:.4f}  "
             f"({metrics[f'{split}_errors']:,} of {data['num_eval']:,} {data['source']} images wrong)",
             "time": f"{timing['train_s_per_epoch']:.1f} s an epoch, "
