@@ -102,6 +102,9 @@ def train(
     resolved = load_config(config, REGISTRIES, overrides)
     console = _console(stderr=False)
     say = (lambda text: None) if quiet else _say
+    if len(resolved.seeds) > 1:
+        say(f"the config names seeds {', '.join(map(str, resolved.seeds))}: training the first; --seed picks another")
+    resolved = resolved.for_seed(resolved.seed)
     bar = not quiet and sys.stderr.isatty()
     events = execute(resolved, results, device, restart=restart, say=say, bar=bar, draw=draw_run)
     try:

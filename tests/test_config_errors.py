@@ -203,7 +203,7 @@ def test_a_file_wins_over_a_shipped_config_and_a_folder_does_not(
 
 
 def test_the_budget_is_lifted_in_a_file_only(tmp_path: Path) -> None:
-    (message,) = errors_of(tmp_path, "", flags("budget.max_epochs=null"))
+    (message,) = errors_of(tmp_path, "name: x", flags("budget.max_epochs=null"))
     assert message.startswith("--set budget.max_epochs=null: budget.max_epochs: ")
     assert "YAML" in message
     assert load_text(tmp_path, "budget: {max_epochs: null}\ntrain: {epochs: 21}").train.epochs == 21

@@ -88,6 +88,14 @@ def test_the_written_config_gives_the_same_run(images: Path, tmp_path: Path) -> 
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
+def test_of_several_seeds_the_first_is_trained_and_recorded(images: Path, tmp_path: Path) -> None:
+    result = train(images, tmp_path, "--set", "seeds=[4, 5]")
+    assert result.exit_code == 0, result.output
+    assert "4, 5" in result.stderr
+    record = json.loads((only_run(tmp_path) / "run.json").read_text())
+    assert (record["seed"], record["config"]["seeds"]) == (4, [4])
+
+
 def test_a_finished_run_is_left_alone_unless_restarted(images: Path, tmp_path: Path) -> None:
     train(images, tmp_path)
     record = only_run(tmp_path) / "run.json"

@@ -113,6 +113,10 @@ class Config(_Section):
         """The seed of a config of one run; of an experiment's, the first."""
         return self.seeds[0]
 
+    def for_seed(self, seed: int) -> "Config":
+        """The config of one run of the experiment."""
+        return self.model_copy(update={"seeds": (seed,)})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for YAML or JSON; `load_config` of it, written to a file, gives an equal config."""
         plain: dict[str, Any] = _plain(self, ())
