@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tiny_cifar10 as tiny
 from torchvision.datasets import CIFAR10
 
 import normbench.data.cifar10 as source
 from normbench.data import Dataset, load_dataset
 from normbench.errors import DataError
+from tests import tiny_cifar10 as tiny
 
 FILES, DATA, LABELS = tiny.batch_files()
 CONTENT = tiny.packed(FILES)
@@ -44,15 +44,8 @@ class Loader:
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
     monkeypatch.delenv("NORMBENCH_DATA", raising=False)
-    pretend(monkeypatch, FILES, CONTENT)
+    tiny.pretend(monkeypatch, FILES, CONTENT)
     return Loader(tmp_path / "cache")
-
-
-def pretend(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], content: bytes, url: str | None = None) -> None:
-    """Have this content taken for the official archive."""
-    archive = tiny.describe(files, content, *([url] if url else []))
-    monkeypatch.setattr(source, "official", lambda: archive)
-    monkeypatch.setattr(source, "MD5", archive.md5)
 
 
 def check(dataset: Dataset) -> None:
@@ -129,14 +122,14 @@ def test_a_missing_file_is_named(load: Loader, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(DataError, match="data_batch_4: cannot be read"):
         load(write_extracted(tmp_path / "x", fewer))
     content = tiny.packed(fewer)
-    pretend(monkeypatch, fewer, content)
+    tiny.pretend(monkeypatch, fewer, content)
     with pytest.raises(DataError, match=r"tar\.gz: no cifar-10-batches-py/data_batch_4 in it"):
         load(tiny.write_archive(tmp_path, content))
 
 
 def test_an_archive_that_is_none(load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for content in (b"", b"<html>no such page</html>", CONTENT[: len(CONTENT) // 2]):
-        pretend(monkeypatch, FILES, content)
+        tiny.pretend(monkeypatch, FILES, content)
         with pytest.raises(DataError, match=r"cifar-10-python.tar.gz: cannot be read as a .tar.gz archive"):
             load(tiny.write_archive(tmp_path, content))
 
@@ -146,7 +139,7 @@ def test_values_stored_by_columns_are_read_alike(load: Loader, tmp_path: Path, m
     parts = ((DATA[i * 20 : i * 20 + 20], LABELS[i * 20 : i * 20 + 20]) for i in range(6))
     files = {**FILES, **{name: tiny.batch(*part, by_columns=True) for name, part in zip(names, parts, strict=True)}}
     content = tiny.packed(files)
-    pretend(monkeypatch, files, content)
+    tiny.pretend(monkeypatch, files, content)
     check(load(tiny.write_archive(tmp_path, content)))
 
 
@@ -178,7 +171,7 @@ def test_a_batch_of_another_form_is_refused_and_never_run(
 ) -> None:
     files = {**FILES, "test_batch": content}
     archive = tiny.packed(files)
-    pretend(monkeypatch, files, archive)
+    tiny.pretend(monkeypatch, files, archive)
     with pytest.raises(DataError, match=f"test_batch.*{complaint}"):
         load(tiny.write_archive(tmp_path, archive))
     assert "run by a pickle" not in capsys.readouterr().out
@@ -237,7 +230,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def online(load: Loader, server: Server, monkeypatch: pytest.MonkeyPatch) -> Loader:
-    pretend(monkeypatch, FILES, CONTENT, server.url())
+    tiny.pretend(monkeypatch, FILES, CONTENT, server.url())
     return load
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.norms import NORMS
+from tests import tiny_cifar10
 from tests.tiny import invoke, make_folder
 
 SMALL = ("--data", "folder", "--epochs", 2, "--batch-size", 8, "--device", "cpu", "--set", "train.precision=fp32")
@@ -86,6 +87,18 @@ def test_the_written_config_gives_the_same_run(images: Path, tmp_path: Path) -> 
     assert second.name == first.name
     for name in ("model.safetensors", "config.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_the_official_batch_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, _, _ = tiny_cifar10.batch_files()
+    archive = tiny_cifar10.packed(files)
+    tiny_cifar10.pretend(monkeypatch, files, archive)
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(archive)
+    result = invoke("train", *SMALL, "--data", "cifar10", "--data-dir", tmp_path, "--results", tmp_path / "results")
+    assert result.exit_code == 0, result.output
+    data = json.loads((only_run(tmp_path / "results") / "run.json").read_text())["data"]
+    assert (data["source"], data["num_train"], data["num_eval"]) == ("cifar10", 100, 20)
+    assert data["classes"] == list(tiny_cifar10.NAMES)
 
 
 def test_of_several_seeds_the_first_is_trained_and_recorded(images: Path, tmp_path: Path) -> None:

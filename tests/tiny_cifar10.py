@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from normbench.data import cifar10
@@ -92,3 +93,10 @@ def write_archive(folder: Path, content: bytes) -> Path:
     path = folder / "cifar-10-python.tar.gz"
     path.write_bytes(content)
     return path
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], content: bytes, url: str | None = None) -> None:
+    """Have this content taken for the official archive."""
+    archive = describe(files, content, *([url] if url else []))
+    monkeypatch.setattr(cifar10, "official", lambda: archive)
+    monkeypatch.setattr(cifar10, "MD5", archive.md5)
