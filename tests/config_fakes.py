@@ -24,7 +24,7 @@ def _sgd(
 def _muon(
     model: object,
     *,
-    lr: float = 0.1,
+    lr: float = 0.04,
     momentum: float = 0.6,
     sgd_lr: float = 0.1,
     sgd_momentum: float = 0.9,

@@ -17,6 +17,7 @@ from normbench.config import Config
 from normbench.data import Dataset, Split, hold_out, load_dataset
 from normbench.errors import Interrupted, RunError
 from normbench.models.budget import check_budget
+from normbench.runs.environment import git_commit
 from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically, write_json_atomically
 from normbench.runs.identity import run_id
 from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
@@ -47,6 +48,7 @@ class Prepared:
     model: nn.Module
     setting: Setting
     resumed: Checkpoint | None
+    git_commit: str | None
     started_at: datetime
 
 
@@ -141,7 +143,7 @@ def _prepare(config: Config, folder: RunFolder, dataset: Dataset, device: torch.
     setting = choose_setting(model, train.images, device, precision)
     model.to(device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
-    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, started_at)
+    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, git_commit(), started_at)
 
 
 def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:

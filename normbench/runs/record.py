@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
-from normbench.runs.environment import describe_environment, git_commit, peak_memory_bytes
+from normbench.runs.environment import describe_environment, peak_memory_bytes
 from normbench.runs.folder import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def build_record(run: "Prepared", trained: "Trained") -> dict[str, Any]:
         "device": run.setting.device.type,
         "precision": run.setting.precision,
         "environment": describe_environment(run.setting.device),
-        "git_commit": git_commit(),
+        "git_commit": run.git_commit,
         "started_at": run.started_at.isoformat(timespec="seconds"),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_at_epoch": run.resumed.position.epoch + 1 if run.resumed else None,

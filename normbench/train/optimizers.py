@@ -27,7 +27,7 @@ def sgd(
 def muon(
     model: nn.Module,
     *,
-    lr: float = 0.1,
+    lr: float = 0.04,
     momentum: float = 0.6,
     sgd_lr: float = 0.1,
     sgd_momentum: float = 0.9,
