@@ -23,7 +23,8 @@ def batches(split: Split, batch_size: int, order: Tensor) -> Iterator[tuple[Tens
 
     To resume at a step, pass `order[step * batch_size :]`. `order` lives on the split's device or on the CPU.
     """
-    for chosen in order.split(batch_size):
+    for start in range(0, len(order), batch_size):  # not order.split: of nothing it makes one empty batch
+        chosen = order[start : start + batch_size]
         index = chosen.to(split.labels.device)
         yield split.images.index_select(0, index), split.labels.index_select(0, index)
 

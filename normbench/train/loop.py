@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from normbench.data.batches import epoch_order, normalize
+from normbench.data.batches import batches, epoch_order, normalize
 from normbench.data.streams import stream, stream_seed
 from normbench.data.types import Split
 from normbench.models.dropout import seed_dropout
@@ -83,9 +83,8 @@ def train_epoch(
     order = epoch_order(num_images, recipe.seed, epoch)
     model.train()
     clock = time.perf_counter()
-    for step in range(position.step, num_steps):
-        index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        images, labels = split.images[index], split.labels[index]
+    to_come = batches(split, recipe.batch_size, order[position.step * recipe.batch_size :])
+    for step, (images, labels) in enumerate(to_come, start=position.step):
         for number, augment in enumerate(recipe.augmentations):
             images = augment(images, stream(recipe.seed, "augment", epoch, step, number))
         inputs = normalize(images.to(setting.device), memory_format=setting.memory_format)
