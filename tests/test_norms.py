@@ -63,10 +63,15 @@ def randomize(layer: nn.Module) -> tuple[Tensor, Tensor]:
     return gamma.detach().reshape(shape), beta.detach().reshape(shape)
 
 
-def assert_same_with_gradients(layer: nn.Module, expected: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+def assert_same_with_gradients(
+    layer: nn.Module,
+    expected: Callable[[Tensor, Tensor, Tensor], Tensor],
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> None:
     """Compares output and the gradients of x, γ and β under a random upstream gradient."""
     gamma, beta = (part.requires_grad_() for part in randomize(layer))
-    x, x_by_hand = make_images(1).requires_grad_(), make_images(1).requires_grad_()
+    x = make_images(1).contiguous(memory_format=memory_format).requires_grad_()
+    x_by_hand = make_images(1).requires_grad_()
     upstream = make_images(2)
     y, y_by_hand = layer(x), expected(x_by_hand, gamma, beta)
     torch.testing.assert_close(y, y_by_hand, rtol=1e-10, atol=1e-10)
@@ -77,10 +82,32 @@ def assert_same_with_gradients(layer: nn.Module, expected: Callable[[Tensor, Ten
     torch.testing.assert_close(layer.bias.grad.flatten(), beta.grad.flatten(), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("kind", NORMALIZING)
-def test_train_mode_is_the_formula(kind: str) -> None:
+def test_train_mode_is_the_formula(kind: str, memory_format: torch.memory_format) -> None:
     layer = make_layer(kind, eps=EPS).train()
-    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta)
+    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta, memory_format)
+
+
+@pytest.mark.parametrize("size", [1, 8, 20, 32])  # a pixel; few pixels; copied in tiles, the last cut; many pixels
+@pytest.mark.parametrize("affine", [True, False])
+def test_group_norm_is_the_same_in_both_layouts(size: int, affine: bool) -> None:
+    generator = torch.Generator().manual_seed(size)
+    layer = NORMS["gn"](num_groups=4, affine=affine)(48, (size, size))
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(48, generator=generator))
+    x, upstream = (torch.randn(2, 48, size, size, generator=generator) for _ in range(2))
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        images = x.contiguous(memory_format=memory_format).requires_grad_()
+        y = layer(images)
+        assert y.is_contiguous(memory_format=memory_format)
+        results.append((y.detach(), *torch.autograd.grad(y, [images, *layer.parameters()], upstream)))
+        with torch.no_grad():
+            assert torch.equal(layer(images), results[-1][0])
+    for first, second in zip(*results, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in NORMALIZING if kind != "bn"])

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from normbench.errors import ConfigError
+from normbench.norms.group_norm import GroupNorm
 
 NormFactory = Callable[[int, tuple[int, int]], nn.Module]
 """(num_channels, (height, width)) of the layer's input -> the layer, [N, C, H, W] -> [N, C, H, W]."""
@@ -71,7 +72,7 @@ def gn(*, num_groups: int = 4, eps: float = 1e-5, affine: bool = True) -> NormFa
     def layer(num_channels: int, size: tuple[int, int]) -> nn.Module:
         if num_channels % num_groups:
             raise ChannelCountError("num_groups", num_groups, [num_channels])
-        return nn.GroupNorm(num_groups, num_channels, eps=eps, affine=affine)
+        return GroupNorm(num_groups, num_channels, eps=eps, affine=affine)
 
     return layer
 
