@@ -25,6 +25,7 @@ from normbench.runs.record import build_record
 from normbench.runs.registries import build_network, build_recipe
 from normbench.runs.stopping import StopRequest
 from normbench.train import OPTIMIZERS
+from normbench.train.allocator import keep_freed_memory
 from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
@@ -139,6 +140,7 @@ def _prepare(config: Config, folder: RunFolder, dataset: Dataset, device: torch.
     if config.data.evaluate_on == "val":
         train, held_out = hold_out(dataset.train, len(dataset.train) // VAL_SHARE)
     resumed = _read_checkpoint(folder, dataset, device, say)
+    keep_freed_memory()
     precision = resumed.precision if resumed else config.train.precision
     setting = choose_setting(model, train.images, device, precision)
     model.to(device, memory_format=setting.memory_format)  # type: ignore[call-overload]

@@ -2,7 +2,8 @@
 
 The plain loop is what the notebooks do: PIL images, torchvision transforms, a DataLoader with as many workers as cores,
 batch 64, fp32, `nn.Dropout(0.02)`, RandAugment on a quarter of the images, eager. Both train the same network with the
-same norm on the same images, in turns, so that a drift of the machine's speed meets both.
+same norm on the same images, in turns, so that a drift of the machine's speed meets both, and each in a process of its
+own, so that neither runs under the other's settings.
 
     python tests/bench/plain_loop.py --data-dir PATH [--norm bn --norm gn --norm ln] [--rounds 5] [--images 3840]
 """
@@ -13,7 +14,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -28,6 +31,7 @@ from normbench.norms import NORMS
 from normbench.runs.environment import describe_environment, git_commit, peak_memory_bytes
 from normbench.runs.registries import REGISTRIES, build_network, build_recipe
 from normbench.train import OPTIMIZERS
+from normbench.train.allocator import keep_freed_memory
 from normbench.train.loop import Position, set_base_lr, train_epoch
 from normbench.train.setting import choose_setting
 
@@ -75,6 +79,7 @@ def plain_loop(norm: str, split: Split) -> Callable[[], float]:
 def normbench_loop(norm: str, config_name: str, split: Split) -> Callable[[], float]:
     config = load_config(config_name, REGISTRIES, [("norm.kind", norm, "--norm")])
     model = build_network(config, 10)
+    keep_freed_memory()
     setting = choose_setting(model, split.images, torch.device("cpu"), config.train.precision)
     model.to(memory_format=setting.memory_format)
     choice = config.train.optimizer
@@ -89,6 +94,33 @@ def normbench_loop(norm: str, config_name: str, split: Split) -> Callable[[], fl
         return position.train_s
 
     return one_pass
+
+
+class Worker:
+    """A process that makes a loop's function once and calls it on demand."""
+
+    def __init__(self, *make: Any) -> None:
+        self.pipe, theirs = torch.multiprocessing.get_context("spawn").Pipe()
+        process = torch.multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, *make))
+        process.start()
+
+    def seconds(self) -> float:
+        self.pipe.send("go")
+        seconds: float = self.pipe.recv()
+        return seconds
+
+    def stop(self) -> int:
+        """Its peak memory in bytes."""
+        self.pipe.send("stop")
+        peak: int = self.pipe.recv()
+        return peak
+
+
+def _serve(pipe: Connection, make: Callable[..., Callable[[], float]], *arguments: Any) -> None:
+    one_pass = make(*arguments)
+    while pipe.recv() == "go":
+        pipe.send(one_pass())
+    pipe.send(peak_memory_bytes(torch.device("cpu")))
 
 
 def main() -> None:
@@ -109,11 +141,13 @@ def main() -> None:
     per_epoch = len(train.labels) / len(split.labels)
 
     norms = arguments.norm or ["bn", "gn", "ln"]
-    pairs = {norm: (plain_loop(norm, split), normbench_loop(norm, arguments.config, split)) for norm in norms}
+    pairs = {
+        norm: (Worker(plain_loop, norm, split), Worker(normbench_loop, norm, arguments.config, split)) for norm in norms
+    }
     seconds: dict[str, list[tuple[float, float]]] = {norm: [] for norm in norms}
     for number in range(arguments.rounds + 1):
         for norm, (plain, ours) in pairs.items():
-            measured = plain() * per_epoch, ours() * per_epoch
+            measured = plain.seconds() * per_epoch, ours.seconds() * per_epoch
             if number > 0:  # the first round warms up
                 seconds[norm].append(measured)
                 print(
@@ -121,15 +155,24 @@ def main() -> None:
                     flush=True,
                 )
 
+    peaks = {norm: (plain.stop(), ours.stop()) for norm, (plain, ours) in pairs.items()}
     summary = {}
     print(f"\nmedians of {arguments.rounds} rounds")
-    print(f"{'norm':8}{'plain s/epoch':>14}{'normbench':>11}{'ratio':>8}{'min':>7}{'max':>7}")
+    print(f"{'norm':8}{'plain s/epoch':>14}{'normbench':>11}{'ratio':>8}{'min':>7}{'max':>7}{'peak MiB':>10}")
     for norm, rows in seconds.items():
         ratios = sorted(plain / ours for plain, ours in rows)
         plain_s, ours_s = (statistics.median(column) for column in zip(*rows, strict=True))
         ratio = statistics.median(ratios)
-        print(f"{norm:8}{plain_s:14.1f}{ours_s:11.1f}{ratio:8.2f}{ratios[0]:7.2f}{ratios[-1]:7.2f}")
-        summary[norm] = {"plain_s": plain_s, "normbench_s": ours_s, "ratio": ratio, "ratios": ratios}
+        line = f"{norm:8}{plain_s:14.1f}{ours_s:11.1f}{ratio:8.2f}{ratios[0]:7.2f}{ratios[-1]:7.2f}"
+        print(f"{line}{peaks[norm][1] / 2**20:10.0f}")
+        summary[norm] = {
+            "plain_s": plain_s,
+            "normbench_s": ours_s,
+            "ratio": ratio,
+            "ratios": ratios,
+            "plain_peak_memory_bytes": peaks[norm][0],
+            "normbench_peak_memory_bytes": peaks[norm][1],
+        }
     if arguments.output:
         record = {
             "config": arguments.config,
@@ -137,7 +180,6 @@ def main() -> None:
             "images_timed": len(split.labels),
             "images_per_epoch": len(train.labels),
             "norms": summary,
-            "peak_memory_bytes": peak_memory_bytes(torch.device("cpu")),
             "environment": describe_environment(torch.device("cpu")),
             "git_commit": git_commit(),
         }
