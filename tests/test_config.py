@@ -27,7 +27,7 @@ def test_default_yaml_spells_out_every_key_with_a_comment() -> None:
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     defaults = Config().to_dict()
     assert written.keys() == defaults.keys()
-    for section in ("data", "train", "budget"):
+    for section in ("data", "train", "budget", "pictures"):
         assert written[section].keys() == defaults[section].keys()
 
 
@@ -198,7 +198,7 @@ def test_text_on_the_command_line_may_be_quoted_or_null(tmp_path: Path) -> None:
     ("flag", "expected"),
     [
         ("train.epohcs=3", "train.epohcs: unknown key 'epohcs': did you mean 'epochs'? known: epochs, batch_size,"),
-        ("epochs=3", "epochs: unknown key 'epochs': known: name, norm, model, data, train, seeds, budget; "
+        ("epochs=3", "epochs: unknown key 'epochs': known: name, norm, model, data, train, seeds, budget, pictures; "
                      "the key of that name is train.epochs"),
         ("train.epochs=[", "train.epochs: is not YAML: "),
         ("train.epochs=x", "train.epochs: must be a whole number, found 'x'"),

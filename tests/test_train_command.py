@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 from normbench.errors import ConfigError, DataError, RunError
@@ -32,6 +33,18 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def train(images: Path, results: Path, *arguments: object):
     return invoke("train", *SMALL, "--data-dir", images, "--results", results, *arguments)
+
+
+def test_how_a_run_is_drawn_is_settable_and_no_part_of_it(images: Path, tmp_path: Path) -> None:
+    sizes = []
+    for number, settings in enumerate(["rows=1", "rows=3"]):
+        results = tmp_path / str(number)
+        assert train(images, results, "--epochs", 1, "--set", f"pictures.{settings}").exit_code == 0
+        with Image.open(only_run(results) / "misclassified.png") as picture:
+            sizes.append(picture.size)
+    assert only_run(tmp_path / "0").name == only_run(tmp_path / "1").name
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[1][1] > 1.5 * sizes[0][1]
 
 
 def only_run(results: Path) -> Path:

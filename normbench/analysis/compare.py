@@ -18,7 +18,7 @@ METRICS = ("train_accuracy", "{split}_accuracy", "train_loss", "{split}_loss", "
 
 # Config keys that may differ between runs of one comparison: the norm and the seed are what it is about, the rest does
 # not change what is trained. The precision that was really used is part of the environment.
-_FREE = ("norm", "seeds", "name", "budget", "data.dir", "data.urls", "train.precision")
+_FREE = ("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls", "train.precision")
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,6 @@ class Comparison:
     environment: Mapping[str, tuple[str, ...]]
     """Device, precision, versions by dotted key: the values found, the most frequent first."""
     confidence: float = CONFIDENCE
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        return tuple(name.format(split=self.split) for name in METRICS)
 
 
 def compare(records: Sequence[Record]) -> tuple[Comparison, list[str]]:

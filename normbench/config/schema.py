@@ -97,6 +97,14 @@ class Budget(_Section):
     max_epochs: Annotated[int, Field(ge=1)] | None = 20
 
 
+class Pictures(_Section):
+    """How a run's misclassified.png is drawn."""
+
+    rows: Annotated[int, Field(ge=1, le=20)] = 2
+    columns: Annotated[int, Field(ge=1, le=20)] = 5
+    choose: Literal["random", "confident"] = "random"
+
+
 class Config(_Section):
     """An experiment: one norm, one model, one recipe, and its seeds."""
 
@@ -107,6 +115,7 @@ class Config(_Section):
     train: TrainConfig = TrainConfig()
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_list_as_tuple), AfterValidator(_some_and_unique)] = (0,)
     budget: Budget = Budget()
+    pictures: Pictures = Pictures()
 
     @property
     def seed(self) -> int:
@@ -128,6 +137,7 @@ SECTIONS: Mapping[KeyPath, type[_Section]] = {
     ("data",): DataConfig,
     ("train",): TrainConfig,
     ("budget",): Budget,
+    ("pictures",): Pictures,
 }
 
 

@@ -9,6 +9,7 @@ from normbench.runs.execute import Prepared, Trained
 def draw_run(run: Prepared, trained: Trained) -> None:
     """`curves.png` and `misclassified.png`; the images are shown as the data set has them, not normalized."""
     assert trained.logits is not None
+    wanted = run.config.pictures
     norm = norm_label(run.config.norm.name, run.config.norm.options)
     title = f"{norm}, seed {run.config.seed}, {run.dataset.source} data, {run.config.name} recipe"
     curves(trained.rows, title, run.folder.curves)
@@ -19,5 +20,8 @@ def draw_run(run: Prepared, trained: Trained) -> None:
         run.dataset.class_names,
         title,
         run.folder.misclassified,
+        rows=wanted.rows,
+        columns=wanted.columns,
+        choose=wanted.choose,
         seed=run.config.seed,
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 from normbench.config import Config
 
-# What may change without making it another run: names, where the same data lie, and the rules of the game.
-_NOT_PART = ("name", "seeds", "budget")
+# What may change without making it another run: names, where the same data lie, the rules of the game, and how its
+# results are drawn.
+_NOT_PART = ("name", "seeds", "budget", "pictures")
 _NOT_PART_OF_DATA = ("dir", "urls")
 
 
