@@ -87,7 +87,7 @@ def test_orthogonalize_is_the_newton_schulz_iteration() -> None:
 
 
 def test_muon_step_by_hand() -> None:
-    conv = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(4, 6, 3, bias=False)).double()
+    conv = nn.Sequential(*(nn.Conv2d(*sizes, bias=False) for sizes in [(3, 4, 1), (4, 6, 3), (6, 2, 1)])).double()
     optimizer = OPTIMIZERS["muon"](conv, lr=0.5, momentum=0.6)
     weight, momentum = conv[1].weight, torch.zeros(6, 36, dtype=torch.float64)
     expected = weight.detach().flatten(1).clone()
@@ -97,6 +97,8 @@ def test_muon_step_by_hand() -> None:
         update = orthogonalize([gradient + 0.6 * momentum])[0]
         expected = expected * 6**0.5 / expected.norm() - 0.5 * update
         weight.grad = gradient.view_as(weight).clone()
-        conv[0].weight.grad = torch.zeros_like(conv[0].weight)
+        for outer in (conv[0], conv[2]):
+            outer.weight.grad = torch.zeros_like(outer.weight)
         optimizer.step()
     assert torch.allclose(weight.detach().flatten(1), expected, atol=1e-12)
+    assert [id(filters) for filters in optimizer.param_groups[0]["params"]] == [id(weight)]

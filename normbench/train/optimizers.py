@@ -33,9 +33,12 @@ def muon(
     sgd_momentum: float = 0.9,
     weight_decay: float = 2e-4,
 ) -> optim.Optimizer:
-    """Muon on the spatial filters but the first layer's; SGD with Nesterov on all else, `weight_decay` as in `sgd`."""
+    """Muon on the filters of every conv but the first and the last; SGD with Nesterov on all else.
+
+    `weight_decay` as in `sgd`, for the two convs that Muon leaves out. Muon is for the hidden layers (Jordan et al. 2024).
+    """
     convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
-    filters: list[Tensor] = [conv.weight for conv in convs[1:] if conv.kernel_size != (1, 1)]
+    filters: list[Tensor] = [conv.weight for conv in convs[1:-1]]
     groups = _decayed_and_not(model, weight_decay, besides=filters)
     for group in groups:
         group.update(lr=sgd_lr, momentum=sgd_momentum, nesterov=sgd_momentum > 0)
