@@ -35,7 +35,7 @@ def muon(
 ) -> optim.Optimizer:
     """Muon on the filters of every conv but the first and the last; SGD with Nesterov on all else.
 
-    `weight_decay` as in `sgd`, for the two convs that Muon leaves out. Muon is for the hidden layers (Jordan et al. 2024).
+    `weight_decay` as in `sgd`, for the two convs left out: Muon is for hidden layers (Jordan et al. 2024).
     """
     convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     filters: list[Tensor] = [conv.weight for conv in convs[1:-1]]
