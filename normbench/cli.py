@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 import normbench
+from normbench import cli_explain
 from normbench.errors import Interrupted, NormbenchError, RunError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_explain.app, name="explain")
 
 Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
 Norm = Annotated[str | None, typer.Option("--norm", "-n", help="bn, gn, ln, ln-chw, in or none.")]

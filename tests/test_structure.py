@@ -12,7 +12,10 @@ from normbench.config import load_config, shipped_configs
 from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
-FLOW = ["errors", "yaml_lines", "config", "data", "norms", "models", "train", "runs", "analysis", "present", "cli"]
+FLOW = [
+    *("errors", "yaml_lines", "config", "data", "norms", "models", "train", "runs", "analysis", "explain", "present"),
+    *("cli_explain", "cli"),
+]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -70,7 +73,7 @@ def test_the_reference_recipe_is_the_documents() -> None:
     assert optimizer == {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["explain", "axes", "--help"], ["--version"]])
 def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; sys.argv = ['normbench', *sys.argv[1:]]\n"

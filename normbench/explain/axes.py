@@ -1,0 +1,54 @@
+"""The N, C, H, W block, and which of its values share a mean and a deviation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from normbench.errors import ConfigError
+from normbench.explain.layers import norms_for, options_for
+from normbench.explain.shape import Shape, groups_for
+from normbench.explain.sharing import sharing
+from normbench.norms import norm_label
+
+MOST = {"N": 16, "C": 64, "H·W": 64}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """One norm; sets [N][C][H][W] holds the number of each value's set: same number, same mean and deviation."""
+
+    norm: str
+    reduced: tuple[str, ...]
+    formula: str
+    num_sets: int
+    sets: list[Any]
+
+
+@dataclass(frozen=True)
+class AxesPicture:
+    shape: Shape
+    norms: tuple[Shares, ...]
+    unknown: tuple[str, ...]
+    """Labels of norms whose axes are not stated."""
+
+
+def explain_axes(shape: Shape, chosen: Sequence[str] | None = None, groups: int | None = None) -> AxesPicture:
+    """shape N,C,H,W, small enough to be drawn; a norm without statistics is left out.
+
+    Wu & He 2018, arXiv:1803.08494, figure 2.
+    """
+    sizes = dict(zip(MOST, (shape[0], shape[1], shape[2] * shape[3]), strict=True))
+    for axis, size in sizes.items():
+        if size > MOST[axis]:
+            raise ConfigError(f"--shape: {axis} = {size} is too many to draw; at most {MOST[axis]}")
+    num_groups = groups_for(shape[1], groups)
+    norms, unknown = [], []
+    for kind in norms_for(shape, chosen):
+        options = options_for(kind, shape, num_groups=num_groups)
+        found = sharing(kind, shape, options)
+        label = norm_label(kind, options)
+        if found is None:
+            unknown.append(label)
+        elif found.reduced:
+            norms.append(Shares(label, found.reduced, found.formula, found.num_sets, found.sets().tolist()))
+    return AxesPicture(shape, tuple(norms), tuple(unknown))

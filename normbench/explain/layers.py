@@ -1,0 +1,66 @@
+"""The layer that a norm is for a shape: the one that training uses for images, PyTorch's own for other shapes."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from normbench.config.choices import options_of
+from normbench.errors import ConfigError, unknown_name
+from normbench.explain.shape import Shape, axis_names
+from normbench.norms import NORMS
+
+
+def batch_norm(shape: Shape, *, momentum: float = 0.1, affine: bool = True) -> nn.Module:
+    layer = nn.BatchNorm3d if len(shape) == 5 else nn.BatchNorm1d
+    return layer(shape[1], momentum=momentum, affine=affine)
+
+
+def group_norm(shape: Shape, *, num_groups: int, affine: bool = True) -> nn.Module:
+    return nn.GroupNorm(num_groups, shape[1], affine=affine)
+
+
+def layer_norm(shape: Shape, *, affine: bool = True) -> nn.Module:
+    return nn.LayerNorm(shape[1:], elementwise_affine=affine)
+
+
+def instance_norm(shape: Shape, *, affine: bool = True) -> nn.Module:
+    layer = nn.InstanceNorm3d if len(shape) == 5 else nn.InstanceNorm1d
+    return layer(shape[1], affine=affine)
+
+
+TORCH_LAYERS: dict[str, Callable[..., nn.Module]] = {
+    "bn": batch_norm,
+    "gn": group_norm,
+    "ln": layer_norm,
+    "in": instance_norm,
+}
+"""For inputs that are not images: norm -> function of the shape and of options called as in `NORMS`."""
+
+
+def norms_for(shape: Shape, chosen: Sequence[str] | None = None) -> list[str]:
+    """The norms that take an input of `shape`; of these the `chosen`. ConfigError for one that does not."""
+    known = list(NORMS if len(shape) == 4 else TORCH_LAYERS)
+    if len(shape) == 2:
+        known.remove("in")  # over nothing but the value itself; InstanceNorm1d reads N,C as one sample C,L
+    for kind in chosen or ():
+        if kind in NORMS and kind not in known:
+            axes = ",".join(axis_names(shape))
+            raise ConfigError(f"norm {kind!r} takes no {axes} input; known for {axes}: {', '.join(known)}")
+        if kind not in known:
+            raise ConfigError(unknown_name("norm", kind, known))
+    return list(dict.fromkeys(chosen)) if chosen else known
+
+
+def options_for(kind: str, shape: Shape, **wanted: Any) -> dict[str, Any]:
+    """Those of `wanted` that the norm has and that are not None, so that one setting goes to all norms."""
+    known = options_of(NORMS[kind]) if len(shape) == 4 else inspect.signature(TORCH_LAYERS[kind]).parameters
+    return {name: value for name, value in wanted.items() if name in known and value is not None}
+
+
+def build_layer(kind: str, shape: Shape, options: Mapping[str, Any]) -> nn.Module:
+    """The layer for an input of `shape`, in training mode as built."""
+    if len(shape) == 4:
+        return NORMS[kind](**options)(shape[1], (shape[2], shape[3]))
+    return TORCH_LAYERS[kind](shape, **options)

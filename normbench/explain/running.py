@@ -1,0 +1,148 @@
+"""Running statistics on a stream of many small batches from a known distribution."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from normbench.errors import ConfigError
+from normbench.explain.layers import build_layer, norms_for, options_for
+from normbench.explain.params import RUNNING
+from normbench.explain.shape import Shape, groups_for
+from normbench.norms import norm_label
+
+SHAPE: Shape = (2, 4, 2, 2)
+SAMPLE_MEANS = (0.25, 0.75)
+CHANNEL_STDS = (1.0, 2.0, 3.0, 4.0)
+MAX_BATCHES = 100_000
+HISTORY = 120  # points of a curve
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The running statistics of one layer [C], at the end and after each number of batches in `steps`."""
+
+    norm: str
+    average: str
+    """exponential: r ← (1 − momentum) r + momentum · batch; cumulative: the mean over all batches so far."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    steps: tuple[int, ...]
+    mean_history: tuple[tuple[float, ...], ...]
+    std_history: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class OutputMoments:
+    """Mean and deviation of a norm's output in training mode over all batches and positions, [N][C]."""
+
+    norm: str
+    mean: tuple[tuple[float, ...], ...]
+    std: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Running:
+    num_batches: int
+    momentum: float
+    seed: int
+    shape: Shape
+    true_mean: tuple[float, ...]
+    true_std: tuple[float, ...]
+    tracked: tuple[Tracked, ...]
+    outputs: tuple[OutputMoments, ...]
+
+
+def explain_running(
+    num_batches: int, momentum: float, seed: int = 0, chosen: Sequence[str] | None = None, groups: int | None = None
+) -> Running:
+    """Batches [2, 4, 2, 2] with x[n, c] drawn from N(SAMPLE_MEANS[n], CHANNEL_STDS[c]²).
+
+    The two samples' means differ, so batch norm's running variance tends to CHANNEL_STDS² + 1/14 (the spread of the
+    means, 1/16, as the unbiased variance of 8 values counts it), with the start value 1 fading as (1 − momentum)^t.
+    After 1,000 batches with momentum 0.001 a third of the start is left: deviations near 1, 1.7, 2.5, 3.2. The
+    document's batch norm, near 1, 2, 3, 4, had seen its loop of 1,000 several times, about 4,000 batches.
+    """
+    if not 1 <= num_batches <= MAX_BATCHES:
+        raise ConfigError(f"--batches {num_batches} is out of range: 1 to {MAX_BATCHES:,}")
+    if not 0 < momentum <= 1:
+        raise ConfigError(f"--momentum {momentum} is out of range: above 0 (nothing moves) and at most 1")
+    batches = stream(num_batches, seed)
+    kinds = norms_for(SHAPE, chosen)
+    tracked, outputs = [], []
+    for kind in kinds:
+        options = options_for(kind, SHAPE, num_groups=groups_for(SHAPE[1], groups), momentum=momentum)
+        passed = _pass(build_layer(kind, SHAPE, options), batches)
+        options.pop("momentum", None)  # the same for all, and of no effect on the output in training
+        outputs.append(_moments(norm_label(kind, options), passed.outputs))
+        if passed.history:
+            tracked.append(_tracked(kind, "exponential", passed.history))
+    for kind, average, layer in _averaging_layers(momentum):
+        if kind in kinds:
+            tracked.append(_tracked(kind, average, _pass(layer, batches).history))
+    true_mean = (sum(SAMPLE_MEANS) / len(SAMPLE_MEANS),) * len(CHANNEL_STDS)
+    return Running(num_batches, momentum, seed, SHAPE, true_mean, CHANNEL_STDS, tuple(tracked), tuple(outputs))
+
+
+def stream(num_batches: int, seed: int) -> Tensor:
+    """[num_batches, N, C, H, W]."""
+    noise = torch.randn(num_batches, *SHAPE, generator=torch.Generator().manual_seed(seed))
+    return noise * torch.tensor(CHANNEL_STDS)[:, None, None] + torch.tensor(SAMPLE_MEANS)[:, None, None, None]
+
+
+def _averaging_layers(momentum: float) -> list[tuple[str, str, nn.Module]]:
+    """What training never uses and the document asks about: the cumulative average, and an IN that keeps statistics.
+
+    There is no cumulative IN: with momentum None, PyTorch's leaves its statistics at 0 and 1 for ever.
+    """
+    channels = SHAPE[1]
+    return [
+        ("bn", "cumulative", nn.BatchNorm2d(channels, momentum=None)),
+        ("in", "exponential", nn.InstanceNorm2d(channels, momentum=momentum, track_running_stats=True)),
+    ]
+
+
+class _Passed(NamedTuple):
+    outputs: Tensor
+    history: list[tuple[int, Tensor, Tensor]]
+    """(number of batches so far, running mean, running deviation), empty for a layer that keeps none."""
+
+
+@torch.no_grad()
+def _pass(layer: nn.Module, batches: Tensor) -> _Passed:
+    layer.train()
+    buffers = dict(layer.named_buffers())
+    noted = set(_noted_steps(len(batches))) if set(RUNNING) <= buffers.keys() else set()
+    outputs, history = [], []
+    for step, batch in enumerate(batches, start=1):
+        outputs.append(layer(batch))
+        if step in noted:
+            running_mean, running_var = (buffers[name].clone() for name in RUNNING)
+            history.append((step, running_mean, running_var.sqrt()))
+    return _Passed(torch.stack(outputs), history)
+
+
+def _noted_steps(num_batches: int) -> list[int]:
+    """Evenly spaced on a logarithmic axis, the last one included."""
+    return sorted({round(num_batches ** (point / (HISTORY - 1))) for point in range(HISTORY)})
+
+
+def _tracked(kind: str, average: str, history: list[tuple[int, Tensor, Tensor]]) -> Tracked:
+    steps, means, stds = zip(*history, strict=True)
+    return Tracked(
+        norm=kind.upper(),
+        average=average,
+        mean=tuple(means[-1].tolist()),
+        std=tuple(stds[-1].tolist()),
+        steps=steps,
+        mean_history=tuple(tuple(mean.tolist()) for mean in means),
+        std_history=tuple(tuple(std.tolist()) for std in stds),
+    )
+
+
+def _moments(label: str, outputs: Tensor) -> OutputMoments:
+    values = outputs.double().permute(1, 2, 0, 3, 4).flatten(2)  # [N, C, batches · H · W]
+    means, stds = values.mean(2).tolist(), values.std(2).tolist()
+    return OutputMoments(label, tuple(map(tuple, means)), tuple(map(tuple, stds)))

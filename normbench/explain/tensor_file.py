@@ -1,0 +1,76 @@
+"""A tensor from a file that someone else may have written: nothing in it is run, nothing large is loaded."""
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from normbench.errors import ConfigError, DataError
+from normbench.explain.shape import AXES
+from normbench.yaml_lines import Problem, parse_yaml, read_text
+
+MAX_VALUES = 4096
+SUFFIXES = (".npy", ".yaml", ".yml")
+
+
+def read_tensor(path: Path) -> Tensor:
+    """float32 of two to five axes, from a `.npy` file or from nested lists of numbers in YAML.
+
+    Raises DataError where the file is missing, is neither, holds pickled objects, or holds no such tensor.
+    """
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"{path}: a tensor is read from a .npy or a .yaml file, not from {path.suffix or 'one'!r}")
+    if not path.is_file():
+        raise DataError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+    array = _read_npy(path) if path.suffix == ".npy" else _read_yaml(path)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{path}: holds {array.dtype} values, not numbers of one type")
+    check_size(array.shape, str(path))
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}: holds values that are not finite in float32; a norm of them is not a number")
+    return torch.from_numpy(values)
+
+
+def check_size(shape: tuple[int, ...], where: str) -> None:
+    """Raises DataError for a tensor that cannot be checked by hand, or that no norm takes."""
+    if len(shape) not in AXES or prod(shape) == 0:
+        allowed = ", ".join(",".join(names) for names in AXES.values())
+        found = "a single number" if not shape else f"a tensor of shape {','.join(map(str, shape))}"
+        raise DataError(f"{where}: holds {found}; a norm takes {allowed}, none of them 0")
+    if prod(shape) > MAX_VALUES:
+        raise DataError(f"{where}: {prod(shape):,} values are too many to check by hand; at most {MAX_VALUES:,}")
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        # Memory-mapped, so that a header which lies about its size costs nothing.
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        if "pickle" in str(error).lower():
+            raise DataError(f"{path}: holds pickled objects, which are never loaded; save plain numbers") from None
+        raise DataError(f"{path}: is not a .npy file: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path}: is an archive of arrays; save one array with numpy.save")
+    return array
+
+
+def _read_yaml(path: Path) -> np.ndarray:
+    problems: list[Problem] = []
+    try:
+        root = parse_yaml(read_text(path), str(path), problems)
+    except ConfigError as error:
+        raise DataError(str(error)) from None
+    if problems:
+        raise DataError("\n".join(map(str, problems)))
+    values: Any = root.plain() if root else None
+    if not isinstance(values, list):
+        raise DataError(f"{path}: holds no nested lists of numbers, such as [[1, 0], [0, 1]]")
+    try:
+        return np.array(values)
+    except (ValueError, OverflowError) as error:  # ragged
+        raise DataError(f"{path}: the nested lists are not all of the same length") from error
