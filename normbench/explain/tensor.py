@@ -1,12 +1,13 @@
 """A small tensor through each norm, in training and in eval mode: statistics, output and what is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from normbench.errors import NormbenchError
 from normbench.explain.layers import build_layer, norms_for, options_for
 from normbench.explain.params import RUNNING
 from normbench.explain.shape import Shape, groups_for
@@ -33,7 +34,7 @@ class Pass:
 class NormOnTensor:
     """One norm. Eval mode comes after one step in training mode, which is what state_dict shows.
 
-    problem: why the layer refuses the tensor in training, None if it does not.
+    problem: why the layer refuses the tensor in a mode, whose pass is then None.
     """
 
     norm: str
@@ -41,7 +42,7 @@ class NormOnTensor:
     reduced: tuple[str, ...] | None
     statistics_formula: str | None
     train: Pass | None
-    eval: Pass
+    eval: Pass | None
     state_dict: dict[str, Any]
     problem: str | None
 
@@ -85,26 +86,31 @@ def explain_tensor(
 
 @torch.no_grad()
 def _through(x: Tensor, layer: nn.Module, label: str, found: Sharing | None) -> NormOnTensor:
-    train, problem = None, None
-    statistics = _statistics(x, found)
-    try:
-        train = Pass(*statistics, running=False, output=layer.train()(x).tolist())
-    except ValueError as error:  # batch norm of one value a channel
-        problem = str(error)
+    problem = None
+    passes: dict[bool, Pass | None] = {True: None, False: None}
     buffers = dict(layer.named_buffers())
-    running = all(name in buffers for name in RUNNING)
-    if running:
-        statistics = (tuple(buffers["running_mean"].tolist()), tuple(buffers["running_var"].sqrt().tolist()))
+    for training in passes:
+        running = not training and all(name in buffers for name in RUNNING)
+        mean, std = _running(buffers) if running else _statistics(x, found)
+        try:
+            passes[training] = Pass(mean, std, running, layer.train(training)(x).tolist())
+        except (ValueError, NormbenchError) as error:  # one value a mean: nothing to normalize by
+            problem = problem or str(error)
     return NormOnTensor(
         norm=label,
         layer=type(layer).__name__,
         reduced=found.reduced if found else None,
         statistics_formula=found.formula if found else None,
-        train=train,
-        eval=Pass(*statistics, running=running, output=layer.eval()(x).tolist()),
+        train=passes[True],
+        eval=passes[False],
         state_dict={name: value.tolist() for name, value in layer.state_dict().items()},
         problem=problem,
     )
+
+
+def _running(buffers: Mapping[str, Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    mean, variance = (buffers[name] for name in RUNNING)
+    return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
 
 
 def _statistics(x: Tensor, found: Sharing | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:

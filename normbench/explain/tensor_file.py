@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.format import MAGIC_PREFIX
 from torch import Tensor
 
 from normbench.errors import ConfigError, DataError
@@ -47,15 +48,16 @@ def check_size(shape: tuple[int, ...], where: str) -> None:
 
 
 def _read_npy(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+            raise DataError(f"{path}: is not a .npy file; save one array of numbers with numpy.save")
     try:
         # Memory-mapped, so that a header which lies about its size costs nothing.
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        if "pickle" in str(error).lower():
+    except (OSError, ValueError, EOFError) as error:
+        if "object" in str(error).lower():
             raise DataError(f"{path}: holds pickled objects, which are never loaded; save plain numbers") from None
-        raise DataError(f"{path}: is not a .npy file: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: is an archive of arrays; save one array with numpy.save")
+        raise DataError(f"{path}: cannot be read as a .npy file: {error}") from None
     return array
 
 

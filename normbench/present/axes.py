@@ -74,7 +74,9 @@ def draw_axes(picture: AxesPicture, path: Path) -> None:
     flatness = (h * w + n * DEPTH[1]) / (c + n * DEPTH[0])
     height = PANEL_INCHES * min(1.5, flatness) + 0.6
     figure = Figure(figsize=(PANEL_INCHES * columns, height * rows + 0.5), layout="constrained")
-    figure.suptitle(f"Values that share a mean and a deviation (N = {n}, C = {c}, H = {h}, W = {w})", fontsize=11)
+    figure.suptitle(
+        f"In blue: values that share one mean and deviation (N = {n}, C = {c}, H = {h}, W = {w})", fontsize=11
+    )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()

@@ -91,9 +91,7 @@ def running_tables(running: Running) -> list[Table]:
             ("norm", "sample", f"mean, {channels}", f"deviation, {channels}"),
             outputs,
             (),
-            (
-                "With statistics of its own a sample's channel comes out at mean 0 and deviation 1, with shared ones not.",
-            ),
+            ("A sample's channel with statistics of its own comes out at mean 0 and deviation 1, any other does not.",),
         )
     )
     return tables

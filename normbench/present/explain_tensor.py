@@ -38,14 +38,13 @@ def _print_norm(norm: NormOnTensor, console: Console) -> None:
     else:
         shared = "no statistics"
     _heading(f"{norm.norm}, {norm.layer}, {shared}", console)
-    if norm.train is None:
-        console.print(Text(f"{INDENT}train: refused: {norm.problem}"), soft_wrap=True)
-    else:
-        _print_pass("train", norm.train, console)
-    if norm.train and norm.train.output == norm.eval.output:
-        console.print(Text(f"{INDENT}eval: the same"))
-    else:
-        _print_pass("eval, with the stored statistics" if norm.eval.running else "eval", norm.eval, console)
+    for mode, found in (("train", norm.train), ("eval", norm.eval)):
+        if found is None:
+            console.print(Text(f"{INDENT}{mode}: refused: {norm.problem}"), soft_wrap=True)
+        elif found is norm.eval and norm.train and norm.train.output == found.output:
+            console.print(Text(f"{INDENT}{mode}: the same"))
+        else:
+            _print_pass(f"{mode}, with the stored statistics" if found.running else mode, found, console)
     state = "; ".join(f"{name} {_stored(values)}" for name, values in norm.state_dict.items())
     _print_wrapped("state_dict: ", state or "empty", console)
 

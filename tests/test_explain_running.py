@@ -1,0 +1,111 @@
+"""`normbench explain running`: the document's stream, with bounds that hold for any seed."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from normbench.errors import ConfigError
+from normbench.explain.running import Running, explain_running, stream
+from tests.tiny import invoke
+
+BATCHES, MOMENTUM = 4000, 0.001
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def running(request: pytest.FixtureRequest) -> Running:
+    return explain_running(BATCHES, MOMENTUM, request.param)
+
+
+def tracked(running: Running) -> dict[tuple[str, str], tuple[tuple[float, ...], tuple[float, ...]]]:
+    return {(one.norm, one.average): (one.mean, one.std) for one in running.tracked}
+
+
+def test_the_stream_is_drawn_as_it_says() -> None:
+    x = stream(4000, 7)
+    assert x.shape == (4000, 2, 4, 2, 2)
+    torch.testing.assert_close(x.mean((0, 3, 4))[0], torch.full((4,), 0.25), atol=0.2, rtol=0)
+    torch.testing.assert_close(x.mean((0, 3, 4))[1], torch.full((4,), 0.75), atol=0.2, rtol=0)
+    torch.testing.assert_close(x.std((0, 3, 4)), torch.tensor([[1.0, 2, 3, 4]] * 2), rtol=0.05, atol=0)
+
+
+def test_running_deviations_are_near_1_2_3_4(running: Running) -> None:
+    """The exponential average still holds e^-4 of its start. A batch's variance, of 8 values, is off by sqrt(2 / 7);
+    the average over batches by sqrt(momentum / 2) of that, or sqrt(1 / batches): 6 times as much is allowed."""
+    weights = {"exponential": MOMENTUM / 2, "cumulative": 1 / BATCHES}
+    for average, weight in weights.items():
+        noise = math.sqrt(2 / 7 * weight)
+        _, stds = tracked(running)["BN", average]
+        fading = (1 - MOMENTUM) ** BATCHES if average == "exponential" else 0
+        for channel, std in enumerate(stds, start=1):
+            variance = (1 - fading) * (channel**2 + 1 / 14) + fading
+            assert std**2 == pytest.approx(variance, rel=6 * noise)
+            assert std == pytest.approx(channel, abs=0.17 if average == "exponential" else 0.12)
+
+
+def test_running_means_are_near_a_half(running: Running) -> None:
+    for norm in ("BN", "IN"):
+        means, _ = tracked(running)[norm, "exponential"]
+        for channel, mean in enumerate(means, start=1):
+            noise = channel * math.sqrt(MOMENTUM / 2 / 8)
+            assert mean == pytest.approx(0.5 * (1 - math.exp(-MOMENTUM * BATCHES)), abs=6 * noise)
+
+
+def test_the_documents_thousand_batches_leave_a_third_of_the_start() -> None:
+    """IN's deviations in the document: 0.9990, 1.6975, 2.4882, 3.2176."""
+    stds = tracked(explain_running(1000, MOMENTUM, 0))["IN", "exponential"][1]
+    assert stds == pytest.approx((0.9990, 1.6975, 2.4882, 3.2176), rel=0.05)
+
+
+def test_the_documents_outputs(running: Running) -> None:
+    """Per sample and channel, in training: the document's numbers are means over 1,000 batches of one pixel."""
+    outputs = {output.norm: output for output in running.outputs}
+    for mean, std in zip(outputs["IN"].mean, outputs["IN"].std, strict=True):
+        assert mean == pytest.approx([0] * 4, abs=1e-4) and std == pytest.approx([1] * 4, abs=1e-3)
+    for std in outputs["LN"].std:
+        assert std == pytest.approx((0.48, 0.79, 1.10, 1.37), abs=0.05)
+    for std in outputs["GN(2)"].std:
+        assert std == pytest.approx((0.76, 1.19, 0.89, 1.10), abs=0.05)
+    below, above = outputs["BN"].mean
+    assert all(low < 0 for low in below[:2]) and below == pytest.approx([-high for high in above], abs=1e-4)
+    assert above[0] == pytest.approx(0.25, abs=0.05)
+
+
+def test_a_curve_ends_where_the_table_stands(running: Running) -> None:
+    for one in running.tracked:
+        assert one.steps[0] == 1 and one.steps[-1] == BATCHES
+        assert len(one.steps) == len(one.mean_history) == len(one.std_history)
+        assert (one.mean_history[-1], one.std_history[-1]) == (one.mean, one.std)
+
+
+@pytest.mark.parametrize("batches", [1, 30])
+def test_table_json_and_picture(batches: int, tmp_path: Path) -> None:
+    path = tmp_path / "running.png"
+    shown = invoke("explain", "running", "--batches", batches, "--output", path)
+    assert shown.exit_code == 0, shown.output
+    assert "BN cumulative" in shown.stdout and "drawn from" in shown.stdout and f"wrote {path}" in shown.stderr
+    assert path.read_bytes().startswith(b"\x89PNG")
+    content = json.loads(invoke("explain", "running", "--batches", batches, "--format", "json").stdout)
+    assert content["num_batches"] == batches and len(content["tracked"]) == 3
+
+
+def test_a_norm_that_keeps_nothing_has_outputs_only() -> None:
+    shown = invoke("explain", "running", "--batches", 2, "--norm", "gn").stdout
+    assert "Output in training" in shown and "Running statistics" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batches", 0], "--batches 0 is out of range"),
+        (["--momentum", 0], "--momentum 0.0 is out of range"),
+        (["--momentum", "nan"], "--momentum nan is out of range"),
+        (["--norm", "gn", "--output", "x.png"], "none of these norms keeps any"),
+        (["--groups", 3], "does not divide C = 4"),
+    ],
+)
+def test_bad_arguments(arguments: list[object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        raise invoke("explain", "running", *arguments).exception or AssertionError("no error")
