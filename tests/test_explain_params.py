@@ -14,7 +14,7 @@ from normbench.explain.shape import Shape
 from normbench.explain.sharing import REDUCED, sharing
 from tests.tiny import invoke
 
-SHAPES: list[Shape] = [(4, 6), (3, 6, 5), (2, 6, 3, 2), (2, 6, 3, 2, 2)]
+SHAPES: list[Shape] = [(4, 6), (3, 6, 5), (4, 6, 3, 2), (2, 6, 3, 2, 2)]
 CASES = [(kind, shape) for shape in SHAPES for kind in norms_for(shape)]
 
 
@@ -33,7 +33,7 @@ def reached(layer: nn.Module, x: Tensor, index: tuple[int, ...]) -> Tensor:
 @pytest.mark.parametrize(("kind", "shape"), CASES)
 def test_what_is_stated_is_what_the_layer_does(kind: str, shape: Shape) -> None:
     """Moving a value moves the outputs of its own set and no others."""
-    options = options_for(kind, shape, num_groups=2)
+    options = options_for(kind, shape, num_groups=2, ghost_size=2)
     stated = sharing(kind, shape, options)
     if stated is None:
         pytest.skip(f"the axes of {kind} are not stated")
@@ -132,7 +132,7 @@ def test_what_cannot_be_is_answered_in_a_sentence(arguments: list[str], message:
 
 def test_axes_in_the_terminal() -> None:
     lines = invoke("explain", "axes", "--norm", "gn", "--groups", "3", "--shape", "2,6,2,2").stdout.splitlines()
-    assert lines[0] == "GN(3): over C/G, H, W: N·G = 6 means"
+    assert lines[0] == "GN(3): over C/G, H, W: N·G = 6 sets"
     assert [line.split() for line in lines[2:4]] == [["n0", *"001122"], ["n1", *"334455"]]
 
 

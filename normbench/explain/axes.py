@@ -1,4 +1,4 @@
-"""The N, C, H, W block, and which of its values share a mean and a deviation."""
+"""The N, C, H, W block, and which of its values share their statistics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST = {"N": 16, "C": 64, "H·W": 64}
 
 @dataclass(frozen=True)
 class Shares:
-    """One norm; sets [N][C][H][W] holds the number of each value's set: same number, same mean and deviation."""
+    """One norm; sets [N][C][H][W] holds the number of each value's set: same number, same statistics."""
 
     norm: str
     reduced: tuple[str, ...]

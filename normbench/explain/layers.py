@@ -1,6 +1,5 @@
 """The layer that a norm is for a shape: the one that training uses for images, PyTorch's own for other shapes."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,9 +53,11 @@ def norms_for(shape: Shape, chosen: Sequence[str] | None = None) -> list[str]:
 
 
 def options_for(kind: str, shape: Shape, **wanted: Any) -> dict[str, Any]:
-    """Those of `wanted` that the norm has and that are not None, so that one setting goes to all norms."""
-    known = options_of(NORMS[kind]) if len(shape) == 4 else inspect.signature(TORCH_LAYERS[kind]).parameters
-    return {name: value for name, value in wanted.items() if name in known and value is not None}
+    """All options of the norm: `wanted` where it has them and they are not None, so that one setting goes to all norms,
+    and its defaults."""
+    known = options_of(NORMS[kind] if len(shape) == 4 else TORCH_LAYERS[kind])
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return {name: given.get(name, parameter.default) for name, parameter in known.items()}
 
 
 def build_layer(kind: str, shape: Shape, options: Mapping[str, Any]) -> nn.Module:

@@ -22,7 +22,8 @@ RUNNING = ("running_mean", "running_var")
 class Counts:
     """One norm layer on an input of `shape`.
 
-    num_statistics: the means, which are as many as the deviations; None where it is not known which axes are reduced.
+    statistics: what it computes, such as mean and std. num_statistics: how many of each. Both are None where it is not
+    known which axes are reduced.
     num_learned: values in `parameters()`. num_buffers: values stored and never touched by the gradient.
     The formulas give the same numbers in the names of the shape's axes (C, N·G, 2·C + 1).
     """
@@ -31,6 +32,7 @@ class Counts:
     layer: str
     shape: Shape
     reduced: tuple[str, ...] | None
+    statistics: tuple[str, ...] | None
     num_statistics: int | None
     statistics_formula: str | None
     statistics_stored: bool
@@ -93,6 +95,7 @@ def _count(kind: str, options: Mapping[str, Any], shape: Shape, layer: nn.Module
         layer=name,
         shape=shape,
         reduced=found.reduced if found else None,
+        statistics=found.statistics if found else None,
         num_statistics=found.num_sets if found else None,
         statistics_formula=found.formula if found else None,
         statistics_stored=all(name in buffers for name in RUNNING),

@@ -1,6 +1,6 @@
 """A small tensor through each norm, in training and in eval mode: statistics, output and what is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,11 @@ from normbench.explain.shape import Shape, groups_for
 from normbench.explain.sharing import Sharing, sharing
 from normbench.norms import norm_label
 
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": lambda values: values.mean(),
+    "std": lambda values: values.std(correction=0),
+    "rms": lambda values: values.square().mean().sqrt(),
+}
 DIAGONALS = ((1.0, 2.0), (2.0, 3.0))
 Numbers = list[Any]
 """Nested lists of floats, as `Tensor.tolist` gives them."""
@@ -21,11 +26,10 @@ Numbers = list[Any]
 
 @dataclass(frozen=True)
 class Pass:
-    """mean and deviation (biased: Σ(x − μ)² / n) that normalize each set of values, None where they are not known;
-    `running`: they are the stored ones; output: of the input's shape."""
+    """statistics: name -> one value for each set of values, None where the sets are not known; the std is biased,
+    sqrt(Σ(x − μ)² / n). running: they are the stored ones. output: of the input's shape."""
 
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
+    statistics: dict[str, tuple[float, ...]] | None
     running: bool
     output: Numbers
 
@@ -91,9 +95,9 @@ def _through(x: Tensor, layer: nn.Module, label: str, found: Sharing | None) -> 
     buffers = dict(layer.named_buffers())
     for training in passes:
         running = not training and all(name in buffers for name in RUNNING)
-        mean, std = _running(buffers) if running else _statistics(x, found)
+        statistics = _running(buffers) if running else _statistics(x, found)
         try:
-            passes[training] = Pass(mean, std, running, layer.train(training)(x).tolist())
+            passes[training] = Pass(statistics, running, layer.train(training)(x).tolist())
         except (ValueError, NormbenchError) as error:  # one value a mean: nothing to normalize by
             problem = problem or str(error)
     return NormOnTensor(
@@ -108,15 +112,14 @@ def _through(x: Tensor, layer: nn.Module, label: str, found: Sharing | None) -> 
     )
 
 
-def _running(buffers: Mapping[str, Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _running(buffers: Mapping[str, Tensor]) -> dict[str, tuple[float, ...]]:
     mean, variance = (buffers[name] for name in RUNNING)
-    return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
+    return {"mean": tuple(mean.tolist()), "std": tuple(variance.sqrt().tolist())}
 
 
-def _statistics(x: Tensor, found: Sharing | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    if found is None or not found.reduced:
-        return None, None
-    sets = found.sets()
-    values = [x[sets == number].double() for number in range(found.num_sets)]
-    means = tuple(float(value.mean()) for value in values)
-    return means, tuple(float(value.std(correction=0)) for value in values)
+def _statistics(x: Tensor, found: Sharing | None) -> dict[str, tuple[float, ...]] | None:
+    if found is None:
+        return None
+    numbers = found.sets()
+    sets = [x[numbers == number].double() for number in range(found.num_sets)]
+    return {name: tuple(float(STATISTICS[name](values)) for values in sets) for name in found.statistics}

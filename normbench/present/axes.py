@@ -30,10 +30,8 @@ def print_axes(picture: AxesPicture, console: Console) -> None:
         _print_grid(norm, console)
         console.print()
     for label in picture.unknown:
-        console.print(Text(f"{label}: it is not known which values share a mean and a deviation\n"))
-    note = (
-        "A cell is a channel of an image; cells with the same number are normalized with the same mean and deviation."
-    )
+        console.print(Text(f"{label}: it is not known which values share statistics\n"))
+    note = "A cell is a channel of an image; cells with the same number are normalized with the same statistics."
     console.print(Text(note, style="dim"))
 
 
@@ -75,7 +73,7 @@ def draw_axes(picture: AxesPicture, path: Path) -> None:
     height = PANEL_INCHES * min(1.5, flatness) + 0.6
     figure = Figure(figsize=(PANEL_INCHES * columns, height * rows + 0.5), layout="constrained")
     figure.suptitle(
-        f"In blue: values that share one mean and deviation (N = {n}, C = {c}, H = {h}, W = {w})", fontsize=11
+        f"In blue: a set of values that share their statistics (N = {n}, C = {c}, H = {h}, W = {w})", fontsize=11
     )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
@@ -126,4 +124,4 @@ def _faces(images: int, channels: int, pixels: int) -> Iterator[tuple[str, tuple
 
 
 def _described(norm: Shares) -> str:
-    return f"over {', '.join(norm.reduced)}: {norm.formula} = {norm.num_sets} means"
+    return f"over {', '.join(norm.reduced)}: {norm.formula} = {norm.num_sets} sets"

@@ -11,6 +11,7 @@ from normbench.explain.params import RUNNING, Counts, NetworkCounts
 from normbench.explain.running import Running
 from normbench.explain.shape import axis_names
 from normbench.explain.shapes import Shapes
+from normbench.explain.sharing import MEAN_STD
 from normbench.present.tables import Cell, Table, render
 
 UNKNOWN = "unknown"
@@ -18,13 +19,13 @@ UNKNOWN = "unknown"
 
 def params_table(counts: Sequence[Counts]) -> Table:
     shape = counts[0].shape
-    columns = ("norm", "layer", "axes reduced", "means, deviations", "kept", "learned", "buffers")
+    columns = ("norm", "layer", "axes reduced", "means, stds", "kept", "learned", "buffers")
     rows = tuple((count.norm, count.layer, *_counted(count)) for count in counts)
     return Table(f"Norms on {_sizes(shape)}", columns, rows, (), _what_is_learned(counts))
 
 
 def network_table(network: NetworkCounts) -> Table:
-    columns = ("layer", "input", "axes reduced", "means, deviations", "kept", "learned", "buffers")
+    columns = ("layer", "input", "axes reduced", "means, stds", "kept", "learned", "buffers")
     rows: list[tuple[Cell, ...]] = [(count.layer, _comma(count.shape), *_counted(count)) for count in network.layers]
     means = UNKNOWN if network.num_statistics is None else f"{network.num_statistics:,}"
     rows.append(("all norm layers", "", "", means, "", f"{network.num_learned:,}", f"{network.num_buffers:,}"))
@@ -36,7 +37,8 @@ def _counted(count: Counts) -> tuple[Cell, ...]:
     if count.reduced is None:
         statistics: tuple[Cell, ...] = (UNKNOWN, UNKNOWN)
     elif count.reduced:
-        statistics = (", ".join(count.reduced), (f"{count.num_statistics:,}", f"= {count.statistics_formula}"))
+        only = () if count.statistics == MEAN_STD else (f"({', '.join(count.statistics or ())} only)",)
+        statistics = (", ".join(count.reduced), (f"{count.num_statistics:,}", f"= {count.statistics_formula}", *only))
     else:
         statistics = ("none", "0")
     return (

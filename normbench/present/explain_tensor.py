@@ -32,9 +32,9 @@ def print_tensor(explained: Explained, console: Console) -> None:
 
 def _print_norm(norm: NormOnTensor, console: Console) -> None:
     if norm.reduced is None:
-        shared = "it is not known which values share a mean and a deviation"
+        shared = "it is not known which values share statistics"
     elif norm.reduced:
-        shared = f"over {', '.join(norm.reduced)}: one mean and deviation for each {norm.statistics_formula}"
+        shared = f"over {', '.join(norm.reduced)}: its statistics are one for each {norm.statistics_formula}"
     else:
         shared = "no statistics"
     _heading(f"{norm.norm}, {norm.layer}, {shared}", console)
@@ -51,9 +51,8 @@ def _print_norm(norm: NormOnTensor, console: Console) -> None:
 
 def _print_pass(mode: str, found: Pass, console: Console) -> None:
     console.print(Text(f"{INDENT}{mode}:"))
-    if found.mean is not None and found.std is not None:
-        _print_wrapped(f"{INDENT}mean ", " ".join(map(_decimal, found.mean)), console)
-        _print_wrapped(f"{INDENT}std  ", " ".join(map(_decimal, found.std)), console)
+    for name, values in (found.statistics or {}).items():
+        _print_wrapped(f"{INDENT}{name:<4} ", " ".join(map(_decimal, values)), console)
     _print_blocks(found.output, console)
 
 
