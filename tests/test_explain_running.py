@@ -88,7 +88,9 @@ def test_table_json_and_picture(batches: int, tmp_path: Path) -> None:
     assert "BN cumulative" in shown.stdout and "drawn from" in shown.stdout and f"wrote {path}" in shown.stderr
     assert path.read_bytes().startswith(b"\x89PNG")
     content = json.loads(invoke("explain", "running", "--batches", batches, "--format", "json").stdout)
-    assert content["num_batches"] == batches and len(content["tracked"]) == 3
+    assert content["num_batches"] == batches
+    averages = {(one["norm"], one["average"]) for one in content["tracked"]}
+    assert {("BN", "exponential"), ("BN", "cumulative"), ("IN", "exponential")} <= averages
 
 
 def test_a_norm_that_keeps_nothing_has_outputs_only() -> None:

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from normbench.explain.layers import build_layer, norms_for, options_for
 from normbench.explain.shape import Shape, axis_names, groups_for
 from normbench.explain.sharing import sharing
+from normbench.explain.stored import running_statistics
 from normbench.models.count import count_parameters, norm_layers
 from normbench.models.reference import IMAGE_SHAPE
 from normbench.norms import norm_label
-
-RUNNING = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _count(kind: str, options: Mapping[str, Any], shape: Shape, layer: nn.Module
         statistics=found.statistics if found else None,
         num_statistics=found.num_sets if found else None,
         statistics_formula=found.formula if found else None,
-        statistics_stored=all(name in buffers for name in RUNNING),
+        statistics_stored=running_statistics(layer) is not None,
         num_learned=count_parameters(layer),
         learned_formula=_formula(learned.values(), shape),
         num_buffers=sum(buffer.numel() for buffer in buffers.values()),

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from normbench.errors import ConfigError
 from normbench.explain.layers import build_layer, norms_for, options_for
-from normbench.explain.params import RUNNING
 from normbench.explain.shape import Shape, groups_for
+from normbench.explain.stored import running_statistics
 from normbench.norms import norm_label
 
 SHAPE: Shape = (2, 4, 2, 2)
@@ -107,21 +107,21 @@ def _averaging_layers(momentum: float) -> list[tuple[str, str, nn.Module]]:
 class _Passed(NamedTuple):
     outputs: Tensor
     history: list[tuple[int, Tensor, Tensor]]
-    """(number of batches so far, running mean, running deviation), empty for a layer that keeps none."""
+    """(number of batches so far, running mean, running deviation), empty for a layer that moves none in training."""
 
 
 @torch.no_grad()
 def _pass(layer: nn.Module, batches: Tensor) -> _Passed:
     layer.train()
-    buffers = dict(layer.named_buffers())
-    noted = set(_noted_steps(len(batches))) if set(RUNNING) <= buffers.keys() else set()
+    start = running_statistics(layer)
+    noted = set(_noted_steps(len(batches))) if start else set()
     outputs, history = [], []
     for step, batch in enumerate(batches, start=1):
         outputs.append(layer(batch))
-        if step in noted:
-            running_mean, running_var = (buffers[name].clone() for name in RUNNING)
-            history.append((step, running_mean, running_var.sqrt()))
-    return _Passed(torch.stack(outputs), history)
+        if step in noted and (running := running_statistics(layer)):
+            history.append((step, *running))
+    moved = start is not None and not torch.equal(start.mean, history[-1][1])
+    return _Passed(torch.stack(outputs), history if moved else [])
 
 
 def _noted_steps(num_batches: int) -> list[int]:

@@ -29,7 +29,7 @@ REDUCED: dict[str, Reduced] = {
     "ln": Reduced(("C", SPATIAL)),
     "ln-chw": Reduced(("C", SPATIAL)),
     "ln-c": Reduced(("C",)),
-    "rms": Reduced(("C", SPATIAL), RMS),
+    "rms": Reduced(("C",), RMS),
     "in": Reduced((SPATIAL,)),
     "gbn": Reduced(("N/B", SPATIAL)),
     "brn": Reduced(("N", SPATIAL)),

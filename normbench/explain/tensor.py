@@ -1,6 +1,6 @@
 """A small tensor through each norm, in training and in eval mode: statistics, output and what is stored."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from normbench.errors import NormbenchError
 from normbench.explain.layers import build_layer, norms_for, options_for
-from normbench.explain.params import RUNNING
 from normbench.explain.shape import Shape, groups_for
 from normbench.explain.sharing import Sharing, sharing
+from normbench.explain.stored import running_statistics
 from normbench.norms import norm_label
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -92,12 +92,15 @@ def explain_tensor(
 def _through(x: Tensor, layer: nn.Module, label: str, found: Sharing | None) -> NormOnTensor:
     problem = None
     passes: dict[bool, Pass | None] = {True: None, False: None}
-    buffers = dict(layer.named_buffers())
+    statistics: dict[str, tuple[float, ...]] | None
     for training in passes:
-        running = not training and all(name in buffers for name in RUNNING)
-        statistics = _running(buffers) if running else _statistics(x, found)
+        stored = None if training else running_statistics(layer)
+        if stored:
+            statistics = {"mean": tuple(stored.mean.tolist()), "std": tuple(stored.std.tolist())}
+        else:
+            statistics = _statistics(x, found)
         try:
-            passes[training] = Pass(statistics, running, layer.train(training)(x).tolist())
+            passes[training] = Pass(statistics, stored is not None, layer.train(training)(x).tolist())
         except (ValueError, NormbenchError) as error:  # one value a mean: nothing to normalize by
             problem = problem or str(error)
     return NormOnTensor(
@@ -110,11 +113,6 @@ def _through(x: Tensor, layer: nn.Module, label: str, found: Sharing | None) -> 
         state_dict={name: value.tolist() for name, value in layer.state_dict().items()},
         problem=problem,
     )
-
-
-def _running(buffers: Mapping[str, Tensor]) -> dict[str, tuple[float, ...]]:
-    mean, variance = (buffers[name] for name in RUNNING)
-    return {"mean": tuple(mean.tolist()), "std": tuple(variance.sqrt().tolist())}
 
 
 def _statistics(x: Tensor, found: Sharing | None) -> dict[str, tuple[float, ...]] | None:

@@ -7,7 +7,7 @@ from math import prod
 from rich.console import Console
 
 from normbench.explain.equivalence import Equivalence
-from normbench.explain.params import RUNNING, Counts, NetworkCounts
+from normbench.explain.params import Counts, NetworkCounts
 from normbench.explain.running import Running
 from normbench.explain.shape import axis_names
 from normbench.explain.shapes import Shapes
@@ -19,26 +19,32 @@ UNKNOWN = "unknown"
 
 def params_table(counts: Sequence[Counts]) -> Table:
     shape = counts[0].shape
-    columns = ("norm", "layer", "axes reduced", "means, stds", "kept", "learned", "buffers")
+    columns = ("norm", "layer", "over", "means, stds", "kept", "learned", "buffers")
     rows = tuple((count.norm, count.layer, *_counted(count)) for count in counts)
     return Table(f"Norms on {_sizes(shape)}", columns, rows, (), _what_is_learned(counts))
 
 
 def network_table(network: NetworkCounts) -> Table:
-    columns = ("layer", "input", "axes reduced", "means, stds", "kept", "learned", "buffers")
-    rows: list[tuple[Cell, ...]] = [(count.layer, _comma(count.shape), *_counted(count)) for count in network.layers]
+    columns = ("layer", "input C,H,W", "over", "means, stds", "kept", "learned", "buffers")
+    rows: list[tuple[Cell, ...]] = [
+        (count.layer, _comma(count.shape[1:]), *_counted(count)) for count in network.layers
+    ]
     means = UNKNOWN if network.num_statistics is None else f"{network.num_statistics:,}"
     rows.append(("all norm layers", "", "", means, "", f"{network.num_learned:,}", f"{network.num_buffers:,}"))
+    title = f"{network.norm} in the network" + (f", {network.layers[0].shape[0]} images" if network.layers else "")
     rows.append(("whole network", "", "", "", "", f"{network.num_parameters:,}", ""))
-    return Table(f"{network.norm} in the network", columns, tuple(rows), (), _what_is_learned(network.layers))
+    return Table(title, columns, tuple(rows), (), _what_is_learned(network.layers))
 
 
 def _counted(count: Counts) -> tuple[Cell, ...]:
     if count.reduced is None:
         statistics: tuple[Cell, ...] = (UNKNOWN, UNKNOWN)
     elif count.reduced:
-        only = () if count.statistics == MEAN_STD else (f"({', '.join(count.statistics or ())} only)",)
-        statistics = (", ".join(count.reduced), (f"{count.num_statistics:,}", f"= {count.statistics_formula}", *only))
+        only = () if count.statistics == MEAN_STD else (f"{', '.join(count.statistics or ())} only",)
+        statistics = (
+            tuple(re.split(r"(?<=,) ", ", ".join(count.reduced), maxsplit=1)),
+            (f"{count.num_statistics:,}", f"= {count.statistics_formula}", *only),
+        )
     else:
         statistics = ("none", "0")
     return (
@@ -57,9 +63,9 @@ def _what_is_learned(counts: Sequence[Counts]) -> tuple[str, ...]:
     storing = next((count for count in counts if count.statistics_stored), None)
     if storing is None:
         return (
-            "Learned are weight and bias; means and deviations are computed anew for each input, in eval mode too.",
+            "No statistics are kept: they are computed anew for each input, in eval mode too, and none of them is learned.",
         )
-    kept = sum(prod(storing.buffers[name]) for name in RUNNING)
+    kept = sum(prod(shape) for name, shape in storing.buffers.items() if name.startswith("running_"))
     name = storing.layer.partition("-")[0]
     return (
         f"{name}({storing.shape[1]}): {storing.num_learned:,} learned, {storing.num_buffers:,} values stored, "
