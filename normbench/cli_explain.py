@@ -1,9 +1,11 @@
 """`normbench explain`: parse, call one function, print."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -199,6 +201,8 @@ def equivalence(
 
 
 def _show(content: Any, format_: Format, table: Callable[[Console], None]) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an output that cannot show γ or · gets an escape for it
     if format_ is Format.json:
         print(json.dumps(content, indent=2, allow_nan=False))
     else:

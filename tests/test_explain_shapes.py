@@ -1,6 +1,7 @@
 """`normbench explain shapes` and `equivalence`."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -124,6 +125,14 @@ def test_json_goes_alone_to_stdout(command: str) -> None:
 def test_bad_arguments(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         raise invoke("explain", *arguments).exception or AssertionError("no error")
+
+
+@pytest.mark.parametrize("command", ["tensor", "axes", "equivalence", "params"])
+def test_an_ascii_output_gets_escapes(command: str) -> None:
+    arguments = [sys.executable, "-m", "normbench", "explain", command]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(arguments, capture_output=True, env=environment, check=True)
+    assert b"\\x" in done.stdout or b"\\u" in done.stdout
 
 
 def test_an_error_is_a_sentence_and_an_exit_code() -> None:

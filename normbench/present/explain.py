@@ -40,11 +40,10 @@ def _counted(count: Counts) -> tuple[Cell, ...]:
     if count.reduced is None:
         statistics: tuple[Cell, ...] = (UNKNOWN, UNKNOWN)
     elif count.reduced:
+        first, *others = count.reduced
+        over: Cell = (f"{first},", ", ".join(others)) if len(others) > 1 else ", ".join(count.reduced)
         only = () if count.statistics == MEAN_STD else (f"{', '.join(count.statistics or ())} only",)
-        statistics = (
-            tuple(re.split(r"(?<=,) ", ", ".join(count.reduced), maxsplit=1)),
-            (f"{count.num_statistics:,}", f"= {count.statistics_formula}", *only),
-        )
+        statistics = (over, (f"{count.num_statistics:,}", f"= {count.statistics_formula}", *only))
     else:
         statistics = ("none", "0")
     return (
@@ -62,9 +61,7 @@ def _with_formula(count: int, formula: str) -> Cell:
 def _what_is_learned(counts: Sequence[Counts]) -> tuple[str, ...]:
     storing = next((count for count in counts if count.statistics_stored), None)
     if storing is None:
-        return (
-            "No statistics are kept: they are computed anew for each input, in eval mode too, and none of them is learned.",
-        )
+        return ("No statistics are kept: they are computed anew for each input, in eval mode too, and not learned.",)
     kept = sum(prod(shape) for name, shape in storing.buffers.items() if name.startswith("running_"))
     name = storing.layer.partition("-")[0]
     return (
