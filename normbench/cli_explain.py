@@ -1,6 +1,7 @@
 """`normbench explain`: parse, call one function, print."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -215,6 +216,8 @@ def _picture(path: Path | None) -> Path | None:
         raise ConfigError(f"--output {path}: pictures are saved as PNG; give the file a name that ends in .png")
     if path is not None and not path.parent.is_dir():
         raise ConfigError(f"--output {path}: there is no folder {path.parent}")
+    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+        raise ConfigError(f"--output {path}: cannot be written: it is a folder, or lies in one that is read-only")
     return path
 
 

@@ -152,6 +152,13 @@ def test_axes_as_json_and_as_a_picture(tmp_path: Path) -> None:
     assert f"wrote {path}" in result.stderr
 
 
+def test_a_picture_over_a_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder.png"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        raise invoke("explain", "axes", "--output", folder).exception or AssertionError("no error")
+
+
 def test_the_coloured_set_is_the_first_images_last_channels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from normbench.explain.axes import explain_axes
     from normbench.present import axes

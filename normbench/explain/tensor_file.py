@@ -48,10 +48,10 @@ def check_size(shape: tuple[int, ...], where: str) -> None:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
-            raise DataError(f"{path}: is not a .npy file; save one array of numbers with numpy.save")
     try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+                raise DataError(f"{path}: is not a .npy file; save one array of numbers with numpy.save")
         # Memory-mapped, so that a header which lies about its size costs nothing.
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
