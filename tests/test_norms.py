@@ -1,6 +1,7 @@
 """Each norm against its formula, written out in float64, in train and eval mode, with its gradients."""
 
 import inspect
+import re
 from collections.abc import Callable
 
 import pytest
@@ -23,7 +24,7 @@ AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "ln-chw": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
     "in": ((BATCH, CHANNELS, HEIGHT, WIDTH), (2, 3)),
 }
-NORMALIZING = [kind for kind in NORMS if kind != "none"]
+NORMALIZING = list(AXES)  # the others: tests/test_norm_formulas.py
 
 
 def normalized(kind: str, x: Tensor) -> Tensor:
@@ -37,7 +38,7 @@ def normalized(kind: str, x: Tensor) -> Tensor:
 
 
 def make_layer(kind: str, **options: object) -> nn.Module:
-    if kind == "gn":
+    if kind in ("gn", "evo-s0"):
         options.setdefault("num_groups", 2)
     return NORMS[kind](**options)(CHANNELS, (HEIGHT, WIDTH)).double()
 
@@ -54,13 +55,17 @@ def make_images(seed: int) -> Tensor:
 
 def randomize(layer: nn.Module) -> tuple[Tensor, Tensor]:
     """γ and β drawn at random, in a shape that broadcasts over [N, C, H, W]."""
+    randomize_all(layer)
+    gamma, beta = layer.weight, layer.bias
+    shape = gamma.shape if gamma.dim() == 3 else (CHANNELS, 1, 1)
+    return gamma.detach().reshape(shape), beta.detach().reshape(shape)
+
+
+def randomize_all(layer: nn.Module) -> None:
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-    gamma, beta = layer.weight, layer.bias
-    shape = gamma.shape if gamma.dim() == 3 else (CHANNELS, 1, 1)
-    return gamma.detach().reshape(shape), beta.detach().reshape(shape)
 
 
 def assert_same_with_gradients(
@@ -144,7 +149,7 @@ def test_none_passes_its_input_on(mode: bool) -> None:
     assert count_parameters(layer) == 0
 
 
-@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("kind", [*NORMALIZING, "none"])
 def test_starts_as_the_bare_normalization(kind: str) -> None:
     """γ starts at 1 and β at 0, and without affine there are none; nothing is drawn at random."""
     x, state = make_images(3), torch.get_rng_state()
@@ -160,7 +165,22 @@ def test_starts_as_the_bare_normalization(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "num_parameters", "num_buffers"),
-    [("bn", 16, 17), ("gn", 16, 0), ("ln", 16, 0), ("ln-chw", 320, 0), ("in", 16, 0), ("none", 0, 0)],
+    [
+        ("bn", 16, 17),
+        ("gn", 16, 0),
+        ("ln", 16, 0),
+        ("ln-chw", 320, 0),
+        ("ln-c", 16, 0),
+        ("rms", 8, 0),
+        ("in", 16, 0),
+        ("gbn", 16, 17),
+        ("brn", 16, 17),
+        ("pn", 16, 17),
+        ("frn", 24, 0),
+        ("evo-s0", 24, 0),
+        ("dyt", 17, 0),
+        ("none", 0, 0),
+    ],
 )
 def test_what_it_learns_and_stores(kind: str, num_parameters: int, num_buffers: int) -> None:
     layer = make_layer(kind)
@@ -175,6 +195,54 @@ def test_group_norm_between_layer_and_instance_norm() -> None:
 
 
 @pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("mode", [True, False])
+def test_keeps_the_memory_layout(kind: str, memory_format: torch.memory_format, mode: bool) -> None:
+    layer = NORMS[kind]()(16, (8, 8)).train(mode)
+    x = torch.randn(3, 16, 8, 8).contiguous(memory_format=memory_format).requires_grad_()
+    y = layer(x)
+    assert y.is_contiguous(memory_format=memory_format)
+    (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y))
+    if memory_format == torch.channels_last:  # what networks train in
+        assert gradient.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_bfloat16_images_stay_so_and_are_rounded_once(kind: str, memory_format: torch.memory_format) -> None:
+    """Statistics in float32: the output is that of the float32 layer within two of bfloat16's roundings."""
+    layer = NORMS[kind]()(16, (8, 8))
+    x = (torch.randn(3, 16, 8, 8, generator=torch.Generator().manual_seed(0)) * 3 + 5).bfloat16()
+    x = x.contiguous(memory_format=memory_format)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x.requires_grad_())
+    assert y.dtype == torch.bfloat16
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), layer(x.detach().float()), rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_saved_and_loaded_it_gives_the_same(kind: str) -> None:
+    trained, fresh = make_layer(kind), make_layer(kind)
+    if list(trained.parameters()):
+        randomize_all(trained)
+    for seed in (1, 2):
+        trained(make_images(seed))
+    fresh.load_state_dict(trained.state_dict())
+    x = make_images(3)
+    assert torch.equal(trained(x), fresh(x))  # the next step in training, then in eval mode
+    assert torch.equal(trained.eval()(x), fresh.eval()(x))
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_draws_nothing(kind: str) -> None:
+    state = torch.get_rng_state()
+    make_layer(kind)(make_images(1))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("kind", NORMS)
 def test_every_option_is_keyword_only_with_a_default(kind: str) -> None:
     parameters = inspect.signature(NORMS[kind]).parameters.values()
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters)
@@ -185,24 +253,44 @@ def test_docstring_has_the_formula(kind: str) -> None:
     assert "y = " in (NORMS[kind].__doc__ or "")
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("kind", NORMS)
-def test_layers_are_recognised_in_a_network(kind: str) -> None:
-    """Holds NORM_LAYERS and NORMS together: what a factory builds, `run.json` counts."""
-    found = count_norms(MODELS["reference"](NORMS[kind](), 10))["norm_layers"]
+def test_layers_are_recognised_in_a_network(kind: str, model: str) -> None:
+    """What a factory builds, `run.json` counts."""
+    found = count_norms(MODELS[model](NORMS[kind](), 10))["norm_layers"]
     assert sum(found.values()) == (0 if kind == "none" else 8)
 
 
-@pytest.mark.parametrize("kind", NORMALIZING)
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind not in ("dyt", "none")])
 @pytest.mark.parametrize("eps", [0.0, -1e-5, float("nan")])
 def test_refuses_a_bad_eps(kind: str, eps: float) -> None:
     with pytest.raises(ConfigError, match=r"norm\.eps must be above 0"):
         NORMS[kind](eps=eps)
 
 
+@pytest.mark.parametrize("kind", ["bn", "gbn", "brn"])
 @pytest.mark.parametrize("momentum", [0.0, -0.1, 1.5])
-def test_refuses_a_bad_momentum(momentum: float) -> None:
+def test_refuses_a_bad_momentum(kind: str, momentum: float) -> None:
     with pytest.raises(ConfigError, match=r"norm\.momentum .* not"):
-        NORMS["bn"](momentum=momentum)
+        NORMS[kind](momentum=momentum)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value", "message"),
+    [
+        ("gbn", "ghost_size", 0, "at least 1, not 0"),
+        ("evo-s0", "num_groups", 0, "at least 1, not 0"),
+        ("brn", "r_max", 0.9, "at least 1, not 0.9"),
+        ("brn", "d_max", -1.0, "at least 0, not -1.0"),
+        ("brn", "warmup_steps", -1, "at least 0, not -1"),
+        ("brn", "r_steps", 499, "499 comes before norm.warmup_steps"),
+        ("brn", "d_steps", 0, "0 comes before norm.warmup_steps"),
+        ("dyt", "alpha", 0.0, "above 0, not 0.0"),
+    ],
+)
+def test_refuses_a_bad_option(kind: str, option: str, value: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"norm\.{option}.*{re.escape(message)}"):
+        NORMS[kind](**{option: value})
 
 
 def test_refuses_less_than_one_group() -> None:
@@ -210,9 +298,10 @@ def test_refuses_less_than_one_group() -> None:
         NORMS["gn"](num_groups=0)
 
 
-def test_groups_that_do_not_divide_are_answered_with_those_that_do() -> None:
+@pytest.mark.parametrize("kind", ["gn", "evo-s0"])
+def test_groups_that_do_not_divide_are_answered_with_those_that_do(kind: str) -> None:
     with pytest.raises(ChannelCountError, match=r"3 does not divide .*\(16\); allowed: 1, 2, 4, 8, 16$") as caught:
-        NORMS["gn"](num_groups=3)(16, (4, 4))
+        NORMS[kind](num_groups=3)(16, (4, 4))
     assert caught.value.exit_code == 2
     assert str(caught.value.for_network([16, 24, 36])).endswith("(16, 24, 36); allowed: 1, 2, 4")
 
@@ -229,6 +318,11 @@ def test_groups_that_do_not_divide_are_answered_with_those_that_do() -> None:
         ("ln", {}, "LN"),
         ("ln-chw", {"affine": False}, "LN-CHW(affine=False)"),
         ("in", {"eps": 0.001}, "IN(eps=0.001)"),
+        ("gbn", {}, "GBN(16)"),
+        ("brn", {"r_max": 2.0}, "BRN(r_max=2.0)"),
+        ("evo-s0", {"num_groups": 2}, "EVO-S0(2)"),
+        ("gn", {"ws": True}, "GN(4)+WS"),
+        ("bn", {"ws": False}, "BN"),
         ("none", {}, "none"),
     ],
 )

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from normbench.config.messages import describe, shown
 from normbench.config.schema import Choice, Registry
-from normbench.errors import unknown_name
+from normbench.errors import ConfigError, unknown_name
 from normbench.yaml_lines import Exponent, KeyPath, Located, Problem
 
 
@@ -18,6 +18,8 @@ def resolve_choice(
     node: Located, path: KeyPath, what: str, label: str, registry: Registry, problems: list[Problem]
 ) -> Choice | None:
     """The choice with all its options, or None after adding what is wrong to `problems`.
+
+    A switch that is off unless turned on is left out while off: one added later leaves earlier configs as they were.
 
     `what` names the kind of thing in messages ("norm"), `label` is the key that holds the name ("kind").
     """
@@ -33,11 +35,15 @@ def resolve_choice(
         problems.append(Problem(node.place, path, text))
         return None
     name = chosen.value.text if isinstance(chosen.value, Exponent) else chosen.value
+    at = (*path, label) if chosen is not node else path
     if not isinstance(name, str) or name not in registry:
-        at = (*path, label) if chosen is not node else path
         problems.append(Problem(chosen.place, at, _not_a_name(chosen, what, label, registry)))
         return None
-    known = options_of(registry[name])
+    try:
+        known = options_of(registry[name])
+    except ConfigError as error:  # of a name that stands for code to be imported
+        problems.append(Problem(chosen.place, at, str(error)))
+        return None
     before = len(problems)
     for key in given:
         if key not in known and key != label:
@@ -50,9 +56,12 @@ def resolve_choice(
             problems.append(Problem(place, path, f"{name} needs the option {key!r}"))
             continue
         try:
-            options[key] = _validated(value, parameter.annotation)
+            value = _validated(value, parameter.annotation)
         except ValidationError as error:
             problems.append(Problem(place, (*path, key), describe(error.errors(), value)))
+            continue
+        if value is not False or parameter.default is not False:
+            options[key] = value
     return Choice(name, options) if len(problems) == before else None
 
 
@@ -60,6 +69,13 @@ def options_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
     """The keyword-only parameters of a registry's function, in their order."""
     parameters = inspect.signature(function, eval_str=True).parameters
     return {name: parameter for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def _options_or_none(registry: Registry, name: str) -> dict[str, inspect.Parameter]:
+    """Those of a name nobody asked for, which may not be importable."""
+    with suppress(ConfigError):
+        return options_of(registry[name])
+    return {}
 
 
 def _validated(value: Any, annotation: Any) -> Any:
@@ -84,6 +100,6 @@ def _not_a_name(chosen: Located, what: str, label: str, registry: Registry) -> s
 
 def _unknown_option(key: str, what: str, name: str, registry: Registry) -> str:
     known = options_of(registry[name])
-    others = [other for other, function in registry.items() if key in options_of(function)]
+    others = [other for other in registry if key in _options_or_none(registry, other)]
     text = unknown_name(f"{name} option", key, known) if known else f"unknown {name} option {key!r}: {name} has none"
     return f"{text}; {what} {', '.join(others)} has {key!r}" if others else text

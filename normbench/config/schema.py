@@ -30,7 +30,7 @@ SOURCE = ("data", "source")
 
 @dataclass(frozen=True)
 class Choice:
-    """A name from a registry with its options; after `load_config` every option is there, defaults filled in."""
+    """A name from a registry with its options; after `load_config` every option but switches left off is there."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from collections import Counter
 from torch import nn
 
 from normbench.errors import ConfigError
-from normbench.models.count import count_parameters, norm_layers
+from normbench.models.count import count_affine, count_parameters, norm_layers
 
 
 def check_budget(model: nn.Module, max_parameters: int | None) -> None:
@@ -26,10 +26,11 @@ def _refusal(model: nn.Module, num_parameters: int, max_parameters: int) -> str:
     if spent:
         lines[0] += f"; its norm layers spend {num_norm:,} of them:"
         lines += [f"  {name}: {_arithmetic(layer)} = {count_parameters(layer):,}" for name, layer in spent.items()]
-    rest = num_parameters - num_norm
-    if spent and rest <= max_parameters:
-        lines.append(f"`affine: false` under `norm` fits: {num_parameters:,} - {num_norm:,} = {rest:,}")
-    elif spent:
+    num_affine = sum(count_affine(layer) for layer in spent.values())
+    rest = num_parameters - num_affine
+    if num_affine and rest <= max_parameters:
+        lines.append(f"`affine: false` under `norm` fits: {num_parameters:,} - {num_affine:,} = {rest:,}")
+    elif num_affine:
         lines.append(f"`affine: false` under `norm` is not enough: {rest:,} parameters remain")
     lines.append(f"`budget: {{max_parameters: {num_parameters}}}` in the YAML lifts the budget for this network")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
 from normbench.norms import ChannelCountError, NormFactory
 
@@ -14,15 +15,20 @@ NARROW, WIDE = 16, 32  # channels between the stages, and inside them
 Factory = Callable[[], nn.Module]
 
 
-def reference(norm: NormFactory, num_classes: int, *, dropout: float = 0.0) -> nn.Module:
+def reference(
+    norm: NormFactory, num_classes: int, conv: type[nn.Conv2d] = nn.Conv2d, *, dropout: float = 0.0
+) -> nn.Module:
     """Two residual blocks behind a stem, float images [B, 3, 32, 32] -> logits [B, num_classes].
 
     `dropout` is the probability that each of the eight Dropout layers zeroes an element; at 0 they stay in place and
-    pass their input on. Weights are drawn from torch's global generator by PyTorch's defaults.
+    pass their input on. `conv` is the class of all convs but the last, which is the classifier. Weights are drawn from
+    torch's global generator by PyTorch's defaults.
     Raises ConfigError for a dropout outside [0, 1) and for a norm that does not fit 16 and 32 channels.
     """
     try:
-        return Reference(norm, act=lambda: nn.ReLU(inplace=True), dropout=lambda: Dropout(dropout), classes=num_classes)
+        return Reference(
+            norm, act=lambda: nn.ReLU(inplace=True), dropout=lambda: Dropout(dropout), classes=num_classes, conv=conv
+        )
     except ChannelCountError as error:
         raise error.for_network([NARROW, WIDE]) from None
 
@@ -30,18 +36,20 @@ def reference(norm: NormFactory, num_classes: int, *, dropout: float = 0.0) -> n
 class Reference(nn.Module):
     """See `reference`. Takes factories, so that what fills a place in the network is decided outside of it."""
 
-    def __init__(self, norm: NormFactory, act: Factory, dropout: Factory, classes: int) -> None:
+    def __init__(
+        self, norm: NormFactory, act: Factory, dropout: Factory, classes: int, conv: type[nn.Conv2d] = nn.Conv2d
+    ) -> None:
         super().__init__()
-        stage = _Stage(norm, act, dropout)
+        stage = _Stage(norm, act, dropout, conv)
         self.layers = nn.Sequential(
             OrderedDict(
                 stem=nn.Sequential(
                     *stage.conv(IMAGE_SHAPE[0], NARROW, size=32),
                     *stage.conv(NARROW, WIDE, size=32),
                 ),
-                shrink1=_shrink(),
+                shrink1=stage.shrink(),
                 block1=Residual(stage, size=16),
-                shrink2=_shrink(),
+                shrink2=stage.shrink(),
                 block2=Residual(stage, size=8),
                 head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(WIDE, classes, 1)),
             )
@@ -67,9 +75,9 @@ class Residual(nn.Sequential):
                 main=nn.Sequential(
                     *stage.conv(NARROW, NARROW, size),
                     *stage.conv(NARROW, WIDE, size),
-                    nn.Conv2d(WIDE, WIDE, 3, padding=1),
+                    stage.conv_layer(WIDE, WIDE, 3, padding=1),
                 ),
-                shortcut=nn.Conv2d(NARROW, WIDE, 1),
+                shortcut=stage.conv_layer(NARROW, WIDE, 1),
                 after=nn.Sequential(*stage.after(WIDE, size)),
             )
         )
@@ -83,16 +91,18 @@ class Residual(nn.Sequential):
 class _Stage:
     """Makes the layers that repeat, always in the order conv, norm, act, dropout."""
 
-    def __init__(self, norm: NormFactory, act: Factory, dropout: Factory) -> None:
-        self.norm, self.act, self.dropout = norm, act, dropout
+    def __init__(self, norm: NormFactory, act: Factory, dropout: Factory, conv_layer: type[nn.Conv2d]) -> None:
+        self.norm, self.act, self.dropout, self.conv_layer = norm, act, dropout, conv_layer
 
     def conv(self, inputs: int, outputs: int, size: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 3, padding=1), *self.after(outputs, size)]
+        return [self.conv_layer(inputs, outputs, 3, padding=1), *self.after(outputs, size)]
 
     def after(self, channels: int, size: int) -> list[nn.Module]:
         # An act in place is safe behind the norms: they keep their input for the backward pass, not their output.
-        return [self.norm(channels, (size, size)), self.act(), self.dropout()]
+        norm = mark_norm(self.norm(channels, (size, size)))
+        # Identity keeps the place: every norm's network has the same layers in the same order.
+        act = nn.Identity() if getattr(norm, "has_activation", False) else self.act()
+        return [norm, act, self.dropout()]
 
-
-def _shrink() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(WIDE, NARROW, 1), nn.MaxPool2d(2))
+    def shrink(self) -> nn.Sequential:
+        return nn.Sequential(self.conv_layer(WIDE, NARROW, 1), nn.MaxPool2d(2))

@@ -18,7 +18,7 @@ from normbench.models.trace import count_macs, trace
 
 __all__ = ["Layer", "Summary", "count_macs", "count_norms", "count_parameters", "summarize"]
 
-_ROW = re.compile(r"\s*(\S+-\d+)\s+\[-1, ([\d, ]+)\]\s+([\d,]+)")  # GroupNorm-2   [-1, 16, 32, 32]   32
+_ROW = re.compile(r"\s*(\S+-\d+)\s+\[-1, ([\d, ]+)\]\s+[\d,]+")  # GroupNorm-2   [-1, 16, 32, 32]   32
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Summary:
     """Counts are of values, not of bytes; macs are multiply-adds an image, forward."""
 
     table: str
-    """The layer table as torchsummary prints it."""
+    """The layer table as torchsummary prints it, and a line about the parameters it does not see."""
     layers: tuple[Layer, ...]
     num_parameters: int
     norm_layers: dict[str, int]
@@ -82,20 +82,30 @@ def summarize(
         Layer(
             name=name,
             output_shape=tuple(int(size) for size in shape.split(",")),
-            num_parameters=int(count.replace(",", "")),
+            num_parameters=traced.num_parameters,
             macs=traced.macs,
             receptive_field=traced.receptive_field,
             jump=traced.jump,
         )
-        for (name, shape, count), traced in zip(rows, trace(model, image_shape), strict=True)
+        for (name, shape), traced in zip(rows, trace(model, image_shape), strict=True)
     )
     return Summary(
-        table=table,
+        table=table + _unseen(model),
         layers=layers,
         num_parameters=count_parameters(model),
         **count_norms(model),
         macs=sum(layer.macs for layer in layers),
         max_parameters=max_parameters,
+    )
+
+
+def _unseen(model: nn.Module) -> str:
+    names = sorted({path.rpartition(".")[2] for path, _ in model.named_parameters()} - {"weight", "bias"})
+    if not names:
+        return ""
+    return (
+        "\nThis table counts only parameters called weight or bias. With "
+        f"{', '.join(names)} there are\n{count_parameters(model):,} trainable parameters."
     )
 
 

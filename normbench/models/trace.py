@@ -17,11 +17,13 @@ from normbench.models.reference import IMAGE_SHAPE
 class LayerTrace:
     """One layer, in the order of the forward pass.
 
+    num_parameters: trainable values of its own, whatever they are called, without those of layers inside it.
     macs: multiply-adds an image (convs and linear layers; biases, norms and activations count as none).
     receptive_field: width in image pixels of what a position depends on through convs and pools along the longest
     path, None = the whole image. jump: the distance in image pixels between neighbouring positions, None likewise.
     """
 
+    num_parameters: int
     macs: int
     receptive_field: int | None
     jump: int | None
@@ -61,6 +63,7 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int] = IMAGE_SHAPE) -> 
         is_global = math.isinf(field.size)
         layers.append(
             LayerTrace(
+                num_parameters=sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad),
                 macs=_macs(module, output),
                 receptive_field=None if is_global else int(field.size),
                 jump=None if is_global else int(field.jump),

@@ -1,6 +1,8 @@
 """A norm's name and options -> a factory of normalization layers."""
 
-from normbench.norms.label import norm_label
-from normbench.norms.registry import NORM_LAYERS, NORMS, ChannelCountError, NormFactory
+from normbench.norms.factory import ChannelCountError, NormFactory
+from normbench.norms.label import norm_folder_name, norm_label
+from normbench.norms.lookup import SHELF
+from normbench.norms.registry import NORMS
 
-__all__ = ["NORMS", "NORM_LAYERS", "ChannelCountError", "NormFactory", "norm_label"]
+__all__ = ["NORMS", "SHELF", "ChannelCountError", "NormFactory", "norm_folder_name", "norm_label"]

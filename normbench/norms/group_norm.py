@@ -25,6 +25,20 @@ class GroupNorm(nn.GroupNorm):
         return out
 
 
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """`nn.InstanceNorm2d`, [N, C, H, W] -> [N, C, H, W] in the memory layout of its input.
+
+    PyTorch's own copies images in channels_last, and returns them in the default layout: here they are group norm
+    with C groups. Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or not _only_channels_last(x):
+            return super().forward(x)
+        out: Tensor = _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_features, self.eps)
+        return out
+
+
 def _only_channels_last(x: Tensor) -> bool:
     # With one pixel or one channel an image is contiguous in both layouts: there is nothing to change.
     return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()

@@ -1,29 +1,38 @@
-"""How a norm is called in tables and plots."""
+"""How a norm is called in tables, plots and folders."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from normbench.errors import ConfigError, unknown_name
-from normbench.norms.registry import NORMS
+from normbench.norms.lookup import SHELF
 
-_ALWAYS_SHOWN = "num_groups"  # papers write GN(4), even where 4 is the default
+_ALWAYS_SHOWN = ("num_groups", "ghost_size")  # papers write GN(4), even where 4 is the default
 
 
 def norm_label(kind: str, options: Mapping[str, Any]) -> str:
     """The norm's name in capitals with the options that make it differ from the default of its kind.
 
-    `BN`, `GN(4)`, `LN-CHW(affine=False)`, `BN(momentum=0.01)`; left-out options count as default. Raises ConfigError
-    for an unknown kind.
+    `BN`, `GN(4)`, `LN-CHW(affine=False)`, `GN(4)+WS`; a norm by import path as its class is called, `MyNorm`. Left-out
+    options count as default. Raises ConfigError for an unknown kind.
     """
-    if kind not in NORMS:
-        raise ConfigError(unknown_name("norm", kind, NORMS))
+    if kind not in SHELF:
+        raise ConfigError(unknown_name("norm", kind, SHELF))
     shown = []
-    for name, parameter in inspect.signature(NORMS[kind]).parameters.items():
+    for name, parameter in inspect.signature(SHELF[kind]).parameters.items():
         value = options.get(name, parameter.default)
-        if name == _ALWAYS_SHOWN:
+        if name in _ALWAYS_SHOWN:
             shown.append(f"{value}")
-        elif value != parameter.default:
+        elif name != "ws" and value != parameter.default:
             shown.append(f"{name}={value}")
     title = kind if kind == "none" else kind.upper()
-    return f"{title}({', '.join(shown)})" if shown else title
+    if ":" in kind:
+        title = kind.rpartition(":")[2]
+    label = f"{title}({', '.join(shown)})" if shown else title
+    return f"{label}+WS" if options.get("ws") else label
+
+
+def norm_folder_name(kind: str) -> str:
+    """The kind as it may begin a folder's name: of an import path what stands behind the colon."""
+    return re.sub(r"[^\w.-]", "_", kind.rpartition(":")[2])

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from normbench.config import Config
+from normbench.norms import norm_folder_name
 
 # What may change without making it another run: names, where the same data lie, the rules of the game, and how its
 # results are drawn.
@@ -14,7 +15,7 @@ _NOT_PART_OF_DATA = ("dir", "urls")
 
 def run_id(config: Config) -> str:
     """`<norm>-s<seed>-<hash>`: readable and unique; the hash covers everything else that matters, norm options too."""
-    return f"{config.norm.name}-s{config.seed}-{_hash(config.to_dict())}"
+    return f"{norm_folder_name(config.norm.name)}-s{config.seed}-{_hash(config.to_dict())}"
 
 
 def _hash(config: dict[str, Any]) -> str:

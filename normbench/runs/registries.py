@@ -10,12 +10,12 @@ from normbench.data import SOURCES
 from normbench.data.augment import AUGMENTATIONS
 from normbench.data.streams import stream_seed
 from normbench.models import MODELS, build
-from normbench.norms import NORMS
+from normbench.norms import SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.loop import Recipe
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
-    "norm": NORMS,
+    "norm": SHELF,
     "model": MODELS,
     "data.source": SOURCES,
     "data.augment": AUGMENTATIONS,
@@ -26,8 +26,8 @@ REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
 
 def build_network(config: Config, num_classes: int) -> nn.Module:
     """The config's network; with one seed every norm gets the same conv weights."""
-    norm = NORMS[config.norm.name](**config.norm.options)
-    model = partial(MODELS[config.model.name], norm, num_classes, **config.model.options)
+    norm, conv = SHELF[config.norm.name](**config.norm.options)
+    model = partial(MODELS[config.model.name], norm, num_classes, conv, **config.model.options)
     return build(model, stream_seed(config.seed, "init"))
 
 

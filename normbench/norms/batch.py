@@ -1,0 +1,89 @@
+"""Norms with statistics of the whole batch: batch norm and precise batch norm."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from normbench.norms.factory import NormFactory, check_eps, check_momentum, in_float32
+
+
+def bn(*, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> NormFactory:
+    """Batch norm: each channel is normalized with its mean and variance over the batch.
+
+    y = γ_c (x − μ_c) / sqrt(σ²_c + eps) + β_c, with μ, σ² over the axes (N, H, W), one pair a channel.
+    In training they come from the batch, and the running ones move: r ← (1 − momentum) r + momentum · batch, the
+    variance with n / (n − 1) (unbiased) where n = N·H·W. In eval mode the running ones are used instead.
+
+    Learns γ [C], β [C]; stores running_mean [C], running_var [C] and num_batches_tracked.
+    Ioffe & Szegedy 2015, arXiv:1502.03167. Raises ConfigError for eps <= 0 or momentum outside (0, 1]; the layer
+    raises ValueError for one value a channel in training.
+    """
+    check_eps(eps)
+    check_momentum(momentum)
+    return lambda num_channels, size: nn.BatchNorm2d(num_channels, eps=eps, momentum=momentum, affine=affine)
+
+
+def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
+    """Precise batch norm: batch norm whose eval statistics are recomputed over the training set.
+
+    y = γ_c (x − μ_c) / sqrt(σ²_c + eps) + β_c, in training as `bn`. In eval mode μ, σ² over (N, H, W) are those of all
+    training images at once, with the weights as they are now, instead of a running average over past weights: see
+    `PreciseBatchNorm2d`. The price is a forward pass over the training images before each evaluation.
+
+    Learns γ [C], β [C]; stores running_mean [C], running_var [C] and num_batches_tracked.
+    Wu & Johnson 2021, arXiv:2105.07576, section 3. Raises ConfigError for eps <= 0; the layer raises ValueError for one
+    value a channel in training.
+    """
+    check_eps(eps)
+    return lambda num_channels, size: PreciseBatchNorm2d(num_channels, eps=eps, affine=affine)
+
+
+class PreciseBatchNorm2d(nn.BatchNorm2d):
+    """See `pn`. Between `start_statistics` and `finish_statistics` it gathers the statistics of what passes through.
+
+    Meanwhile it normalizes each batch with the batch's own statistics, as in training, because the statistics of the
+    layers below it are not there yet (algorithm 1 of the paper). The variance is the biased one of all values together,
+    the mean of the batches' variances and the variance of their means: σ² = E[σ²_B] + E[(μ_B − μ)²].
+    Training leaves the buffers alone; num_batches_tracked is the number of batches last gathered.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(num_channels, eps=eps, affine=affine)
+        self._gathered: list[tuple[int, Tensor, Tensor]] | None = None
+
+    def start_statistics(self) -> None:
+        self._gathered = []
+
+    def finish_statistics(self) -> None:
+        """Writes the statistics of all that was gathered into the buffers. Raises RuntimeError if nothing was."""
+        gathered, self._gathered = self._gathered, None
+        if not gathered:
+            raise RuntimeError("no batch came between start_statistics and finish_statistics")
+        counts = torch.tensor([count for count, _, _ in gathered], dtype=torch.float64)
+        share = (counts / counts.sum()).to(self.running_mean)[:, None]
+        means = torch.stack([mean for _, mean, _ in gathered])
+        variances = torch.stack([variance for _, _, variance in gathered])
+        mean = (share * means).sum(0)
+        self.running_mean.copy_(mean)
+        self.running_var.copy_((share * (variances + (means - mean).square())).sum(0))
+        self.num_batches_tracked.fill_(len(gathered))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._check_input_dim(x)
+        gathers = self._gathered is not None
+        if gathers:
+            self._gather(x.detach())
+        if self.training or gathers:
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+    def _gather(self, x: Tensor) -> None:
+        assert self._gathered is not None
+        wide = in_float32(x)
+        mean = wide.mean((0, 2, 3))
+        variance = (wide - mean[:, None, None]).square().mean((0, 2, 3))
+        self._gathered.append((x.numel() // x.shape[1], mean, variance))

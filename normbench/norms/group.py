@@ -1,0 +1,55 @@
+"""Norms with statistics of one image over groups of its channels: group norm, layer norm, instance norm."""
+
+from torch import nn
+
+from normbench.norms.factory import NormFactory, check_at_least, check_divides, check_eps
+from normbench.norms.group_norm import GroupNorm, InstanceNorm2d
+
+
+def gn(*, num_groups: int = 4, eps: float = 1e-5, affine: bool = True) -> NormFactory:
+    """Group norm: each image's channels are split into groups, each normalized with its own mean and variance.
+
+    y = γ_c (x − μ_ng) / sqrt(σ²_ng + eps) + β_c, with μ, σ² over the axes (C / num_groups, H, W), one pair for an
+    image n and a group g of neighbouring channels; the same in training and in eval mode.
+
+    Learns γ [C], β [C]; stores nothing.
+    Wu & He 2018, arXiv:1803.08494. Raises ConfigError for eps <= 0 or num_groups < 1; the factory raises
+    ChannelCountError when num_groups does not divide a layer's channel count.
+    """
+    check_eps(eps)
+    check_at_least("num_groups", num_groups, 1)
+
+    def layer(num_channels: int, size: tuple[int, int]) -> nn.Module:
+        check_divides(num_groups, num_channels)
+        return GroupNorm(num_groups, num_channels, eps=eps, affine=affine)
+
+    return layer
+
+
+def ln(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
+    """Layer norm as convolutional networks use it: each image is normalized as a whole, γ and β are per channel.
+
+    y = γ_c (x − μ_n) / sqrt(σ²_n + eps) + β_c, with μ, σ² over the axes (C, H, W), one pair an image: group norm with
+    one group; the same in training and in eval mode.
+
+    Learns γ [C], β [C]; stores nothing.
+    Ba, Kiros & Hinton 2016, arXiv:1607.06450; as GroupNorm(1, C): Wu & He 2018, arXiv:1803.08494, section 3.1.
+    Raises ConfigError for eps <= 0.
+    """
+    check_eps(eps)
+    return lambda num_channels, size: nn.GroupNorm(1, num_channels, eps=eps, affine=affine)
+
+
+def instance(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
+    """Instance norm: each channel of each image is normalized with its own mean and variance.
+
+    y = γ_c (x − μ_nc) / sqrt(σ²_nc + eps) + β_c, with μ, σ² over the axes (H, W), one pair for an image and a channel:
+    group norm with C groups; the same in training and in eval mode. `affine` is on, unlike PyTorch's default, so that
+    it learns as much as the other norms.
+
+    Learns γ [C], β [C]; stores nothing.
+    Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022. Raises ConfigError for eps <= 0; the layer raises ValueError
+    for images of one pixel in training.
+    """
+    check_eps(eps)
+    return lambda num_channels, size: InstanceNorm2d(num_channels, eps=eps, affine=affine)

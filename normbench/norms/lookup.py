@@ -1,0 +1,133 @@
+"""A norm by its name in a config: on our shelf, on that of an installed package, or by import path."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import torch
+from torch import nn
+
+from normbench.errors import ConfigError
+from normbench.norms.factory import Norm, NormFactory
+from normbench.norms.registry import NORMS
+from normbench.norms.weight_standardization import StandardizedConv2d
+
+ENTRY_POINTS = "normbench.norms"
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+Parts = tuple[NormFactory, type[nn.Conv2d]]
+"""What a norm puts into a network: its layers, and the convs beside them."""
+
+
+class Shelf(Mapping[str, Callable[..., Parts]]):
+    """Every norm a config may name, with its own options and `ws`, which standardizes the weights of the convs.
+
+    A name is one of NORMS, of an entry point in the group `normbench.norms`, or `package.module:attribute`. The last
+    two are code of the user's, run because the user named it: nothing that normbench merely reads has it imported.
+    There the attribute is a norm like ours (keyword-only options -> factory), or a layer class whose one positional
+    parameter is num_channels and whose keyword-only parameters are the options.
+
+    Iterates over the names but not the import paths. Looking one up raises KeyError for an unknown name, ConfigError
+    for one that cannot be imported or does not have that form.
+    """
+
+    def __getitem__(self, name: str) -> Callable[..., Parts]:
+        if name in NORMS:
+            return _with_ws(NORMS[name])
+        if ":" in name:
+            return _with_ws(_as_norm(name, _imported(name)))
+        entry = _entry_points()[name]
+        try:
+            found = entry.load()
+        except Exception as error:
+            raise ConfigError(f"norm {name!r} ({entry.value}) cannot be imported: {_reason(error)}") from error
+        return _with_ws(_as_norm(name, found))
+
+    def __contains__(self, name: object) -> bool:
+        return name in NORMS or name in _entry_points() or (isinstance(name, str) and ":" in name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NORMS | _entry_points())
+
+    def __len__(self) -> int:
+        return len(NORMS | _entry_points())
+
+
+SHELF = Shelf()
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def _imported(path: str) -> object:
+    if not _IMPORT_PATH.fullmatch(path):
+        raise ConfigError(f"norm {path!r}: an import path has the form package.module:Name")
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        raise ConfigError(f"norm {path!r} cannot be imported: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+
+
+def _with_ws(norm: Norm) -> Callable[..., Parts]:
+    def parts(*, ws: bool = False, **options: Any) -> Parts:
+        return norm(**options), StandardizedConv2d if ws else nn.Conv2d
+
+    switch = inspect.Parameter("ws", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
+    parameters = inspect.signature(norm, eval_str=True).parameters.values()
+    parts.__signature__ = inspect.Signature([*parameters, switch])  # type: ignore[attr-defined]
+    parts.__doc__ = norm.__doc__
+    return parts
+
+
+def _as_norm(name: str, found: object) -> Norm:
+    """A norm of the user's as one like ours; what it makes is checked, and draws no number of the network's."""
+    if not callable(found):
+        raise ConfigError(f"norm {name!r} is {type(found).__name__}, not a layer class or a function of options")
+    is_layer = isinstance(found, type) and issubclass(found, nn.Module)
+    parameters = _options(name, found, num_positional=1 if is_layer else 0)
+
+    def norm(**options: Any) -> NormFactory:
+        def layer(num_channels: int, size: tuple[int, int]) -> nn.Module:
+            with torch.random.fork_rng(devices=[]):
+                return _checked(found, num_channels, **options) if is_layer else _checked(factory, num_channels, size)
+
+        factory = None if is_layer else found(**options)
+        return layer
+
+    def _checked(function: Any, *arguments: Any, **options: Any) -> nn.Module:
+        if not callable(function):
+            raise ConfigError(f"norm {name!r} gives {type(function).__name__}, not a factory (num_channels, size)")
+        made = function(*arguments, **options)
+        if not isinstance(made, nn.Module):
+            raise ConfigError(f"norm {name!r} makes {type(made).__name__}, not an nn.Module")
+        return made
+
+    norm.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    norm.__doc__ = found.__doc__
+    return norm
+
+
+def _options(name: str, function: Callable[..., object], num_positional: int) -> list[inspect.Parameter]:
+    """Its keyword-only parameters. Raises ConfigError if it needs more than `num_positional` positional arguments."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except Exception as error:  # an annotation that names what is not there
+        raise ConfigError(f"norm {name!r}: its parameters cannot be read: {_reason(error)}") from error
+    options = [parameter for parameter in signature.parameters.values() if parameter.kind is parameter.KEYWORD_ONLY]
+    try:
+        signature.bind(*range(num_positional), **{option.name: None for option in options})
+    except TypeError as error:
+        wanted = "num_channels" if num_positional else "no positional argument"
+        raise ConfigError(f"norm {name!r} must take {wanted} and keyword-only options: {error}") from error
+    if any(option.name == "ws" for option in options):
+        raise ConfigError(f"norm {name!r} has an option 'ws', which stands for weight standardization")
+    return options
