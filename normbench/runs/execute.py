@@ -30,6 +30,7 @@ from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, 
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting
+from normbench.train.statistics import recompute_statistics
 
 VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
 USUAL_CLASSES = 10  # what the budget is first checked with, before any data are there
@@ -177,6 +178,7 @@ def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
                         f"{num_steps}; checkpoint kept in {run.folder.path}"
                     )
             start = time.perf_counter()
+            recompute_statistics(model, run.train, setting, recipe.seed)
             trained.logits = infer(model, run.held_out.images, setting)
             held_out = evaluate(trained.logits, run.held_out.labels)
             row = metrics_row(
