@@ -179,8 +179,14 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "normbench", *map(str, arguments)]
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(images: Path, tmp_path: Path) -> None:
-    arguments = ("train", *SMALL, "--data-dir", images, "--epochs", 6, "--set", "model.dropout=0.1")
+@pytest.mark.parametrize("norm", ["bn", "brn", "pn"])  # what they store between steps: an average, a schedule, nothing
+def test_ctrl_c_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(
+    norm: str, images: Path, tmp_path: Path
+) -> None:
+    options = ("--norm", norm, "--epochs", 6, "--set", "model.dropout=0.1")
+    if norm == "brn":  # the schedule moves within the few steps
+        options = (*options, "--set", "norm.warmup_steps=2", "--set", "norm.r_steps=30", "--set", "norm.d_steps=30")
+    arguments = ("train", *SMALL, "--data-dir", images, *options)
     undisturbed = subprocess.run(
         command(*arguments, "--results", tmp_path / "a"), capture_output=True, text=True, check=False
     )

@@ -1,0 +1,76 @@
+"""Statistics over the training set: what `pn` is evaluated with."""
+
+import pytest
+import torch
+from torch import nn
+
+from normbench.data.batches import normalize
+from normbench.data.types import Split
+from normbench.models import MODELS
+from normbench.norms import NORMS
+from normbench.train import statistics
+from normbench.train.setting import Setting
+from normbench.train.statistics import recompute_statistics
+
+SETTING = Setting(torch.device("cpu"))
+
+
+def make_split(num_images: int = 23) -> Split:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (num_images, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    images //= 1 + torch.arange(num_images, dtype=torch.uint8)[:, None, None, None] // 8  # unlike one another
+    return Split(images, torch.zeros(num_images, dtype=torch.int64))
+
+
+def make_network(norm: str = "pn", dropout: float = 0.0) -> nn.Module:
+    torch.manual_seed(0)
+    return MODELS["reference"](NORMS[norm](), 10, dropout=dropout)
+
+
+def precise(network: nn.Module) -> list[nn.Module]:
+    return [layer for layer in network.modules() if isinstance(layer, statistics.TakesStatistics)]
+
+
+def test_in_one_batch_all_layers_have_the_statistics_of_the_whole_training_set() -> None:
+    network, split = make_network(), make_split()
+    seen = {}
+    for layer in precise(network):
+        layer.register_forward_pre_hook(lambda layer, inputs: seen.update({layer: inputs[0].detach().clone()}))
+    recompute_statistics(network, split, SETTING, seed=0)
+    assert len(seen) == 8
+    for layer, x in seen.items():
+        torch.testing.assert_close(layer.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(layer.running_var, x.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
+    images = normalize(split.images, memory_format=torch.channels_last)
+    with torch.no_grad():  # with these it computes what training computes on all images at once
+        torch.testing.assert_close(network.eval()(images), network.train()(images), rtol=1e-3, atol=1e-3)
+
+
+def test_in_several_batches_the_first_layer_has_exactly_those_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, split = make_network(), make_split()
+    monkeypatch.setattr(statistics, "BATCH_SIZE", 8)  # 8, 8 and 7 images
+    recompute_statistics(network, split, SETTING, seed=0)
+    first = precise(network)[0]
+    x = network.layers.stem[0](normalize(split.images, memory_format=torch.channels_last))
+    torch.testing.assert_close(first.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(first.running_var, x.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
+    assert first.num_batches_tracked == 3
+
+
+def test_the_weights_alone_decide() -> None:
+    first, second, split = make_network(dropout=0.5), make_network(dropout=0.5), make_split()
+    for _ in range(3):
+        first.train()(torch.rand(4, 3, 32, 32))  # whatever was trained on before
+    state = torch.get_rng_state()
+    for network in (first, second.eval()):
+        recompute_statistics(network, split, SETTING, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "pn"])
+def test_a_network_that_takes_no_statistics_sees_no_image(norm: str) -> None:
+    network = make_network(norm)
+    network.register_forward_hook(lambda *_: pytest.fail("a forward pass"))
+    recompute_statistics(network, make_split(1), SETTING, seed=0)
