@@ -27,9 +27,11 @@ app = typer.Typer(
 app.add_typer(cli_explain.app, name="explain")
 
 Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
-Norm = Annotated[str | None, typer.Option("--norm", "-n", help="bn, gn, ln, ln-chw, in or none.")]
+Norm = Annotated[
+    str | None, typer.Option("--norm", "-n", help="A name that `normbench norms` lists, or package.module:Name.")
+]
 Groups = Annotated[
-    int | None, typer.Option("--groups", "-g", help="Groups of gn: they must divide every channel count.")
+    int | None, typer.Option("--groups", "-g", help="Groups of gn and evo-s0: they must divide every channel count.")
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
 Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
@@ -147,6 +149,35 @@ def summary(
         print(json.dumps({"label": label} | found.as_dict(), indent=2))
     else:
         print_summary(found, label, _console(stderr=False))
+
+
+@app.command(epilog="Example: [bold]normbench norms --time[/bold]")
+def norms(
+    time_: Annotated[
+        bool, typer.Option("--time", "-t", help="Also measure a training step of each on this machine, against bn.")
+    ] = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Steps of each norm that --time takes.")] = 10,
+    device: Annotated[str, typer.Option("--device", help="Where --time measures: auto, cpu or cuda.")] = "auto",
+    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
+    quiet: Quiet = False,
+) -> None:
+    """Every norm there is: what it does, what it learns and stores, and what it costs. Needs no data."""
+    from normbench.config import Config as Defaults
+    from normbench.models.norm_cards import norm_cards
+    from normbench.present.norms import norm_table
+    from normbench.present.tables import render
+    from normbench.runs.step_times import relative_step_times
+
+    cards, notes = norm_cards(Defaults().budget.max_parameters)
+    times = None
+    if time_:
+        if not quiet:
+            _say(f"timing {len(cards)} norms, {rounds} steps each in turn")
+        times = relative_step_times([card.kind for card in cards], rounds, device)
+    render(norm_table(cards, times), format_, _console(stderr=False))
+    if not quiet:
+        for note in notes:
+            _say(f"note: {note}")
 
 
 @app.command(epilog="Example: [bold]normbench compare results/default --format md[/bold]")

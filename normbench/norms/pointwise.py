@@ -23,7 +23,10 @@ def dyt(*, alpha: float = 0.5, affine: bool = True) -> NormFactory:
 
 
 def none() -> NormFactory:
-    """No norm: y = x, over no axes; learns and stores nothing. What the others are worth is seen against it."""
+    """No norm: what the others are worth is seen against it.
+
+    y = x, over no axes; learns and stores nothing.
+    """
     return lambda num_channels, size: nn.Identity()
 
 

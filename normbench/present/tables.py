@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -22,13 +23,17 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Table:
-    """What is shown, and `records` [one a row], the same for machines: full precision, one value a key."""
+    """What is shown, and `records` [one a row], the same for machines: full precision, one value a key.
+
+    The first `num_text_columns` are text, flush left; the others are numbers, flush right.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     records: tuple[Mapping[str, Value], ...]
     notes: tuple[str, ...] = ()
+    num_text_columns: int = 1
 
 
 def render(table: Table, format: str, console: Console) -> None:
@@ -60,7 +65,8 @@ def _grid(table: Table, pieces: int, console: Console) -> None:
     title = Text(table.title, style="bold")
     grid = RichTable(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), leading=int(is_broken))
     for index, header in enumerate(_headers(table, pieces)):
-        grid.add_column(Text(header), justify="left" if index == 0 else "right", no_wrap=True)
+        justify: JustifyMethod = "left" if index < table.num_text_columns else "right"
+        grid.add_column(Text(header), justify=justify, no_wrap=True)
     for row in rows:
         grid.add_row(*map(Text, row))
     console.print(grid)
@@ -74,7 +80,9 @@ def _stacked(table: Table, console: Console) -> None:
         console.print()
         console.print(Text(_joined(name, 1), style="bold"), overflow="fold")
         for column, cell in zip(table.columns[1:], cells, strict=True):
-            console.print(Text(f"  {column:<{width}}  {_joined(cell, 1)}"), overflow="fold")
+            lines = textwrap.wrap(_joined(cell, 1), max(console.width - width - 4, 1)) or [""]
+            text = ("\n" + " " * (width + 4)).join(lines)
+            console.print(Text(f"  {column:<{width}}  {text}"), overflow="fold")
     console.print()
 
 
@@ -104,14 +112,17 @@ def _width(table: Table, pieces: int) -> int:
 
 def _plain(table: Table) -> str:
     lines = [table.columns, *([_joined(cell, 1) for cell in row] for row in table.rows)]
-    return "\n".join([table.title, "", *_aligned(lines, "  "), "", *table.notes])
+    aligned = (line.rstrip() for line in _aligned(lines, "  ", table.num_text_columns))
+    return "\n".join([table.title, "", *aligned, "", *table.notes])
 
 
-def _aligned(lines: Sequence[Sequence[str]], gap: str) -> list[str]:
-    """The first column flush left, the numbers flush right."""
+def _aligned(lines: Sequence[Sequence[str]], gap: str, num_text_columns: int) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        gap.join([line[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(line[1:], widths[1:], strict=True))])
+        gap.join(
+            text.ljust(width) if index < num_text_columns else text.rjust(width)
+            for index, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
         for line in lines
     ]
 
@@ -119,9 +130,12 @@ def _aligned(lines: Sequence[Sequence[str]], gap: str) -> list[str]:
 def _markdown(table: Table, console: Console) -> None:
     lines = [table.columns, *([_joined(cell, 1) for cell in row] for row in table.rows)]
     padded = [[_escape_markdown(text) for text in line] for line in lines]
-    header, *body = (f"| {line} |" for line in _aligned(padded, " | "))
+    header, *body = (f"| {line} |" for line in _aligned(padded, " | ", table.num_text_columns))
     widths = [max(map(len, column)) for column in zip(*padded, strict=True)]
-    rule = "|".join([f":{'-' * (widths[0] + 1)}", *(f"{'-' * (width + 1)}:" for width in widths[1:])])
+    rule = "|".join(
+        f":{'-' * (width + 1)}" if index < table.num_text_columns else f"{'-' * (width + 1)}:"
+        for index, width in enumerate(widths)
+    )
     notes = [f"- {_escape_markdown(note)}" for note in table.notes]
     _put("\n".join([f"**{_escape_markdown(table.title)}**", "", header, f"|{rule}|", *body, "", *notes]), console)
 
@@ -155,7 +169,7 @@ def _latex(table: Table, console: Console) -> None:
         "\\begin{table}",
         "  \\centering",
         f"  \\caption{{{_escape_latex(table.title)}}}",
-        f"  \\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        f"  \\begin{{tabular}}{{{'l' * table.num_text_columns}{'r' * (len(table.columns) - table.num_text_columns)}}}",
         "    \\toprule",
         f"    {' & '.join(map(_escape_latex, table.columns))} \\\\",
         "    \\midrule",

@@ -1,0 +1,70 @@
+"""What there is to say about each norm before any training: read off its docstring and its live layers."""
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from normbench.errors import ConfigError
+from normbench.models.count import count_parameters, norm_layers
+from normbench.models.registry import MODELS
+from normbench.norms import SHELF, norm_label
+
+NUM_CLASSES = 10
+CHANNELS, HEIGHT, WIDTH = 32, 5, 7  # unlike one another, so that a size says which axis it is
+_AXES = {CHANNELS: "C", HEIGHT: "H", WIDTH: "W"}
+
+
+@dataclass(frozen=True)
+class NormCard:
+    """A norm with its default options; `learns` and `stores` as in "weight [C]", counts in the reference network."""
+
+    kind: str
+    label: str
+    sentence: str
+    learns: tuple[str, ...]
+    stores: tuple[str, ...]
+    norm_parameters: int
+    num_parameters: int
+    max_parameters: int | None
+
+    @property
+    def fits_budget(self) -> bool:
+        return self.max_parameters is None or self.num_parameters <= self.max_parameters
+
+
+def norm_cards(max_parameters: int | None) -> tuple[list[NormCard], list[str]]:
+    """A card for each name on the shelf, and a sentence for each that has none, as its package is not importable."""
+    cards, notes = [], []
+    for kind in SHELF:
+        try:
+            cards.append(_card(kind, max_parameters))
+        except ConfigError as error:
+            notes.append(str(error))
+    return cards, notes
+
+
+def _card(kind: str, max_parameters: int | None) -> NormCard:
+    norm = SHELF[kind]
+    factory, conv = norm()
+    layer = factory(CHANNELS, (HEIGHT, WIDTH))
+    network = MODELS["reference"](factory, NUM_CLASSES, conv)
+    return NormCard(
+        kind=kind,
+        label=norm_label(kind, {}),
+        sentence=(inspect.getdoc(norm) or "").partition("\n")[0],
+        learns=_described(layer.named_parameters()),
+        stores=_described(layer.named_buffers()),
+        norm_parameters=sum(map(count_parameters, norm_layers(network).values())),
+        num_parameters=count_parameters(network),
+        max_parameters=max_parameters,
+    )
+
+
+def _described(tensors: Iterable[tuple[str, Tensor]]) -> tuple[str, ...]:
+    return tuple(f"{name} {_shape(tensor)}".rstrip() for name, tensor in tensors)
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"[{', '.join(_AXES.get(size, str(size)) for size in tensor.shape)}]" if tensor.dim() else ""
