@@ -235,6 +235,16 @@ def test_saved_and_loaded_it_gives_the_same(kind: str) -> None:
     assert torch.equal(trained.eval()(x), fresh.eval()(x))
 
 
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+def test_computes_where_its_images_are(kind: str, affine: bool, mode: bool) -> None:
+    """On the device without memory, which refuses what lies on another."""
+    layer = NORMS[kind](affine=affine)(16, (8, 8)).to("meta").train(mode)
+    y = layer(torch.empty(3, 16, 8, 8, device="meta"))
+    assert (y.device.type, y.shape) == ("meta", (3, 16, 8, 8))
+
+
 @pytest.mark.parametrize("kind", NORMS)
 def test_draws_nothing(kind: str) -> None:
     state = torch.get_rng_state()

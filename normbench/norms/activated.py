@@ -64,7 +64,7 @@ class FilterResponseNorm2d(ChannelAffine):
         scale = torch.rsqrt(wide.square().mean((2, 3), keepdim=True) + self.eps)
         tau = self.tau[:, None, None]
         # max(z, τ) = relu(z − τ) + τ, whose backward pass is several times cheaper than that of a broadcast maximum.
-        gamma, beta = self.gamma_beta()
+        gamma, beta = self.gamma_beta(wide)
         return (torch.addcmul(beta - tau, wide, gamma * scale).relu_() + tau).to(x.dtype)
 
     def extra_repr(self) -> str:
@@ -86,7 +86,7 @@ class EvoNorm2dS0(ChannelAffine):
         centered = wide - self._over_group(wide.mean((2, 3), keepdim=True))
         scale = torch.rsqrt(self._over_group(centered.square().mean((2, 3), keepdim=True)) + self.eps)
         swish = wide * torch.sigmoid(wide * self.v[:, None, None])
-        gamma, beta = self.gamma_beta()
+        gamma, beta = self.gamma_beta(wide)
         return torch.addcmul(beta, swish, gamma * scale).to(x.dtype)
 
     def _over_group(self, values: Tensor) -> Tensor:

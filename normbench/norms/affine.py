@@ -16,10 +16,10 @@ class ChannelAffine(nn.Module):
         self.register_parameter("weight", nn.Parameter(torch.ones(num_channels)) if affine else None)
         self.register_parameter("bias", nn.Parameter(torch.zeros(num_channels)) if affine else None)
 
-    def gamma_beta(self) -> tuple[Tensor, Tensor]:
-        """γ and β as [C, 1, 1], to be used with images; 1 and 0 without affine."""
+    def gamma_beta(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """γ and β as [C, 1, 1], to be used with images; 1 and 0 without affine, on the device of the images."""
         if self.weight is None or self.bias is None:
-            return torch.ones(1, 1, 1), torch.zeros(1, 1, 1)
+            return images.new_ones(1, 1, 1), images.new_zeros(1, 1, 1)
         return self.weight[:, None, None], self.bias[:, None, None]
 
     def extra_repr(self) -> str:

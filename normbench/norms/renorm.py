@@ -85,7 +85,7 @@ class BatchRenorm2d(ChannelAffine):
             return F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, eps=self.eps)
         r, d = self._corrections(x.detach())
         # γ (x̂ r + d) + β = (γ r) x̂ + (γ d + β): batch norm with other weights.
-        gamma, beta = (part.flatten() for part in self.gamma_beta())
+        gamma, beta = (part.flatten() for part in self.gamma_beta(r))
         weight, bias = gamma * r, gamma * d + beta
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.eps)
 
