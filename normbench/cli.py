@@ -224,7 +224,7 @@ def _set_overrides(assignments: list[str] | None) -> Overrides:
 
 
 def _console(*, stderr: bool) -> Console:
-    return Console(stderr=stderr)
+    return Console(stderr=stderr, emoji=False)  # or `my_norms:X:` becomes a picture
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """Norms by import path and entry point, weight standardization, and what a config says about them."""
 
 import json
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -18,7 +19,7 @@ from normbench.norms import NORMS, SHELF, lookup, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
 from normbench.runs.identity import run_id
 from normbench.runs.registries import REGISTRIES, build_network
-from tests.tiny import invoke
+from tests.tiny import invoke, make_folder
 
 MODULE = '''
 import torch
@@ -155,9 +156,37 @@ def test_what_makes_no_layers_is_refused_when_the_network_is_built(kind: str, me
 
 
 def test_the_command_line_answers_with_exit_code_2() -> None:
-    result = invoke("summary", "--norm", "nowhere:Norm")
-    assert isinstance(result.exception, ConfigError)
-    assert "No module named 'nowhere'" in str(result.exception)
+    command = [sys.executable, "-m", "normbench", "summary", "--norm", "nowhere:X"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "normbench: --norm nowhere:X: norm.kind: norm 'nowhere:X' cannot be imported: "
+        "ModuleNotFoundError: No module named 'nowhere'\n"
+    )
+
+
+def test_it_trains_with_weight_standardization_and_its_record_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    results, images = tmp_path / "results", make_folder(tmp_path / "images")
+    words = ("--norm", "my_norms:Scale", "--set", "norm.ws=true", "--set", "norm.start=0.1", "--epochs", 1)
+    where = ("--data", "folder", "--data-dir", images, "--results", results, "--device", "cpu")
+    result = invoke("train", *words, *where)
+    assert result.exit_code == 0, result.output
+    (path,) = results.rglob("run.json")
+    record = json.loads(path.read_text())
+    assert record["label"] == "Scale(start=0.1)+WS"
+    assert record["config"]["norm"] == {"kind": "my_norms:Scale", "start": 0.1, "ws": True}
+    assert record["model"]["norm_layers"] == {"Scale": 8}
+    assert path.parent.name.startswith("Scale-s0-")
+    again = invoke("train", "--config", path.parent / "config.yaml", "--results", results, "--device", "cpu")
+    assert "finished already" in again.output  # the written config is the same run
+    del sys.modules["my_norms"]
+    (tmp_path / "my_norms.py").write_text("raise SystemExit('imported')")
+    compared = invoke("compare", results, "--format", "json")  # what is only read is not imported
+    assert [row["norm"] for row in json.loads(compared.stdout)] == ["Scale(start=0.1)+WS"]
 
 
 def test_options_of_the_users_norm_are_checked_like_ours() -> None:
