@@ -18,7 +18,7 @@ def test_a_row_a_norm_in_the_usual_order() -> None:
     many_groups = make_record("gn", label="GN(16)", config__norm={"kind": "gn", "num_groups": 16})
     records = [make_record(kind) for kind in ("zz", "none", "ln", "gn", "in", "bn")]
     comparison, notes = compare([many_groups, *records])
-    assert [row.label for row in comparison.rows] == ["BN", "GN(4)", "GN(16)", "LN", "IN", "none", "ZZ"]
+    assert [row.label for row in comparison.rows] == ["BN", "GN(4)", "GN(16)", "LN", "IN", "ZZ", "none"]
     assert notes == []
 
 

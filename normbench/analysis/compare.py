@@ -12,7 +12,8 @@ from normbench.analysis.refusal import refusal
 from normbench.analysis.select import Record, flatten, show_value
 from normbench.analysis.statistics import CONFIDENCE, Estimate, mean_interval
 
-NORM_ORDER = ("bn", "gn", "ln", "ln-chw", "in", "none")
+FIRST_NORMS = ("bn", "gn", "ln", "ln-chw", "in")
+"""The rows of a table begin with these; the other norms follow by their labels, and no norm at all comes last."""
 METRICS = ("train_accuracy", "{split}_accuracy", "train_loss", "{split}_loss", "{split}_errors")
 """Keys of a record's metrics; a new one needs a line here and, to be shown, one in present/comparison.py."""
 
@@ -124,12 +125,17 @@ def _norm(record: Record) -> Mapping[str, Any]:
     return norm if isinstance(norm, Mapping) else {"kind": norm}
 
 
-def _order(record: Record) -> tuple[int, list[tuple[int, str]], int]:
-    """The usual norms first, then by label with GN(4) before GN(16), then by seed."""
+def _order(record: Record) -> tuple[bool, int, list[tuple[int, str]], int]:
+    """The usual norms first, none last, then by label with GN(4) before GN(16), then by seed."""
     kind = _norm(record).get("kind")
-    place = NORM_ORDER.index(kind) if kind in NORM_ORDER else len(NORM_ORDER)
+    place = FIRST_NORMS.index(kind) if kind in FIRST_NORMS else len(FIRST_NORMS)
     parts = re.findall(r"\d+|\D+", record["label"])
-    return place, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], record["seed"]
+    return (
+        kind == "none",
+        place,
+        [(int(part), "") if part.isdecimal() else (-1, part) for part in parts],
+        record["seed"],
+    )
 
 
 def _newest(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
