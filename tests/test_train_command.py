@@ -37,9 +37,11 @@ def train(images: Path, results: Path, *arguments: object):
 
 def test_how_a_run_is_drawn_is_settable_and_no_part_of_it(images: Path, tmp_path: Path) -> None:
     sizes = []
+    untrained = ("--epochs", 1, "--lr", 1e-9, "--set", "train.optimizer.sgd_lr=1e-9")  # so that most images are wrong
     for number, settings in enumerate(["rows=1", "rows=3"]):
         results = tmp_path / str(number)
-        assert train(images, results, "--epochs", 1, "--set", f"pictures.{settings}").exit_code == 0
+        drawn = ("--set", "pictures.columns=2", "--set", f"pictures.{settings}")
+        assert train(images, results, *untrained, *drawn).exit_code == 0
         with Image.open(only_run(results) / "misclassified.png") as picture:
             sizes.append(picture.size)
     assert only_run(tmp_path / "0").name == only_run(tmp_path / "1").name
