@@ -4,6 +4,7 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def peak_memory_bytes(device: torch.device) -> int:
     """On CUDA the most the allocator held; on the CPU the largest resident size of this process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    # Not ru_maxrss where the kernel tells more: a process starts with its parent's there.
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
