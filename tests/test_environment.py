@@ -9,7 +9,11 @@ import torch
 from normbench.runs.environment import peak_memory_bytes
 
 MB = 2**20
-PEAK = "import torch; from normbench.runs.environment import peak_memory_bytes; print(peak_memory_bytes(torch.device('cpu')))"
+PEAK = """
+import torch
+from normbench.runs.environment import peak_memory_bytes
+print(peak_memory_bytes(torch.device("cpu")))
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell ru_maxrss only")
