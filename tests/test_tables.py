@@ -73,7 +73,7 @@ def test_the_table_says_what_it_shows() -> None:
     for part in (
         "Data: folder, 50,000 train and 10,000 test images, fingerprint abababab.",
         "20 epochs, batch size 64, sgd, lr 0.1",
-        "bf16, a CPU, 2 threads, torch 2.15.0",
+        "bf16, a CPU, threads: 2, torch 2.15.0",
         "BN: 8 BatchNorm2d; GN(4): 8 GroupNorm",
         "95% t interval",
         "running means over the last epoch, in training mode with augmentation",

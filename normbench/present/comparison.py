@@ -144,7 +144,7 @@ def _machine(environment: Mapping[str, tuple[str, ...]]) -> str:
         "precision": "{}",
         "environment.gpu": "{}",
         "environment.cpu": "{}",
-        "environment.threads": "{} threads",
+        "environment.threads": "threads: {}",
         "environment.torch": "torch {}",
         "environment.python": "Python {}",
         "environment.normbench": "normbench {}",
