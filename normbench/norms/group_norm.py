@@ -78,7 +78,7 @@ def _relayout(x: Tensor, memory_format: torch.memory_format) -> Tensor:
     if x.shape[1:].numel() <= WHOLE:
         return x.contiguous(memory_format=memory_format)
     # A larger image does not fit the first cache, and its channels lie at strides that share few cache lines: copied
-    # at once, 32 channels of 32x32 take two to three times as long.
+    # at once, 32 channels of 32x32 take up to three times as long.
     out = torch.empty(x.shape, dtype=x.dtype, memory_format=memory_format)
     for channel in range(0, channels, TILE_CHANNELS):
         for row in range(0, height, TILE_ROWS):
