@@ -1,4 +1,4 @@
-"""Statistics over the training set: what `pn` is evaluated with."""
+"""Statistics over the training set: what `pn` is evaluated with, and what batch norm loses without them."""
 
 import pytest
 import torch
@@ -9,8 +9,9 @@ from normbench.data.types import Split
 from normbench.models import MODELS
 from normbench.norms import NORMS
 from normbench.train import statistics
+from normbench.train.evaluate import evaluate, infer
 from normbench.train.setting import Setting
-from normbench.train.statistics import recompute_statistics
+from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
 SETTING = Setting(torch.device("cpu"))
 
@@ -28,7 +29,7 @@ def make_network(norm: str = "pn", dropout: float = 0.0) -> nn.Module:
 
 
 def precise(network: nn.Module) -> list[nn.Module]:
-    return [layer for layer in network.modules() if isinstance(layer, statistics.TakesStatistics)]
+    return [layer for layer in network.modules() if getattr(layer, "is_evaluated_precisely", False)]
 
 
 def test_in_one_batch_all_layers_have_the_statistics_of_the_whole_training_set() -> None:
@@ -54,7 +55,6 @@ def test_in_several_batches_the_first_layer_has_exactly_those_too(monkeypatch: p
     x = network.layers.stem[0](normalize(split.images, memory_format=torch.channels_last))
     torch.testing.assert_close(first.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(first.running_var, x.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
-    assert first.num_batches_tracked == 3
 
 
 def test_the_weights_alone_decide() -> None:
@@ -74,3 +74,69 @@ def test_a_network_that_takes_no_statistics_sees_no_image(norm: str) -> None:
     network = make_network(norm)
     network.register_forward_hook(lambda *_: pytest.fail("a forward pass"))
     recompute_statistics(network, make_split(1), SETTING, seed=0)
+
+
+STORING = ["bn", "gbn", "pn"]
+
+
+def labelled(split: Split, network: nn.Module) -> Split:
+    """The split with the labels that the network gives its images when each batch norm sees all of them at once."""
+    network.eval()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.train()
+    with torch.no_grad():
+        logits = network(normalize(split.images, memory_format=torch.channels_last))
+    return Split(split.images, logits.argmax(dim=1))
+
+
+@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm not in STORING])
+def test_a_network_that_stores_no_statistics_has_none_to_compare(norm: str) -> None:
+    network, split = make_network(norm), make_split(4)
+    assert accuracy_by_statistics(network, split, split, SETTING, batch_size=4, seed=0) is None
+
+
+@pytest.mark.parametrize("norm", STORING)
+def test_comparing_statistics_leaves_the_network_as_it_is(norm: str) -> None:
+    network, split = make_network(norm, dropout=0.5), make_split()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.get_rng_state()
+    assert accuracy_by_statistics(network, split, split, SETTING, batch_size=8, seed=0) is not None
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_stale_running_statistics_show() -> None:
+    """Labelled by batch statistics over all images: those and the precise ones agree with it, stale ones do not."""
+    network = make_network("bn")
+    split = labelled(make_split(), network)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.fill_(3.0)
+    found = accuracy_by_statistics(network, split, split, SETTING, batch_size=64, seed=0)
+    assert found.batch == found.precise == 1
+    assert found.running == evaluate(infer(network, split.images, SETTING), split.labels).accuracy < 1
+    assert found.batch_size == len(split) == 23
+
+
+def test_each_image_counts_once_in_batches_of_their_own_statistics() -> None:
+    """23 images in batches of 8: the last is filled up, so that no image meets a smaller batch than in training."""
+    network, split = make_network("bn"), make_split()
+    sizes = []
+    network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    labels = torch.arange(23) % 10
+    found = accuracy_by_statistics(network, split, Split(split.images, labels), SETTING, batch_size=8, seed=0)
+    assert [size for size in sizes if size != 23] == [8, 8, 8]
+    assert (found.batch * 23) == pytest.approx(round(found.batch * 23))
+    assert found.batch_size == 8
+
+
+def test_the_order_of_the_folder_does_not_make_the_batches() -> None:
+    """Sorted by brightness, batches of neighbours would have statistics that no mixed batch has."""
+    network = make_network("bn")
+    split = labelled(make_split(), network)
+    first = accuracy_by_statistics(network, split, split, SETTING, batch_size=8, seed=0).batch
+    again = accuracy_by_statistics(network, split, split, SETTING, batch_size=8, seed=0).batch
+    assert first == again
+    others = {accuracy_by_statistics(network, split, split, SETTING, batch_size=8, seed=s).batch for s in range(1, 6)}
+    assert others != {first}  # the seed decides which images meet

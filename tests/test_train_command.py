@@ -75,6 +75,11 @@ def test_each_norm_trains_and_leaves_a_complete_folder(norm: str, images: Path, 
     rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[-1]["test_accuracy"]) == pytest.approx(record["metrics"]["test_accuracy"], rel=1e-5)
+    if norm in ("bn", "gbn", "pn"):
+        assert record["statistics"]["running"] == record["metrics"]["test_accuracy"]
+        assert record["statistics"]["batch_size"] == 8
+    else:
+        assert record["statistics"] is None
 
 
 def test_the_record_agrees_with_the_predictions_and_the_weights(images: Path, tmp_path: Path) -> None:

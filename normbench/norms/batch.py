@@ -1,10 +1,9 @@
 """Norms with statistics of the whole batch: batch norm and precise batch norm."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.norms.factory import NormFactory, check_eps, check_momentum, in_float32
+from normbench.norms.factory import NormFactory, check_eps, check_momentum
 
 
 def bn(*, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> NormFactory:
@@ -31,7 +30,7 @@ def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     `PreciseBatchNorm2d`. The price is a forward pass over the training images before each evaluation: on a CPU more
     than half of what the epoch's training takes, recorded as evaluation time.
 
-    Learns γ [C], β [C]; stores running_mean [C], running_var [C] and num_batches_tracked.
+    Learns γ [C], β [C]; stores running_mean [C], running_var [C] and num_batches_tracked (unused).
     Wu & Johnson 2021, arXiv:2105.07576, section 3. Raises ConfigError for eps <= 0; the layer raises ValueError for one
     value a channel in training.
     """
@@ -40,49 +39,15 @@ def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
 
 
 class PreciseBatchNorm2d(nn.BatchNorm2d):
-    """See `pn`. Between `start_statistics` and `finish_statistics` it gathers the statistics of what passes through.
+    """See `pn`. Training leaves the buffers alone: `recompute_statistics` writes them before each evaluation."""
 
-    Meanwhile it normalizes each batch with the batch's own statistics, as in training, because the statistics of the
-    layers below it are not there yet (algorithm 1 of the paper). The variance is the biased one of all values together,
-    the mean of the batches' variances and the variance of their means: σ² = E[σ²_B] + E[(μ_B − μ)²].
-    Training leaves the buffers alone; num_batches_tracked is the number of batches last gathered.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
+    is_evaluated_precisely = True
 
     def __init__(self, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__(num_channels, eps=eps, affine=affine)
-        self._gathered: list[tuple[int, Tensor, Tensor]] | None = None
-
-    def start_statistics(self) -> None:
-        self._gathered = []
-
-    def finish_statistics(self) -> None:
-        """Writes the statistics of all that was gathered into the buffers. Raises RuntimeError if nothing was."""
-        gathered, self._gathered = self._gathered, None
-        if not gathered:
-            raise RuntimeError("no batch came between start_statistics and finish_statistics")
-        counts = torch.tensor([count for count, _, _ in gathered], dtype=torch.float64)
-        share = (counts / counts.sum()).to(self.running_mean)[:, None]
-        means = torch.stack([mean for _, mean, _ in gathered])
-        variances = torch.stack([variance for _, _, variance in gathered])
-        mean = (share * means).sum(0)
-        self.running_mean.copy_(mean)
-        self.running_var.copy_((share * (variances + (means - mean).square())).sum(0))
-        self.num_batches_tracked.fill_(len(gathered))
 
     def forward(self, x: Tensor) -> Tensor:
         self._check_input_dim(x)
-        if self._gathered is not None:
-            return self._gather(x, self._gathered)
         if self.training:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-
-    def _gather(self, x: Tensor, gathered: list[tuple[int, Tensor, Tensor]]) -> Tensor:
-        affine = self.weight, self.bias
-        y, mean, rstd = torch.native_batch_norm(in_float32(x), *affine, None, None, True, 0.0, self.eps)
-        gathered.append((x.numel() // x.shape[1], mean, rstd.pow(-2) - self.eps))
-        return y.to(x.dtype)

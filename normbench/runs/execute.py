@@ -30,7 +30,7 @@ from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, 
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting
-from normbench.train.statistics import recompute_statistics
+from normbench.train.statistics import AccuracyByStatistics, accuracy_by_statistics, recompute_statistics
 
 VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
 USUAL_CLASSES = 10  # what the budget is first checked with, before any data are there
@@ -75,6 +75,7 @@ class Trained:
 
     rows: list[Row] = field(default_factory=list)
     logits: Tensor | None = None
+    by_statistics: AccuracyByStatistics | None = None
     diverged: Diverged | None = None
 
 
@@ -205,6 +206,10 @@ def _finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
     """Writes the outputs, the record last: a folder with a record is a finished run."""
     write_metrics(run.folder, trained.rows)
     if trained.logits is not None and not trained.diverged:
+        batch_size = run.config.train.batch_size
+        trained.by_statistics = accuracy_by_statistics(
+            run.model, run.train, run.held_out, run.setting, batch_size, run.config.seed
+        )
         write_predictions(run.folder, run.held_out.labels, trained.logits)
         write_weights(run.folder, run.model)
         draw(run, trained)

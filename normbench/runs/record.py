@@ -1,6 +1,7 @@
 """`run.json`: all there is to say about a run, gathered once it is over."""
 
 import statistics
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ def build_record(run: "Prepared", trained: "Trained") -> dict[str, Any]:
             "macs": count_macs(run.model),
         },
         "metrics": _metrics(run, trained),
+        "statistics": asdict(trained.by_statistics) if trained.by_statistics else None,
         "diverged": {"epoch": diverged.epoch + 1, "step": diverged.step + 1, "loss": str(diverged.loss)}
         if diverged
         else None,

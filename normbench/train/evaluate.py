@@ -26,14 +26,18 @@ class Metrics:
         return 1 - self.num_errors / self.num_images
 
 
-@torch.inference_mode()
 def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int = 500) -> Tensor:
     """Logits on the CPU, float32 [N, classes], in eval mode, of uint8 images [N, 3, H, W]; any batch size.
 
     They are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file gets
     the recorded one.
     """
-    model.eval()
+    return logits_of(model.eval(), images, setting, batch_size)
+
+
+@torch.inference_mode()
+def logits_of(model: nn.Module, images: Tensor, setting: Setting, batch_size: int) -> Tensor:
+    """`infer` with each layer in the mode it is in."""
     logits = []
     for batch in images.split(batch_size):
         with setting.autocast():

@@ -1,42 +1,130 @@
-"""Statistics over the training set, for the layers that are evaluated with these."""
+"""Statistics over the training set, for layers that store some: written into them, or to see what they are worth."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from normbench.data.batches import batches, epoch_order, normalize
+from normbench.data.streams import stream
 from normbench.data.types import Split
+from normbench.train.evaluate import evaluate, infer, logits_of
 from normbench.train.setting import Setting
 
 BATCH_SIZE = 500
+_EPS = 1e-5  # what PyTorch's kernel adds to a variance, taken off again
+
+Moments = tuple[int, Tensor, Tensor]
+"""Number of values a channel, and over them each channel's mean and biased variance [C]."""
 
 
-@runtime_checkable
-class TakesStatistics(Protocol):
-    """A layer that, between the two calls, gathers statistics of what passes through it, in eval mode."""
+@dataclass(frozen=True)
+class AccuracyByStatistics:
+    """The same weights evaluated three times, accuracies as fractions; only where the statistics come from differs.
 
-    def start_statistics(self) -> None: ...
+    `running`: those the layers stored while training, which is what every result is made with. `batch`: each layer as
+    in training, on batches of `batch_size` test images. `precise`: those of all training images under the final
+    weights (Wu & Johnson 2021, arXiv:2105.07576, section 3).
+    """
 
-    def finish_statistics(self) -> None: ...
+    running: float
+    batch: float
+    precise: float
+    batch_size: int
+
+
+def recompute_statistics(model: nn.Module, split: Split, setting: Setting, seed: int) -> None:
+    """Writes the statistics of the split's images, as they are, into the layers with `is_evaluated_precisely`.
+
+    Without such layers it does nothing; with them it costs a forward pass over the training set before each
+    evaluation. Weights alone decide the result, so a resumed run has the same bits.
+    """
+    layers = [module for module in model.modules() if getattr(module, "is_evaluated_precisely", False)]
+    _write_precise(model, layers, split, setting, seed)
+
+
+def accuracy_by_statistics(
+    model: nn.Module, train: Split, held_out: Split, setting: Setting, batch_size: int, seed: int
+) -> AccuracyByStatistics | None:
+    """How much the held-out accuracy depends on the stored statistics; None for a model that stores none.
+
+    The model is left as it is. The test images come mixed, as training images do: those of a folder lie sorted by
+    class, and a batch of one class has statistics that no training batch had. If `batch_size` does not divide their
+    number, the last batch is filled up with the first images, each of which still counts once. A layer that cannot take
+    a batch's own statistics (one value a channel) raises its ValueError.
+    """
+    if not _storing(model):
+        return None
+
+    precise = deepcopy(model)
+    _write_precise(precise, _storing(precise), train, setting, seed)
+    size = min(batch_size, len(held_out))
+    return AccuracyByStatistics(
+        running=evaluate(infer(model, held_out.images, setting), held_out.labels).accuracy,
+        batch=_batch_accuracy(deepcopy(model), held_out, setting, size, seed),
+        precise=evaluate(infer(precise, held_out.images, setting), held_out.labels).accuracy,
+        batch_size=size,
+    )
+
+
+def _storing(model: nn.Module) -> list[nn.Module]:
+    """The layers that train with their batch's mean and variance and store them. Batch renormalization trains with its
+    stored ones, and stores a deviation: it is none of these."""
+    names = ("running_mean", "running_var")
+    return [m for m in model.modules() if all(isinstance(getattr(m, name, None), Tensor) for name in names)]
+
+
+def _batch_accuracy(model: nn.Module, split: Split, setting: Setting, batch_size: int, seed: int) -> float:
+    """Of a model that may be changed: its stored statistics move on."""
+    model.eval()
+    for layer in _storing(model):
+        layer.train()
+    order = torch.randperm(len(split), generator=stream(seed, "evaluate"))
+    filled = torch.cat([order, order[: -len(order) % batch_size]])
+    logits = logits_of(model, split.images[filled], setting, batch_size)
+    return evaluate(logits[: len(order)], split.labels[order]).accuracy
 
 
 @torch.no_grad()
-def recompute_statistics(model: nn.Module, split: Split, setting: Setting, seed: int) -> None:
-    """Shows all images of the split, as they are, to the layers that take statistics; without such layers, nothing.
+def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, setting: Setting, seed: int) -> None:
+    """Each layer gets the statistics of all that passes through it, while it normalizes with its batch's own.
 
-    It costs a forward pass over the training set before each evaluation. Weights and mode alone decide the result, so a
-    resumed run has the same bits. The images come mixed, in the order of the seed's first epoch: layers may normalize
-    with their batch's own statistics meanwhile, and the images of a folder lie sorted by class.
+    So no layer sees what stale statistics below it would make of the images (algorithm 1 of the paper). The images
+    come mixed, in the order of the seed's first epoch: those of a folder lie sorted by class.
     """
-    layers = [module for module in model.modules() if isinstance(module, TakesStatistics)]
     if not layers:
         return
-    model.eval()
-    for layer in layers:
-        layer.start_statistics()
-    for images, _ in batches(split, BATCH_SIZE, epoch_order(len(split.labels), seed, epoch=0)):
-        with setting.autocast():
-            model(normalize(images.to(setting.device), memory_format=setting.memory_format))
-    for layer in layers:
-        layer.finish_statistics()
+    seen: dict[nn.Module, list[Moments]] = {layer: [] for layer in layers}
+    with ExitStack() as hooks:
+        for layer in layers:
+            handle = layer.register_forward_pre_hook(lambda layer, inputs: seen[layer].append(_moments(inputs[0])))
+            hooks.callback(handle.remove)
+        model.eval()
+        for layer in layers:
+            layer.train()
+        for images, _ in batches(split, BATCH_SIZE, epoch_order(len(split.labels), seed, epoch=0)):
+            with setting.autocast():
+                model(normalize(images.to(setting.device), memory_format=setting.memory_format))
+    for layer, moments in seen.items():
+        buffers = dict(layer.named_buffers())
+        buffers["running_mean"], buffers["running_var"] = _pooled(moments)
+        layer.load_state_dict(buffers, strict=False)
+
+
+def _moments(x: Tensor) -> Moments:
+    """Of x [N, C, H, W]. Batch norm's kernel takes them in float32 and a tenth of the time of `var_mean`."""
+    _, mean, rstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, _EPS)
+    return x.numel() // x.shape[1], mean, rstd.pow(-2) - _EPS
+
+
+def _pooled(moments: Sequence[Moments]) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance [C] of all values together: σ² = E[σ²_B] + E[(μ_B − μ)²]."""
+    counts = torch.tensor([count for count, _, _ in moments], dtype=torch.float64)
+    means = torch.stack([mean for _, mean, _ in moments])
+    variances = torch.stack([variance for _, _, variance in moments])
+    share = (counts / counts.sum()).to(means)[:, None]
+    mean = (share * means).sum(0)
+    return mean, (share * (variances + (means - mean).square())).sum(0)
