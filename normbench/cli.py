@@ -6,6 +6,7 @@ import sys
 import tempfile
 import traceback
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,6 +99,7 @@ def train(
         ("data.dir", None if data_dir is None else str(data_dir), "--data-dir"),
     )
     from normbench.config import load_config
+    from normbench.data import load_dataset
     from normbench.present.live import follow, print_result
     from normbench.present.pictures import draw_run
     from normbench.runs.execute import execute, folder_of
@@ -109,14 +111,14 @@ def train(
     if len(resolved.seeds) > 1:
         say(f"the config names seeds {', '.join(map(str, resolved.seeds))}: training the first; --seed picks another")
     resolved = resolved.for_seed(resolved.seed)
-    bar = not quiet and sys.stderr.isatty()
-    events = execute(resolved, results, device, restart=restart, say=say, bar=bar, draw=draw_run)
+    folder = folder_of(resolved, results)
+    load = partial(load_dataset, bar=not quiet and sys.stderr.isatty())
+    events = execute(resolved, folder, device, say=say, draw=draw_run, restart=restart, load=load)
     try:
         record = follow(events, console, quiet=quiet)
     except Interrupted as stop:
         command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
         raise Interrupted(f"{stop}\nto go on: {command}") from stop
-    folder = folder_of(resolved, results)
     print_result(record, folder.path, console)
     if record["status"] == "diverged":
         where = record["diverged"]

@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from normbench.config import Config
+from normbench.config import Config, DataConfig
 from normbench.data import Dataset, Split, hold_out, load_dataset
 from normbench.errors import Interrupted, RunError
 from normbench.models.budget import check_budget
@@ -88,31 +88,52 @@ class Finished:
 
 Event = Prepared | Step | EpochDone | Finished
 Draw = Callable[[Prepared, Trained], None]
+Load = Callable[[DataConfig, Say], Dataset]
+
+
+class RunIsBusy(RunError):
+    """Another process holds the run's lock."""
 
 
 def folder_of(config: Config, results: Path) -> RunFolder:
     return RunFolder(results / config.name / run_id(config))
 
 
+def split_sizes(config: Config, dataset: Dataset) -> tuple[int, int]:
+    """How many images a run trains on, and how many it is evaluated on."""
+    if config.data.evaluate_on == "test":
+        return len(dataset.train), len(dataset.test)
+    num_held_out = len(dataset.train) // VAL_SHARE
+    return len(dataset.train) - num_held_out, num_held_out
+
+
 def execute(
-    config: Config, results: Path, device: str, *, restart: bool, say: Say, bar: bool, draw: Draw
+    config: Config,
+    folder: RunFolder,
+    device: str,
+    *,
+    say: Say,
+    draw: Draw,
+    restart: bool = False,
+    precision: str | None = None,
+    load: Load = load_dataset,
 ) -> Iterator[Event]:
     """Trains one run and writes its folder, going on from its checkpoint where there is one.
 
     A run that is finished is left as it is unless `restart`. One that diverges is a result: it ends in Finished like
-    any other, with that status. `say` gets plain lines for a person, `bar` allows a progress bar on stderr while the
-    data load, `draw` writes the pictures into the folder (drawing is a later stop of the flow).
+    any other, with that status. `say` gets plain lines for a person, `draw` writes the pictures into the folder
+    (drawing is a later stop of the flow). `precision` is what `auto` means, so that runs to be compared all have the
+    same; None lets the run find out for itself.
 
-    Raises ConfigError for a network over its budget, DataError, RunError if another process is at this run,
+    Raises ConfigError for a network over its budget, DataError, RunIsBusy if another process is at this run,
     Interrupted after Ctrl-C or SIGTERM.
     """
-    folder = folder_of(config, results)
     target = choose_device(device)
     check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
     if folder.is_finished and not restart:
         yield Finished(read_record(folder), already=True)
         return
-    dataset = load_dataset(config.data, say, bar=bar)
+    dataset = load(config.data, say)
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.lock).acquire(timeout=0):
@@ -121,7 +142,7 @@ def execute(
             if folder.is_finished:  # by another process, while the data were loading
                 yield Finished(read_record(folder), already=True)
                 return
-            run = _prepare(config, folder, dataset, target, say)
+            run = _prepare(config, folder, dataset, target, precision, say)
             yield run
             trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
             try:
@@ -131,20 +152,26 @@ def execute(
             yield _finish(run, trained, draw)
             folder.lock.unlink(missing_ok=True)
     except Timeout as error:
-        raise RunError(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
+        raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
 
 
-def _prepare(config: Config, folder: RunFolder, dataset: Dataset, device: torch.device, say: Say) -> Prepared:
+def _prepare(
+    config: Config, folder: RunFolder, dataset: Dataset, device: torch.device, precision: str | None, say: Say
+) -> Prepared:
     started_at = datetime.now(UTC)
     model = build_network(config, len(dataset.class_names))
     check_budget(model, config.budget.max_parameters)
     train, held_out = dataset.train, dataset.test
     if config.data.evaluate_on == "val":
-        train, held_out = hold_out(dataset.train, len(dataset.train) // VAL_SHARE)
+        _, num_held_out = split_sizes(config, dataset)
+        train, held_out = hold_out(dataset.train, num_held_out)
     resumed = _read_checkpoint(folder, dataset, device, say)
     keep_freed_memory()
-    precision = resumed.precision if resumed else config.train.precision
-    setting = choose_setting(model, train.images, device, precision)
+    if resumed:
+        wanted = resumed.precision
+    else:
+        wanted = precision if precision and config.train.precision == "auto" else config.train.precision
+    setting = choose_setting(model, train.images, device, wanted)
     model.to(device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, git_commit(), started_at)

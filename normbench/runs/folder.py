@@ -70,6 +70,11 @@ class RunFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def error(self) -> Path:
+        """The traceback of a run that a bug ended; the next attempt removes it."""
+        return self.path / "error.log"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains this run."""
         return self.path / ".lock"
@@ -82,7 +87,7 @@ class RunFolder:
     def clear(self) -> None:
         """Removes the run's own files, the record first, and leaves the lock and whatever else lies there."""
         own = (self.record, self.checkpoint, self.config, self.metrics, self.predictions, self.weights)
-        for file in (*own, self.curves, self.misclassified, *self.path.glob(".*.tmp")):
+        for file in (*own, self.curves, self.misclassified, self.error, *self.path.glob(".*.tmp")):
             file.unlink(missing_ok=True)
 
 

@@ -1,0 +1,72 @@
+"""What a sweep has to train, what is done already, and how long the rest will take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from normbench.config import Config
+from normbench.data import Dataset
+from normbench.models.budget import check_budget
+from normbench.runs.estimate import common_precision, run_seconds
+from normbench.runs.execute import Draw, folder_of
+from normbench.runs.folder import RecordError, RunFolder, read_record
+from normbench.runs.pool import choose_jobs, num_cores
+from normbench.runs.registries import build_network
+from normbench.runs.worker import Order, Workplace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`to_do` and how many seconds each takes alone in its process; `done` are finished."""
+
+    to_do: tuple[Order, ...]
+    done: tuple[Order, ...]
+    seconds: tuple[float, ...]
+    jobs: int
+    place: Workplace
+
+    @property
+    def total_s(self) -> float:
+        """With all processes busy; never less than the longest run."""
+        return max([sum(self.seconds) / self.jobs, *self.seconds])
+
+
+def orders_for(configs: Sequence[Config], results: Path) -> list[Order]:
+    return [Order(config, folder_of(config, results)) for config in configs]
+
+
+def make_plan(orders: Sequence[Order], dataset: Dataset, device: str, jobs: int | None, draw: Draw) -> Plan:
+    """A plan for at least one run; `jobs` None takes what the machine carries.
+
+    Where `precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so that
+    no difference between norms is one between precisions. Raises ConfigError for a network over its budget.
+    """
+    _check_budgets(orders, dataset)
+    done = tuple(order for order in orders if order.folder.is_finished)
+    to_do = tuple(order for order in orders if not order.folder.is_finished)
+    jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
+    threads = max(1, num_cores() // jobs)
+    precision = _precision_so_far([order.folder for order in done])
+    if precision is None:
+        precision = common_precision(orders[0].config, dataset, device, threads)
+    seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
+    return Plan(to_do, done, tuple(seconds), jobs, Workplace(device, threads, precision, draw))
+
+
+def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
+    checked = []
+    for order in orders:
+        config = order.config
+        network = (config.norm, config.model, config.budget)
+        if network not in checked:
+            check_budget(build_network(config, len(dataset.class_names)), config.budget.max_parameters)
+            checked.append(network)
+
+
+def _precision_so_far(folders: Sequence[RunFolder]) -> str | None:
+    for folder in folders:
+        try:
+            return str(read_record(folder)["precision"])
+        except RecordError:
+            continue
+    return None
