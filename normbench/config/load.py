@@ -11,7 +11,8 @@ from normbench.config.choices import resolve_choice
 from normbench.config.files import find_config, merge, read_layers, shipped_configs
 from normbench.config.messages import describe, shown
 from normbench.config.overrides import override_tree
-from normbench.config.schema import AUGMENT, CHOICES, SECTIONS, SOURCE, Choice, Config, Registry
+from normbench.config.ranges import expand_range
+from normbench.config.schema import AUGMENT, CHOICES, EXPERIMENT_KEYS, SECTIONS, SOURCE, Choice, Config, Registry
 from normbench.errors import ConfigError, unknown_name
 from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted, located
 
@@ -29,32 +30,59 @@ def load_config(
     Raises ConfigError with a line per problem.
     """
     problems: list[Problem] = []
-    tree = located(Config().to_dict(), Place("the built-in defaults"))
-    try:
-        layers = _layers(source, problems)
-    except ConfigError as error:  # without a file there is nothing to check the rest against
-        raise ConfigError("\n".join([*_lines(problems), str(error)])) from None
-    for layer in layers:
-        tree = merge(tree, layer)
-    tree = merge(tree, override_tree(overrides, problems))
-    config = _validated(tree, registries, problems)
+    layers = read_all(source, overrides, problems)
+    many = [layer.value[key].place for layer in layers for key in EXPERIMENT_KEYS if key in layer.value]
+    if many:
+        text = "an experiment of many runs, which 'normbench sweep' trains; this command takes a config of one run"
+        raise ConfigError(f"{many[-1]}: {text}")
+    config = validated(on_defaults(layers), registries, problems)
     if config is None or problems:
-        raise ConfigError("\n".join(_lines(problems)))
+        raise refusal(problems)
     return config
 
 
-def _lines(problems: Sequence[Problem]) -> list[str]:
+def read_all(
+    source: str | Path | None, overrides: Sequence[tuple[str, Any, str]], problems: list[Problem]
+) -> list[Located]:
+    """The layers of a config: the files, the base first, then the overrides.
+
+    A range of seeds is written out in each, as a later layer replaces all seeds. Raises ConfigError if a file cannot
+    be had at all; there is nothing then to check the rest against.
+    """
+    try:
+        layers = _files(source, problems)
+    except ConfigError as error:
+        raise refusal(problems, str(error)) from None
+    layers.append(override_tree(overrides, problems))
+    for layer in layers:
+        seeds = layer.value.get("seeds")
+        if seeds and isinstance(seeds.value, dict):
+            layer.value["seeds"] = expand_range(seeds, ("seeds",), problems) or Located([0], seeds.place)
+    return layers
+
+
+def on_defaults(layers: Iterable[Located]) -> Located:
+    """One tree of all layers, on top of the built-in defaults."""
+    tree = located(Config().to_dict(), Place("the built-in defaults"))
+    for layer in layers:
+        tree = merge(tree, layer)
+    return tree
+
+
+def refusal(problems: Iterable[Problem], *more: str) -> ConfigError:
+    """The error with a line for each problem, file by file."""
     in_order = sorted(problems, key=lambda problem: (problem.place.origin, problem.place.line or 0))
-    return list(dict.fromkeys(str(problem) for problem in in_order))
+    return ConfigError("\n".join(dict.fromkeys([*map(str, in_order), *more])))
 
 
-def _layers(source: str | Path | None, problems: list[Problem]) -> list[Located]:
+def _files(source: str | Path | None, problems: list[Problem]) -> list[Located]:
     if source is None and "default" not in shipped_configs():
         return []
     return read_layers(find_config("default" if source is None else source), problems)
 
 
-def _validated(tree: Located, registries: Mapping[str, Registry], problems: list[Problem]) -> Config | None:
+def validated(tree: Located, registries: Mapping[str, Registry], problems: list[Problem]) -> Config | None:
+    """The tree as a config with all options of its choices; None after adding what is wrong to `problems`."""
     plain = tree.plain()
     for path, choice in _resolved_choices(tree, registries, problems):
         section = plain
@@ -144,7 +172,7 @@ def _unknown_key(path: tuple[str, ...], place: Place) -> str:
     if path == ("extends",):
         return "can stand only in a file; on the command line, name the file to start from as the config"
     if len(path) == 1 and place.line is not None:
-        known.append("extends")
+        known += ["extends", *EXPERIMENT_KEYS]
     homes = [dotted((*section, key)) for section, model in SECTIONS.items() if key in model.model_fields]
     text = unknown_name("key", key, known)
     if homes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from normbench.config.files import merge
-from normbench.config.schema import CHOICES
+from normbench.config.schema import CHOICES, EXPERIMENT_KEYS
 from normbench.errors import ConfigError
 from normbench.yaml_lines import KeyPath, Located, Place, Problem, located, parse_yaml
 
@@ -21,7 +21,8 @@ def override_tree(overrides: Sequence[tuple[str, Any, str]], problems: list[Prob
     tree = Located({}, Place("the command line"))
     for key, value, origin in overrides:
         full_key = ALIASES.get(key, key)
-        path = tuple(full_key.split("."))
+        section, dot, rest = full_key.partition(".")
+        path = (section, rest) if dot and section in EXPERIMENT_KEYS else tuple(full_key.split("."))
         place = Place(origin)
         if path[0] == "budget":
             problems.append(Problem(place, path, "the budget is lifted in a YAML file only, not in passing"))

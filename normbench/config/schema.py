@@ -24,6 +24,8 @@ CHOICES: Mapping[KeyPath, str] = {
     ("train", "optimizer"): "name",
     ("train", "schedule"): "name",
 }
+# What a file says about many runs, and no run's config holds.
+EXPERIMENT_KEYS = ("sweep", "exclude", "tune")
 AUGMENT = ("data", "augment")
 SOURCE = ("data", "source")
 
