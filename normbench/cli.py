@@ -8,13 +8,30 @@ import traceback
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import normbench
-from normbench import cli_explain
+from normbench import cli_compare, cli_explain, cli_sweep
+from normbench.cli_options import (
+    BatchSize,
+    Config,
+    Data,
+    DataDir,
+    Device,
+    Epochs,
+    Groups,
+    LearningRate,
+    Norm,
+    Results,
+    Set,
+    given,
+    norm_overrides,
+    recipe_overrides,
+    set_overrides,
+)
+from normbench.cli_output import Quiet, TableFormat, console, say
 from normbench.errors import Interrupted, NormbenchError, RunError
 
 app = typer.Typer(
@@ -26,26 +43,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_explain.app, name="explain")
-
-Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
-Norm = Annotated[
-    str | None, typer.Option("--norm", "-n", help="A name that `normbench norms` lists, or package.module:Name.")
-]
-Groups = Annotated[
-    int | None, typer.Option("--groups", "-g", help="Groups of gn and evo-s0: they must divide every channel count.")
-]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
-Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
-Overrides = list[tuple[str, Any, str]]
-
-
-class TableFormat(StrEnum):
-    table = "table"
-    md = "md"
-    csv = "csv"
-    json = "json"
-    latex = "latex"
 
 
 class SummaryFormat(StrEnum):
@@ -74,30 +71,24 @@ def train(
     config: Config = "default",
     groups: Groups = None,
     seed: Annotated[int | None, typer.Option("--seed", "-s", help="Seeds init, order, augmentation, dropout.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="At most 20 under the budget.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", "-b")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="The base learning rate.")] = None,
-    data: Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder or synthetic.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: LearningRate = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
     results: Results = Path("results"),
     set_: Set = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew what is finished or half done.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train one run: one norm, one seed, one recipe. Run again, it goes on where it was stopped."""
-    overrides = _set_overrides(set_) + _given(
-        ("norm.kind", norm, "--norm"),
-        ("norm.num_groups", groups, "--groups"),
-        ("seeds", None if seed is None else [seed], "--seed"),
-        ("train.epochs", epochs, "--epochs"),
-        ("train.batch_size", batch_size, "--batch-size"),
-        ("train.optimizer.lr", lr, "--lr"),
-        ("data.source", data, "--data"),
-        ("data.dir", None if data_dir is None else str(data_dir), "--data-dir"),
-    )
+    overrides = [
+        *set_overrides(set_),
+        *norm_overrides(norm, groups),
+        *given(("seeds", None if seed is None else [seed], "--seed")),
+        *recipe_overrides(epochs, batch_size, lr, data, data_dir),
+    ]
     from normbench.config import load_config
     from normbench.data import load_dataset
     from normbench.present.live import follow, print_result
@@ -106,20 +97,20 @@ def train(
     from normbench.runs.registries import REGISTRIES
 
     resolved = load_config(config, REGISTRIES, overrides)
-    console = _console(stderr=False)
-    say = (lambda text: None) if quiet else _say
+    out = console()
+    tell = (lambda text: None) if quiet else say
     if len(resolved.seeds) > 1:
-        say(f"the config names seeds {', '.join(map(str, resolved.seeds))}: training the first; --seed picks another")
+        tell(f"the config names seeds {', '.join(map(str, resolved.seeds))}: training the first; --seed picks another")
     resolved = resolved.for_seed(resolved.seed)
     folder = folder_of(resolved, results)
     load = partial(load_dataset, bar=not quiet and sys.stderr.isatty())
-    events = execute(resolved, folder, device, say=say, draw=draw_run, restart=restart, load=load)
+    events = execute(resolved, folder, device, say=tell, draw=draw_run, restart=restart, load=load)
     try:
-        record = follow(events, console, quiet=quiet)
+        record = follow(events, out, quiet=quiet)
     except Interrupted as stop:
         command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
         raise Interrupted(f"{stop}\nto go on: {command}") from stop
-    print_result(record, folder.path, console)
+    print_result(record, folder.path, out)
     if record["status"] == "diverged":
         where = record["diverged"]
         raise RunError(
@@ -143,14 +134,14 @@ def summary(
     from normbench.present.network import print_summary
     from normbench.runs.registries import REGISTRIES, build_network
 
-    overrides = _set_overrides(set_) + _given(("norm.kind", norm, "--norm"), ("norm.num_groups", groups, "--groups"))
+    overrides = [*set_overrides(set_), *norm_overrides(norm, groups)]
     resolved = load_config(config, REGISTRIES, overrides)
     found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
     if format_ is SummaryFormat.json:
         print(json.dumps({"label": label} | found.as_dict(), indent=2))
     else:
-        print_summary(found, label, _console(stderr=False))
+        print_summary(found, label, console())
 
 
 @app.command(epilog="Example: [bold]normbench norms --time[/bold]")
@@ -174,63 +165,16 @@ def norms(
     times = None
     if time_:
         if not quiet:
-            _say(f"timing {len(cards)} norms, {rounds} steps each in turn")
+            say(f"timing {len(cards)} norms, {rounds} steps each in turn")
         times = relative_step_times([card.kind for card in cards], rounds, device)
-    render(norm_table(cards, times), format_, _console(stderr=False))
+    render(norm_table(cards, times), format_, console())
     if not quiet:
         for note in notes:
-            _say(f"note: {note}")
+            say(f"note: {note}")
 
 
-@app.command(epilog="Example: [bold]normbench compare results/default --format md[/bold]")
-def compare(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of runs.", show_default="results")] = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
-    ] = None,
-    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
-    quiet: Quiet = False,
-) -> None:
-    """The metrics table over the runs that are there: a row a norm, means and 95 % intervals over seeds."""
-    from normbench.analysis.load import compare_runs
-    from normbench.present.comparison import comparison_table
-    from normbench.present.tables import render
-
-    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
-    comparison, notes = compare_runs(paths or [Path("results")], conditions)
-    render(comparison_table(comparison), format_, _console(stderr=False))
-    if not quiet:
-        for note in notes:
-            _say(f"note: {note}")
-
-
-def _given(*options: tuple[str, Any, str]) -> Overrides:
-    """The overrides among the short flags: those that were given."""
-    return [
-        (key, value, f"{flag} {value[0] if isinstance(value, list) else value}")
-        for key, value, flag in options
-        if value is not None
-    ]
-
-
-def _set_overrides(assignments: list[str] | None) -> Overrides:
-    overrides: Overrides = []
-    for text in assignments or []:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text!r}: expected key=value, e.g. train.lr=0.05", param_hint="--set")
-        overrides.append((key.strip(), value, f"--set {text}"))
-    return overrides
-
-
-def _console(*, stderr: bool) -> Console:
-    return Console(stderr=stderr, emoji=False)  # or `my_norms:X:` becomes a picture
-
-
-def _say(text: str) -> None:
-    _console(stderr=True).print(text, style="dim", highlight=False, soft_wrap=True, markup=False)
+app.command(epilog=cli_compare.EXAMPLE)(cli_compare.compare)
+app.command(epilog=cli_sweep.EXAMPLE)(cli_sweep.sweep)
 
 
 def main() -> None:
@@ -238,7 +182,7 @@ def main() -> None:
     try:
         app(prog_name="normbench")
     except NormbenchError as error:
-        _console(stderr=True).print(f"normbench: {error}", highlight=False, soft_wrap=True, markup=False)
+        console(stderr=True).print(f"normbench: {error}", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.exit_code)
     except Exception:
         with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:

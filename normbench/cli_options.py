@@ -1,0 +1,62 @@
+"""The flags that several commands take, and how they change a config."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
+Norm = Annotated[
+    str | None, typer.Option("--norm", "-n", help="A name that `normbench norms` lists, or package.module:Name.")
+]
+Groups = Annotated[
+    int | None, typer.Option("--groups", "-g", help="Groups of gn and evo-s0: they must divide every channel count.")
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", "-e", help="At most 20 under the budget.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", "-b")]
+LearningRate = Annotated[float | None, typer.Option("--lr", help="The base learning rate.")]
+Data = Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder or synthetic.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
+
+Override = tuple[str, Any, str]
+"""(dotted key, value, the flag it came from)."""
+
+
+def recipe_overrides(
+    epochs: int | None, batch_size: int | None, lr: float | None, data: str | None, data_dir: Path | None
+) -> list[Override]:
+    return given(
+        ("train.epochs", epochs, "--epochs"),
+        ("train.batch_size", batch_size, "--batch-size"),
+        ("train.optimizer.lr", lr, "--lr"),
+        ("data.source", data, "--data"),
+        ("data.dir", None if data_dir is None else str(data_dir), "--data-dir"),
+    )
+
+
+def norm_overrides(norm: str | None, groups: int | None) -> list[Override]:
+    return given(("norm.kind", norm, "--norm"), ("norm.num_groups", groups, "--groups"))
+
+
+def given(*options: Override) -> list[Override]:
+    """The overrides among the short flags: those that were given."""
+    return [
+        (key, value, f"{flag} {value[0] if isinstance(value, list) else value}")
+        for key, value, flag in options
+        if value is not None
+    ]
+
+
+def set_overrides(assignments: list[str] | None) -> list[Override]:
+    overrides: list[Override] = []
+    for text in assignments or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r}: expected key=value, e.g. train.lr=0.05", param_hint="--set")
+        overrides.append((key.strip(), value, f"--set {text}"))
+    return overrides
