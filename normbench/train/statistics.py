@@ -17,9 +17,6 @@ from normbench.train.setting import Setting
 BATCH_SIZE = 500
 _EPS = 1e-5  # what PyTorch's kernel adds to a variance, taken off again
 
-Moments = tuple[int, Tensor, Tensor]
-"""Number of values a channel, and over them each channel's mean and biased variance [C]."""
-
 
 @dataclass(frozen=True)
 class AccuracyByStatistics:
@@ -97,10 +94,10 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
     """
     if not layers:
         return
-    seen: dict[nn.Module, list[Moments]] = {layer: [] for layer in layers}
+    seen = {layer: _Moments(dict(layer.named_buffers())["running_mean"]) for layer in layers}
     with ExitStack() as hooks:
         for layer in layers:
-            handle = layer.register_forward_pre_hook(lambda layer, inputs: seen[layer].append(_moments(inputs[0])))
+            handle = layer.register_forward_pre_hook(lambda layer, inputs: seen[layer].add(inputs[0]))
             hooks.callback(handle.remove)
         model.eval()
         for layer in layers:
@@ -109,22 +106,32 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
             with setting.autocast():
                 model(normalize(images.to(setting.device), memory_format=setting.memory_format))
     for layer, moments in seen.items():
-        buffers = dict(layer.named_buffers())
-        buffers["running_mean"], buffers["running_var"] = _pooled(moments)
-        layer.load_state_dict(buffers, strict=False)
+        mean, variance = moments.mean_and_variance()
+        layer.load_state_dict(
+            dict(layer.named_buffers()) | {"running_mean": mean, "running_var": variance}, strict=False
+        )
 
 
-def _moments(x: Tensor) -> Moments:
-    """Of x [N, C, H, W]. Batch norm's kernel takes them in float32 and a tenth of the time of `var_mean`."""
-    _, mean, rstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, _EPS)
-    return x.numel() // x.shape[1], mean, rstd.pow(-2) - _EPS
+class _Moments:
+    """Mean and biased variance [C] of all values together, batch by batch: σ² = E[σ²_B + μ_B²] − μ², in float64.
 
+    Sums alone are kept, in place: a small tensor kept for each batch would pin the large freed blocks around it, and
+    memory would grow by gigabytes.
+    """
 
-def _pooled(moments: Sequence[Moments]) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance [C] of all values together: σ² = E[σ²_B] + E[(μ_B − μ)²]."""
-    counts = torch.tensor([count for count, _, _ in moments], dtype=torch.float64)
-    means = torch.stack([mean for _, mean, _ in moments])
-    variances = torch.stack([variance for _, _, variance in moments])
-    share = (counts / counts.sum()).to(means)[:, None]
-    mean = (share * means).sum(0)
-    return mean, (share * (variances + (means - mean).square())).sum(0)
+    def __init__(self, like: Tensor) -> None:
+        self.count = 0
+        self.sums = torch.zeros(2, len(like), dtype=torch.float64, device=like.device)
+
+    def add(self, x: Tensor) -> None:
+        """x [N, C, H, W]. Batch norm's kernel takes the moments in float32 and a tenth of the time of `var_mean`."""
+        _, mean, rstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, _EPS)
+        mean, variance = mean.double(), rstd.double().pow(-2) - _EPS
+        count = x.numel() // x.shape[1]
+        self.count += count
+        self.sums[0].add_(mean, alpha=count)
+        self.sums[1].add_(variance + mean.square(), alpha=count)
+
+    def mean_and_variance(self) -> tuple[Tensor, Tensor]:
+        mean, square = self.sums / self.count
+        return mean, square - mean.square()
