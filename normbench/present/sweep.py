@@ -15,6 +15,8 @@ from normbench.runs.pool import Event, RunEvent, Stopping, Waiting
 from normbench.runs.worker import Advanced, Ended, EpochEnded, Order, Said
 from normbench.studies.plan import Plan
 
+TOO_EARLY = 0.05  # of all work: before that the plan's estimate is better than the pace so far
+
 Title = Callable[[Config], str]
 
 
@@ -125,7 +127,8 @@ class _Shown:
         )
         self.overall = self.progress.add_task("all runs", total=sum(self.weight.values()), note="")
         self.bars: dict[int, TaskID] = {}
-        self.start = time.monotonic()
+        self.estimate_s = plan.total_s
+        self.start: float | None = None
 
     def run(self, event: RunEvent) -> None:
         order, slot = event.order, event.slot
@@ -133,6 +136,7 @@ class _Shown:
         match event.message:
             case Advanced(epoch, done, rate):
                 self.began.setdefault(slot, time.monotonic())
+                self.start = self.start or time.monotonic()
                 if slot not in self.bars:
                     self.bars[slot] = self.progress.add_task(self.title(order.config), total=1.0, note="")
                 self.running[slot] = done * weight
@@ -149,10 +153,16 @@ class _Shown:
                 self.over(order, slot, ended)
                 self.ended += weight if ended.status != "busy" else 0.0
         completed = self.ended + sum(self.running.values())
-        total = sum(self.weight.values())
-        left = (time.monotonic() - self.start) * (total - completed) / completed if completed > 0 else None
-        note = f"{self.num_over}/{self.num_runs} runs" + (f", about {duration(left)} left" if left else "")
+        note = f"{self.num_over}/{self.num_runs} runs, about {duration(self.left_s(completed))} left"
         self.progress.update(self.overall, completed=completed, note=note)
+
+    def left_s(self, completed: float) -> float:
+        """As fast as so far; as the plan says while there is next to nothing to go by."""
+        total = sum(self.weight.values())
+        share = completed / total
+        if self.start is None or share < TOO_EARLY:
+            return self.estimate_s * (1 - share)
+        return (time.monotonic() - self.start) * (1 - share) / share
 
     def over(self, order: Order, slot: int, ended: Ended) -> None:
         if slot in self.bars:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 
 from normbench.runs.stopping import StopRequest
 from normbench.runs.worker import Ended, Message, Order, Workplace, work
@@ -47,7 +48,7 @@ Event = RunEvent | Waiting | Stopping
 @dataclass
 class _Worker:
     slot: int
-    process: SpawnProcess
+    process: BaseProcess
     connection: "Connection[Order | None, Message]"
     order: Order | None = None
 
@@ -129,13 +130,22 @@ def _hand_out(to_do: deque[Order], workers: list[_Worker], jobs: int, place: Wor
 
 
 def _start(slot: int, place: Workplace) -> _Worker:
-    context = multiprocessing.get_context("spawn")
+    context = _context()
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, place), daemon=True)
+    process = context.Process(target=work, args=(theirs, place, dict(os.environ)), daemon=True)
     with _no_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
         process.start()
     theirs.close()
     return _Worker(slot, process, ours)
+
+
+def _context() -> "ForkServerContext | SpawnContext":
+    """Where there is a fork server, one process imports torch and all others begin as its copies, in no time."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["normbench.runs.worker"])
+        return context
+    return multiprocessing.get_context("spawn")
 
 
 @contextmanager

@@ -72,8 +72,12 @@ class Ended:
 Message = Advanced | EpochEnded | Said | Ended
 
 
-def work(connection: "Connection[Message, Order | None]", place: Workplace) -> None:
-    """Trains what it is sent until None comes, or nobody is there any more. The parent alone hears Ctrl-C."""
+def work(connection: "Connection[Message, Order | None]", place: Workplace, environ: Mapping[str, str]) -> None:
+    """Trains what it is sent until None comes, or nobody is there any more. The parent alone hears Ctrl-C.
+
+    `environ` is the parent's: a fork server keeps the one it began with.
+    """
+    os.environ.update(environ)
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
