@@ -1,0 +1,152 @@
+"""`normbench sweep` through the real entry point, on tiny data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from normbench.errors import ConfigError, DataError
+from tests.tiny import invoke, make_folder
+
+SWEEP = """
+extends: default.yaml
+name: tiny
+data: {source: folder, dir: IMAGES}
+train: {epochs: 2, batch_size: 8, precision: fp32}
+seeds: [0, 1]
+sweep:
+  norm: [bn, ln]
+"""
+TUNE = """
+tune: {train.optimizer.lr: [0.01, 0.02], seeds: [7]}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(SWEEP.replace("IMAGES", str(make_folder(tmp_path / "images"))))
+    return file
+
+
+def records(folder: Path) -> list[dict]:
+    return [json.loads(record.read_text()) for record in sorted(folder.glob("*/run.json"))]
+
+
+def test_a_sweep_trains_all_runs_and_compares_them(config: Path) -> None:
+    result = invoke("sweep", config, "--jobs", 2)
+    assert result.exit_code == 0, result.output
+    found = records(Path("results/tiny"))
+    assert sorted((record["label"], record["seed"]) for record in found) == [
+        ("BN", 0),
+        ("BN", 1),
+        ("LN", 0),
+        ("LN", 1),
+    ]
+    assert {record["status"] for record in found} == {"finished"}
+    assert "4/4" in result.output
+    assert "Test Acc" in result.output  # the comparison
+    before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
+    again = invoke("sweep", config, "--jobs", 2)
+    assert again.exit_code == 0, again.output
+    assert "4 runs, 4 of them finished" in again.output
+    assert "Test Acc" in again.output
+    assert {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()} == before
+
+
+def test_a_dry_run_trains_nothing(config: Path) -> None:
+    result = invoke("sweep", config, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "4 runs" in result.output
+    assert "about" in result.output
+    assert not Path("results").exists()
+
+
+def test_what_is_tuned_is_chosen_on_held_out_images_and_said(config: Path) -> None:
+    config.write_text(config.read_text() + TUNE)
+    result = invoke("sweep", config, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    trials = records(Path("results/tiny/tuning"))
+    assert len(trials) == 4  # two norms, two values each
+    assert {record["data"]["evaluated_on"] for record in trials} == {"val"}
+    assert {record["seed"] for record in trials} == {7}
+    tuning = json.loads(Path("results/tiny/tuning.json").read_text())
+    assert tuning["budget"] == 2
+    lr = {best["label"]: best["values"]["train.optimizer.lr"] for best in tuning["chosen"]}
+    for best in tuning["chosen"]:
+        mine = [trial for trial in trials if trial["label"] == best["label"]]
+        scores = {trial["config"]["train"]["optimizer"]["lr"]: trial["metrics"]["val_accuracy"] for trial in mine}
+        assert scores[best["values"]["train.optimizer.lr"]] == max(scores.values()) == best["val_accuracy"]
+        assert best["on_edge"] == ["train.optimizer.lr"]  # of two values each is
+    runs = records(Path("results/tiny"))
+    assert len(runs) == 4
+    assert {record["data"]["evaluated_on"] for record in runs} == {"test"}
+    for record in runs:
+        assert record["config"]["train"]["optimizer"]["lr"] == lr[record["label"]]
+    assert "edge of the grid" in result.output
+
+
+def test_no_norm_may_have_fewer_trials(config: Path) -> None:
+    """A trial that fails stops the sweep before anything is chosen."""
+    config.write_text(config.read_text() + TUNE)
+    invoke("sweep", config, "--jobs", 1, "--dry-run")
+    blocked = Path("results/tiny")
+    blocked.mkdir(parents=True)
+    (blocked / "tuning").write_text("a file where a folder should be")
+    result = invoke("sweep", config, "--jobs", 1)
+    assert result.exit_code != 0
+    assert "4 run(s) failed" in str(result.exception)
+    assert not (blocked / "tuning.json").exists()
+
+
+def test_a_network_over_its_budget_is_refused_before_any_run(config: Path) -> None:
+    config.write_text(config.read_text().replace("[bn, ln]", "[bn, ln-chw]"))
+    result = invoke("sweep", config)
+    assert isinstance(result.exception, ConfigError)
+    assert "50,000" in str(result.exception) or "49,999" in str(result.exception)
+    assert not Path("results").exists()
+
+
+def test_missing_data_are_said_before_any_process_starts(config: Path) -> None:
+    result = invoke("sweep", config, "--data-dir", "nowhere")
+    assert isinstance(result.exception, DataError)
+    assert "nowhere" in str(result.exception)
+
+
+def test_a_diverged_run_is_a_result(config: Path) -> None:
+    config.write_text(config.read_text().replace("norm: [bn, ln]", "norm: [none]").replace("seeds: [0, 1]", "seeds: [0]"))
+    result = invoke("sweep", config, "--jobs", 1, "--lr", 1e30, "--set", "train.optimizer.sgd_lr=1e30")
+    assert result.exit_code == 0, result.output
+    assert "diverged, recorded as such" in result.output
+    assert [record["status"] for record in records(Path("results/tiny"))] == ["diverged"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, config: Path) -> None:
+    command = [sys.executable, "-m", "normbench", "sweep", str(config), "--jobs", "2", "--epochs", "20"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    deadline = time.monotonic() + 120
+    while len(list(Path("results").rglob("checkpoint.pt"))) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(stop)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "checkpoint(s) kept" in err
+    assert "to go on: normbench sweep" in err
+    assert "Traceback" not in out + err
+    assert list(Path("results").rglob("checkpoint.pt"))
+    short = invoke("sweep", config, "--jobs", 2, "--epochs", 20)
+    assert short.exit_code == 0, short.output
+    assert len(records(Path("results/tiny"))) == 4
+    assert any(record["resumed_at_epoch"] for record in records(Path("results/tiny")))
+    assert not list(Path("results").rglob("checkpoint.pt"))
