@@ -34,9 +34,8 @@ def key_path(key: str) -> KeyPath:
 def why_not(section: str, key: str) -> str:
     """Why `section` (sweep or tune) cannot have the key; empty if it can."""
     path = key_path(key)
-    reason = next((why for place, why in _FIXED.items() if path[: len(place)] == place), "")
-    if section == "tune":
-        reason = reason or _NOT_TUNED.get(path, "")
+    not_tuned = _NOT_TUNED if section == "tune" else {}
+    reason = next((why for place, why in _FIXED.items() if path[: len(place)] == place), not_tuned.get(path, ""))
     if reason:
         return f"cannot be in {section!r}: {reason}"
     if path in SECTIONS:
@@ -48,6 +47,6 @@ def why_not(section: str, key: str) -> str:
         dotted((*above, field))
         for above, model in SECTIONS.items()
         for field in model.model_fields
-        if not {above, (*above, field)} & _FIXED.keys() and (*above, field) not in SECTIONS
+        if above not in _FIXED and (*above, field) not in {*_FIXED, *not_tuned, *SECTIONS}
     ]
     return f"{unknown_name('key', key, known)}; an option of a choice is written like train.optimizer.lr"

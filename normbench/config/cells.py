@@ -11,7 +11,6 @@ from normbench.config.axis_keys import key_path
 from normbench.config.load import validated
 from normbench.config.messages import shown
 from normbench.config.schema import CHOICES, Config, Registry
-from normbench.errors import unknown_name
 from normbench.yaml_lines import KeyPath, Located, Problem, dotted
 
 
@@ -33,7 +32,9 @@ def kept_cells(
     problems: list[Problem],
 ) -> tuple[list[Cell], int]:
     """The cells, the first axis slowest, and how many were excluded, in which nothing can be wrong."""
-    entries = [_paths(entry, axes, problems) for entry in exclude]
+    lacks_axes = any(problem.key[:1] == ("sweep",) for problem in problems)  # so that an entry may fit nothing
+    not_fitting: list[Problem] = []
+    entries = [_paths(entry, axes, not_fitting) for entry in exclude]
     used: set[int] = set()
     kept: dict[str, Cell] = {}
     num_excluded = 0
@@ -51,7 +52,8 @@ def kept_cells(
             problems.append(_twice(axes, same, cell))
     for index, entry in enumerate(entries):
         if entry and index not in used:
-            problems.append(_unused(exclude[index], entry, axes))
+            not_fitting.append(_unused(exclude[index], entry, axes))
+    problems.extend([] if lacks_axes else not_fitting)
     if not kept:
         problems.append(Problem(exclude[0].place, ("exclude",), "leaves no cell of the sweep to train"))
     return list(kept.values()), num_excluded
@@ -77,10 +79,8 @@ def _paths(entry: Located, axes: Sequence[Axis], problems: list[Problem]) -> dic
     for key, node in entry.value.items():
         path = key_path(key)
         if not any(path[: len(other)] == other or other[: len(path)] == path for other in swept):
-            text = (
-                unknown_name("swept key", key, map(dotted, swept)) if swept else "there is no 'sweep' to leave out of"
-            )
-            problems.append(Problem(node.place, ("exclude", key), text))
+            text = f"is not swept, so no cell differs in it; swept: {', '.join(map(dotted, swept)) or 'nothing'}"
+            problems.append(Problem(node.place, ("exclude", *path), text))
             return {}
         paths[path] = node.plain()
     return paths
