@@ -229,6 +229,19 @@ def test_synthetic_goes_through_the_cache_too(tmp_path: Path, monkeypatch: pytes
     assert sum("synthetic" in line for line in said) == 1
 
 
+def test_small_synthetic_is_the_beginning_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "SYNTHETIC_TRAIN", 100)
+    monkeypatch.setattr(loading, "SYNTHETIC_TEST", 50)
+    sources = ("synthetic", "synthetic-small")
+    whole, small = (
+        load_dataset(SimpleNamespace(source=source, dir=None, urls=()), print, tmp_path) for source in sources
+    )
+    assert (len(small.train), len(small.test)) == (20, 10)
+    assert torch.equal(small.train.images, whole.train.images[:20])
+    assert torch.equal(small.test.images, whole.test.images[:10])
+    assert small.fingerprint != whole.fingerprint
+
+
 def test_an_unknown_source_is_answered_with_the_known() -> None:
     with pytest.raises(ConfigError, match="did you mean 'cifar10'") as caught:
         load_dataset(SimpleNamespace(source="cifar", dir=None, urls=()))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from normbench.config.axes import Axis, key_path, with_row
+from normbench.config.axes import Axis, with_row
+from normbench.config.axis_keys import key_path
 from normbench.config.load import validated
 from normbench.config.messages import shown
 from normbench.config.schema import CHOICES, Config, Registry
-from normbench.errors import unknown_name
 from normbench.yaml_lines import KeyPath, Located, Problem, dotted
 
 
@@ -21,6 +21,7 @@ class Cell:
     rows: tuple[tuple[Located, ...], ...]
     tree: Located
     config: Config | None
+    plains: list[Any]  # plain data as written, and with all options
 
 
 def kept_cells(
@@ -31,41 +32,44 @@ def kept_cells(
     problems: list[Problem],
 ) -> tuple[list[Cell], int]:
     """The cells, the first axis slowest, and how many were excluded, in which nothing can be wrong."""
-    entries = [_paths(entry, axes, problems) for entry in exclude]
+    lacks_axes = any(problem.key[:1] == ("sweep",) for problem in problems)  # so that an entry may fit nothing
+    not_fitting: list[Problem] = []
+    entries = [_paths(entry, axes, not_fitting) for entry in exclude]
     used: set[int] = set()
-    kept: list[Cell] = []
-    seen: dict[str, Cell] = {}
+    kept: dict[str, Cell] = {}
     num_excluded = 0
     for rows in product(*(axis.rows for axis in axes)):
-        tree = base
-        for axis, row in sorted(zip(axes, rows, strict=True), key=lambda pair: min(map(len, pair[0].keys))):
-            tree = with_row(tree, axis.keys, row)
         wrong: list[Problem] = []
-        config = validated(tree, registries, wrong)
-        plain = config.to_dict() if config else tree.plain()
-        fitting = {
-            index
-            for index, entry in enumerate(entries)
-            if entry
-            and all(_fits(key, value, tree.plain()) or _fits(key, value, plain) for key, value in entry.items())
-        }
+        cell = _cell(base, axes, rows, registries, wrong)
+        fitting = {index for index, entry in enumerate(entries) if entry and _fits_all(entry, cell)}
         used |= fitting
         if fitting:
             num_excluded += 1
             continue
         problems.extend(wrong)
-        cell = Cell(rows, tree, config)
-        same = seen.setdefault(json.dumps(plain, sort_keys=True), cell)
-        if same is cell:
-            kept.append(cell)
-        else:
+        same = kept.setdefault(json.dumps(cell.plains[-1], sort_keys=True), cell)
+        if same is not cell:
             problems.append(_twice(axes, same, cell))
     for index, entry in enumerate(entries):
         if entry and index not in used:
-            problems.append(_unused(exclude[index], entry, axes))
-    if not kept and not problems:
+            not_fitting.append(_unused(exclude[index], entry, axes))
+    problems.extend([] if lacks_axes else not_fitting)
+    if not kept:
         problems.append(Problem(exclude[0].place, ("exclude",), "leaves no cell of the sweep to train"))
-    return kept, num_excluded
+    return list(kept.values()), num_excluded
+
+
+def _cell(
+    base: Located,
+    axes: Sequence[Axis],
+    rows: tuple[tuple[Located, ...], ...],
+    registries: Mapping[str, Registry],
+    problems: list[Problem],
+) -> Cell:
+    keys = [key for axis in axes for key in axis.keys]
+    tree = with_row(base, keys, [node for row in rows for node in row])
+    config = validated(tree, registries, problems)
+    return Cell(rows, tree, config, [tree.plain(), *([config.to_dict()] if config else [])])
 
 
 def _paths(entry: Located, axes: Sequence[Axis], problems: list[Problem]) -> dict[KeyPath, Any]:
@@ -75,13 +79,15 @@ def _paths(entry: Located, axes: Sequence[Axis], problems: list[Problem]) -> dic
     for key, node in entry.value.items():
         path = key_path(key)
         if not any(path[: len(other)] == other or other[: len(path)] == path for other in swept):
-            text = (
-                unknown_name("swept key", key, map(dotted, swept)) if swept else "there is no 'sweep' to leave out of"
-            )
-            problems.append(Problem(node.place, ("exclude", key), text))
+            text = f"is not swept, so no cell differs in it; swept: {', '.join(map(dotted, swept)) or 'nothing'}"
+            problems.append(Problem(node.place, ("exclude", *path), text))
             return {}
         paths[path] = node.plain()
     return paths
+
+
+def _fits_all(entry: Mapping[KeyPath, Any], cell: Cell) -> bool:
+    return all(any(_fits(key, value, plain) for plain in cell.plains) for key, value in entry.items())
 
 
 def _fits(path: KeyPath, wanted: Any, plain: Any) -> bool:
@@ -117,7 +123,7 @@ def _twice(axes: Sequence[Axis], first: Cell, second: Cell) -> Problem:
     for axis, old, new in zip(axes, first.rows, second.rows, strict=True):
         if old is not new:
             text = f"two of its values make the same run: {_row(old)} and {_row(new)}; each may stand only once"
-            return Problem(new[0].place, (axis.section, str(axis)), text)
+            return Problem(new[0].place, axis.path, text)
     raise AssertionError("two cells differ in the row of an axis")
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from normbench.config.axes import Axis, check_apart, key_path, with_row, written_values
+from normbench.config.axes import Axis, check_apart, with_row, written_values
+from normbench.config.axis_keys import key_path
 from normbench.config.cells import kept_cells
 from normbench.config.load import on_defaults, read_all, refusal, validated
 from normbench.config.ranges import MAX_RUNS

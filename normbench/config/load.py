@@ -16,6 +16,9 @@ from normbench.config.schema import AUGMENT, CHOICES, EXPERIMENT_KEYS, SECTIONS,
 from normbench.errors import ConfigError, unknown_name
 from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted, located
 
+MAX_LINES = 50
+"""A message of more is not read; a sweep can have a problem for each of thousands of values."""
+
 
 def load_config(
     source: str | Path | None,
@@ -57,7 +60,7 @@ def read_all(
     for layer in layers:
         seeds = layer.value.get("seeds")
         if seeds and isinstance(seeds.value, dict):
-            layer.value["seeds"] = expand_range(seeds, ("seeds",), problems) or Located([0], seeds.place)
+            layer.value["seeds"] = expand_range(seeds, ("seeds",), problems) or located([0], seeds.place)
     return layers
 
 
@@ -72,7 +75,10 @@ def on_defaults(layers: Iterable[Located]) -> Located:
 def refusal(problems: Iterable[Problem], *more: str) -> ConfigError:
     """The error with a line for each problem, file by file."""
     in_order = sorted(problems, key=lambda problem: (problem.place.origin, problem.place.line or 0))
-    return ConfigError("\n".join(dict.fromkeys([*map(str, in_order), *more])))
+    lines = list(dict.fromkeys(map(str, in_order)))
+    if len(lines) > MAX_LINES:
+        lines[MAX_LINES:] = [f"and {len(lines) - MAX_LINES:,} problems more"]
+    return ConfigError("\n".join([*lines, *more]))
 
 
 def _files(source: str | Path | None, problems: list[Problem]) -> list[Located]:
@@ -163,7 +169,9 @@ def _sentence(path: KeyPath, details: Sequence[ErrorDetails], tree: Located) -> 
     if kind == "model_type":
         section = SECTIONS[path]
         return f"must be a mapping with some of {', '.join(section.model_fields)}; found {shown(found.plain())}"
-    return describe(details, found.plain())
+    sentence = describe(details, found.plain())
+    is_no_list = path == ("seeds",) and kind == "tuple_type"
+    return f"{sentence}; such as [0, 1, 2], or the range {{from: 0, to: 2}}" if is_no_list else sentence
 
 
 def _unknown_key(path: tuple[str, ...], place: Place) -> str:

@@ -9,6 +9,7 @@ from normbench.config.messages import shown
 from normbench.config.schema import CHOICES
 from normbench.yaml_lines import KeyPath, Located, Problem, dotted
 
+MAX_ENTRIES = 500  # each is held against each of up to 10,000 cells
 _OF_TUNE = ("budget", "seeds")
 
 
@@ -66,7 +67,10 @@ def _entries(exclude: Located, problems: list[Problem]) -> list[Located]:
     if len(entries) < len(found) or found == [exclude]:
         text = "must be a list of mappings, such as [{norm: bn, train.batch_size: 2}]"
         problems.append(Problem(exclude.place, ("exclude",), text))
-    return entries
+    if len(entries) > MAX_ENTRIES:
+        text = f"has {len(entries):,} entries, {MAX_ENTRIES:,} are allowed"
+        problems.append(Problem(exclude.place, ("exclude",), text))
+    return entries[:MAX_ENTRIES]
 
 
 def _check_not_set(axis: Axis, layer: Located, problems: list[Problem]) -> None:

@@ -106,7 +106,8 @@ def _seeds(node: Located | None, cells: Sequence[Cell], at: Located, problems: l
         text = "must be a list of different whole numbers from 0 up, such as [1000, 1001]"
         problems.append(Problem(found.place, path, text))
         return ()
-    taken = {seed for cell in cells if cell.config for seed in cell.config.seeds}.intersection(seeds)
+    own = cells[0].tree.find(("seeds",)).plain() if cells else []
+    taken = {seed for seed in own if type(seed) is int}.intersection(seeds) if isinstance(own, list) else set()
     if taken:
         text = f"{', '.join(map(str, sorted(taken)))} is also in 'seeds': trials need seeds of their own"
         problems.append(Problem(found.place, path, text if node else f"by default 1000: {text}"))
