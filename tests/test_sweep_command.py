@@ -121,7 +121,9 @@ def test_missing_data_are_said_before_any_process_starts(config: Path) -> None:
 
 
 def test_a_diverged_run_is_a_result(config: Path) -> None:
-    config.write_text(config.read_text().replace("norm: [bn, ln]", "norm: [none]").replace("seeds: [0, 1]", "seeds: [0]"))
+    config.write_text(
+        config.read_text().replace("norm: [bn, ln]", "norm: [none]").replace("seeds: [0, 1]", "seeds: [0]")
+    )
     result = invoke("sweep", config, "--jobs", 1, "--lr", 1e30, "--set", "train.optimizer.sgd_lr=1e30")
     assert result.exit_code == 0, result.output
     assert "diverged, recorded as such" in result.output

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from normbench.analysis.sequential import PairDecision
 from normbench.config import Config
 from normbench.norms import norm_label
 from normbench.present.live import print_fields
@@ -57,7 +58,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def print_plan(plan: Plan, name: str, axes: Sequence[str], notes: Sequence[str], console: Console) -> None:
+def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: Console) -> None:
     """How many runs of what, what is done, and about how long the rest takes."""
     orders = [*plan.done, *plan.to_do]
     labels = dict.fromkeys(norm_label(order.config.norm.name, order.config.norm.options) for order in orders)
@@ -76,8 +77,14 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], notes: Sequence[str],
         lines["machine"] = f"{place.device}, {processes} of {threads}, {place.precision}"
         lines["time"] = f"about {duration(plan.total_s)} for {len(plan.to_do):,} runs, from a few steps of each kind"
     print_fields(lines, console)
-    for note in notes:
+    if note:
         console.print(Text(f"{'':>8}  {note}", style="dim"), soft_wrap=True)
+
+
+def print_decisions(decisions: Sequence[PairDecision], console: Console) -> None:
+    """What is known of each pair after a look."""
+    for pair in decisions:
+        console.print(Text(f"  {pair.a} and {pair.b}: {pair.text}"), soft_wrap=True)
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "RecordError",
     "RunFolder",
     "Survey",
+    "decisions_file",
     "find_runs",
     "is_trial",
     "printable",
@@ -111,6 +112,11 @@ def trial_folder(experiment: Path, run_id: str) -> RunFolder:
 def tuning_file(experiment: Path) -> Path:
     """What the tuning in an experiment's folder found."""
     return experiment / f"{_TRIALS}.json"
+
+
+def decisions_file(experiment: Path) -> Path:
+    """The plan of a sweep until decided, and what its last look at an experiment's runs found."""
+    return experiment / "decisions.json"
 
 
 _SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.pt"})

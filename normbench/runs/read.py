@@ -4,11 +4,12 @@ import csv
 import json
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normbench.runs.folder import RecordError, RunFolder, printable, refuse_constant, tuning_file
-from normbench.runs.schema import Flaw, checked_tuning
+from normbench.runs.folder import RecordError, RunFolder, decisions_file, printable, refuse_constant, tuning_file
+from normbench.runs.schema import Flaw, checked_decisions, checked_tuning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,11 +60,19 @@ def read_predictions(folder: RunFolder) -> "tuple[NDArray[np.int64], NDArray[np.
 
 def read_tuning(experiment: Path) -> dict[str, Any] | None:
     """The `tuning.json` in an experiment's folder, checked; None where there is none. Raises RecordError: damaged."""
-    file = tuning_file(experiment)
+    return _read_checked(tuning_file(experiment), checked_tuning)
+
+
+def read_decisions(experiment: Path) -> dict[str, Any] | None:
+    """The `decisions.json` in an experiment's folder, checked, or None; raises as `read_tuning` does."""
+    return _read_checked(decisions_file(experiment), checked_decisions)
+
+
+def _read_checked(file: Path, check: Callable[[Any, str], dict[str, Any]]) -> dict[str, Any] | None:
     where = printable(file)
     try:
         text = file.read_text(encoding="utf-8")
-        return checked_tuning(json.loads(text, parse_constant=refuse_constant), text)
+        return check(json.loads(text, parse_constant=refuse_constant), text)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -80,6 +80,20 @@ def checked_tuning(content: Any, text: str) -> dict[str, Any]:
     return content
 
 
+def checked_decisions(content: Any, text: str) -> dict[str, Any]:
+    """What a `decisions.json` promises: the plan of a sweep until decided, and each pair's state. Raises Flaw."""
+    _check_version(content, "give the experiment another name")
+    needed = {"norms": list, "seeds": list, "looks": list, "delta": _NUMBER, "alpha": _NUMBER, "pairs": list}
+    _check_types(content, needed, "")
+    for number, pair in enumerate(content["pairs"]):
+        if not isinstance(pair, dict):
+            raise Flaw(f"pairs.{number}: expected a mapping, found {_short(pair)}")
+        _check_types(pair, {"a": str, "b": str, "kind": str, "text": str}, f"pairs.{number}.")
+    if _SUSPECT_IN_JSON.search(text):
+        _check_printable(content, "")
+    return content
+
+
 def _check_version(content: Any, way_back: str) -> None:
     if not isinstance(content, dict) or "schema_version" not in content:
         raise Flaw("not a record of normbench (no schema_version)")
