@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from normbench.analysis.compare import Options
 from normbench.analysis.load import compare_runs
 from normbench.errors import ConfigError
 from normbench.present.comparison import comparison_table
+from normbench.present.grid import grid_table
 from normbench.runs.folder import RecordError
 from tests.records import make_record, write_run
 
@@ -54,8 +56,6 @@ def test_what_was_chosen_may_differ_and_is_stated(results: Path) -> None:
 
 
 def test_trials_are_shown_when_asked_for(results: Path) -> None:
-    from normbench.analysis.compare import Options
-
     comparison, notes = compare_runs([results], ["data.evaluate_on=val"], Options(by="train.lr"))
     assert comparison.split == "val"
     assert comparison.grid is not None
@@ -63,6 +63,21 @@ def test_trials_are_shown_when_asked_for(results: Path) -> None:
     assert notes == []
     direct, _ = compare_runs([results / "default" / "tuning"], ["train.lr=0.2"])
     assert [row.n for row in direct.rows] == [1, 1]
+
+
+def test_each_cell_of_a_sweep_has_its_own_choice(tmp_path: Path) -> None:
+    chosen = []
+    for size, lr in ((8, 0.05), (64, 0.1)):
+        entry = {"label": "BN", "cell": {"train.batch_size": size}, "values": {LR: lr}, "on_edge": []}
+        chosen.append(entry | {"norm": {"kind": "bn"}, "val_accuracy": None})
+        changes = {"config__train__batch_size": size, "config__train__optimizer__lr": lr}
+        write_run(tmp_path, make_record("bn", run_id=f"bn-{size}", **changes))
+    (tmp_path / "default" / "tuning.json").write_text(json.dumps(tuning(chosen=chosen)))
+    comparison, notes = compare_runs([tmp_path], options=Options(by="train.batch_size"))
+    assert comparison.recipe[LR] == "as tuned"
+    assert notes == []
+    stated = " ".join(grid_table(comparison).notes)
+    assert "BN at train.batch_size 8 train.optimizer.lr 0.05; BN at train.batch_size 64" in stated
 
 
 def test_another_value_than_the_chosen_is_refused(results: Path) -> None:

@@ -76,6 +76,7 @@ def comparison_head(comparison: Comparison) -> dict[str, Any]:
             "chosen": [
                 {
                     "norm": best.label,
+                    "cell": dict(best.cell),
                     "values": dict(best.values),
                     "val_accuracy": best.val_accuracy,
                     "on_edge": list(best.on_edge),
