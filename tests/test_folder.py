@@ -55,7 +55,16 @@ def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
         find_runs([tmp_path / "file"])
 
 
-@pytest.mark.parametrize("record", [make_record(), make_record(split="val"), make_diverged()])
+@pytest.mark.parametrize(
+    "record",
+    [
+        make_record(),
+        make_record(split="val"),
+        make_diverged(),
+        make_record(statistics=None),
+        make_record(statistics={"running": 0.8, "batch": 0.81, "precise": 0.82, "batch_size": 64}),
+    ],
+)
 def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
     assert read_record(RunFolder(write_run(tmp_path, record))) == record
 
@@ -71,6 +80,9 @@ def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
         ({"data__evaluated_on": "train"}, "data.evaluated_on: expected test or val"),
         ({"metrics__test_accuracy": None}, "metrics.test_accuracy: expected a number, found None"),
         ({"metrics__test_accuracy": 79.5}, "metrics.test_accuracy: 79.5 is not a fraction"),
+        ({"statistics": [0.7]}, "statistics: expected a mapping"),
+        ({"statistics": {"running": 0.7, "batch": 0.7}}, "statistics.precise: expected a number, found None"),
+        ({"statistics": {"running": 70, "batch": 0.7, "precise": 0.7}}, "statistics.running: 70 is not a fraction"),
         ({"timing__train_s_per_epoch": "fast"}, "timing.train_s_per_epoch: expected a number"),
         ({"label": "BN\x1b[31m"}, "label: holds control characters"),
         ({"experiment": "a\u202eb"}, "experiment: holds control characters"),

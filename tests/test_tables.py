@@ -10,6 +10,7 @@ from rich.console import Console
 from normbench.analysis.compare import compare
 from normbench.errors import ConfigError
 from normbench.present.comparison import comparison_table
+from normbench.present.pairs import pairs_table
 from normbench.present.tables import FORMATS, Table, render
 from tests.records import make_diverged, make_record
 
@@ -61,6 +62,33 @@ def test_on_a_terminal_nothing_is_cut_off_or_wider_than_it(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     for number in ("79.10", "[78.85,", "79.35]", "40,394", "2,090", "12.5"):
         assert number in grid.split()
+
+
+def pairs() -> Table:
+    spread = (0.0, 0.004, 0.009)
+    records = [
+        make_record(kind, seed, mean + spread[seed])
+        for kind, mean in (("bn", 0.8), ("gn", 0.79), ("ln", 0.7))
+        for seed in range(3)
+    ]
+    return pairs_table(compare(records)[0])
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
+def test_sentences_break_between_words_and_nothing_is_lost(width: int) -> None:
+    text = shown(pairs(), "table", width, terminal=True)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    words = text.split()
+    for word in ("undecided:", "real:", "10.0", "points", "below", "about", "more", "seeds", "would", "tell"):
+        assert word in words
+
+
+def test_at_80_columns_pairs_are_a_grid_and_at_200_a_line_each() -> None:
+    narrow = shown(pairs(), "table", 80, terminal=True).splitlines()
+    assert any(line.split()[:1] == ["Pair"] for line in narrow)
+    wide = shown(pairs(), "table", 200, terminal=True)
+    assert any("LN - BN" in line and "real: LN is 10.0 points below BN" in line for line in wide.splitlines())
 
 
 def test_a_wide_terminal_has_a_line_a_row() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normbench.analysis.rows import By, NormRow
-from normbench.runs.folder import RecordError, RunFolder
+from normbench.runs.folder import RecordError, RunFolder, printable
 from normbench.runs.read import read_epochs
 
 
@@ -65,13 +65,16 @@ def time_to(rows: Sequence[NormRow], accuracy: float, split: str) -> tuple[list[
 
 def _reached(folder: RunFolder, accuracy: float, split: str) -> tuple[int, float] | None:
     train_s = 0.0
-    for row in read_epochs(folder):
+    rows = read_epochs(folder)
+    if not rows:
+        raise RecordError(f"{printable(folder.metrics)}: holds no epoch")
+    for row in rows:
         try:
             train_s += row["train_s"]
             if row[f"{split}_accuracy"] >= accuracy:
                 return int(row["epoch"]), train_s
         except KeyError as error:
-            raise RecordError(f"{folder.metrics}: there is no column {error}") from error
+            raise RecordError(f"{printable(folder.metrics)}: there is no column {error}") from error
     return None
 
 

@@ -73,6 +73,8 @@ def checked_tuning(content: Any, text: str) -> dict[str, Any]:
         _check_types(best, {"label": str, "values": dict}, f"chosen.{number}.")
         if best.get("val_accuracy") is not None:
             _check_fraction(_check_number(best, "val_accuracy", f"chosen.{number}"), f"chosen.{number}.val_accuracy")
+        if "cell" in best:
+            _check_types(best, {"cell": dict}, f"chosen.{number}.")
         if not isinstance(best.get("on_edge", []), list):
             raise Flaw(f"chosen.{number}.on_edge: expected a list, found {_short(best['on_edge'])}")
     if _SUSPECT_IN_JSON.search(text):
