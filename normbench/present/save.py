@@ -1,0 +1,39 @@
+"""Figures into files: PNG for the screen, SVG for a paper, each whole or not at all."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normbench.runs.folder import write_bytes_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 150
+# Text stays text, so that it can be searched and edited, and the same figure gives the same bytes.
+_SVG = {"svg.fonttype": "none", "svg.hashsalt": "normbench"}
+
+
+def save_png(figure: "Figure", path: Path) -> None:
+    """Writes the figure as a PNG. A Figure made without pyplot draws with Agg: no display is needed."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def save_figure(figure: "Figure", stem: Path) -> list[Path]:
+    """Writes `<stem>.png` and `<stem>.svg`, the latter the same bytes for the same figure; returns their paths."""
+    import matplotlib
+
+    png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))  # a stem may hold dots
+    save_png(figure, png)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_SVG):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    write_bytes_atomically(svg, buffer.getvalue())
+    return [png, svg]
+
+
+def plain(text: str) -> str:
+    """`text` as it is: matplotlib would read what stands between two dollars as a formula."""
+    return text.replace("$", r"\$")

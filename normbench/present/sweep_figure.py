@@ -1,0 +1,133 @@
+"""Accuracy against the values of a config key, a line a norm."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normbench.analysis.statistics import Estimate
+from normbench.present.save import plain, save_figure
+from normbench.present.style import TEXT_POINTS, Style, caption, figure_height, label_ends, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Value = float | int | str | bool | None
+Line = Sequence[tuple[Value, Estimate]]
+
+LOG_KEYS = ("lr", "sgd_lr", "weight_decay", "eps")
+LOG_FROM = 16  # largest over smallest value: from here on a linear axis would crowd the small ones
+
+
+def draw_sweep(
+    lines: Mapping[str, Line], key: str, split: str, about: str, styles: Mapping[str, Style], stem: Path
+) -> list[Path]:
+    """Draws each norm's accuracy [Estimates of fractions] over the values of `key`, the 95 % interval as a band.
+
+    Powers of two get a log2 axis; learning rates and wide ranges log10; other numbers a linear one; all else is
+    categorical, in the order given. A point says its n where it is below its norm's largest. Returns the paths written.
+    """
+    from matplotlib.figure import Figure  # slow to import
+
+    figure = Figure(figsize=(9, figure_height(len(lines))), layout="constrained")
+    axes = figure.subplots()
+    values = _ordered({value: None for line in lines.values() for value, _ in line})
+    scale = axis_scale(key, values)
+    places = {v: float(v) if scale != "categorical" else float(i) for i, v in enumerate(values)}  # type: ignore[arg-type]
+    ends = {}
+    for label, line in lines.items():
+        points = sorted((places[value], estimate) for value, estimate in line)
+        if (end := _draw_line(axes, points, styles[label])) is not None:
+            ends[label] = end
+    _set_axis(axes, scale, places)
+    axes.set_xlabel(plain(f"{key}{' (log scale)' if scale.startswith('log') else ''}"))
+    axes.set_ylabel(f"{split.capitalize()} accuracy (%)")
+    tidy(axes)
+    texts = {label: f"{label}, n = {_range([e.n for _, e in lines[label] if e.n])}" for label in ends}
+    label_ends(axes, ends, texts, styles)
+    caption(figure, f"{split.capitalize()} accuracy by {key}", about, _notes(lines, key))
+    return save_figure(figure, stem)
+
+
+def axis_scale(key: str, values: Sequence[Value]) -> str:
+    """`log2`, `log10`, `linear` or `categorical`."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return "categorical"
+    numbers = [float(value) for value in values]  # type: ignore[arg-type]
+    if len(numbers) > 1 and min(numbers) > 0:
+        if all(math.log2(number).is_integer() for number in numbers):
+            return "log2"
+        if key.rpartition(".")[2] in LOG_KEYS or max(numbers) / min(numbers) >= LOG_FROM:
+            return "log10"
+    return "linear"
+
+
+def _ordered(values: Mapping[Value, None]) -> list[Value]:
+    if all(isinstance(value, int | float) for value in values):
+        return sorted(values)  # type: ignore[type-var]
+    return list(values)
+
+
+def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: Style) -> tuple[float, float] | None:
+    """Draws one norm; returns its last point."""
+    lost = [x for x, estimate in points if estimate.mean is None]
+    axes.plot(
+        *(lost, [0.02] * len(lost)),
+        transform=axes.get_xaxis_transform(),
+        color=style.color,
+        linestyle="none",
+        marker="x",
+        markersize=7,
+    )
+    known = [(x, 100 * e.mean, e) for x, e in points if e.mean is not None]
+    if not known:
+        return None
+    most = max(estimate.n for _, _, estimate in known)
+    xs, means = [x for x, _, _ in known], [mean for _, mean, _ in known]
+    axes.plot(xs, means, color=style.color, linestyle=style.line, linewidth=1.6)
+    with_interval = [(x, 100 * e.low, 100 * e.high) for x, _, e in known if e.low is not None and e.high is not None]
+    if with_interval:
+        at, low, high = zip(*with_interval, strict=True)
+        axes.fill_between(at, low, high, color=style.color, alpha=0.15, linewidth=0)
+        axes.vlines(at, low, high, color=style.color, linewidth=1.0)
+    for x, mean, estimate in known:
+        face = style.color if estimate.low is not None else "white"
+        axes.plot(x, mean, marker=style.marker, color=style.color, markerfacecolor=face, markersize=6)
+        if estimate.n < most:
+            axes.annotate(f"n={estimate.n}", (x, mean), (4, 5), textcoords="offset points", fontsize=TEXT_POINTS - 1.5)
+    return xs[-1], means[-1]
+
+
+def _set_axis(axes: "Axes", scale: str, places: Mapping[Value, float]) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    if scale.startswith("log"):
+        axes.set_xscale("log", base=int(scale[3:]))
+    axes.xaxis.set_major_locator(FixedLocator(list(places.values())))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(list(places.values()), [plain(_named(value)) for value in places])
+    axes.margins(x=0.04)
+
+
+def _named(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _notes(lines: Mapping[str, Line], key: str) -> list[str]:
+    estimates = [estimate for line in lines.values() for _, estimate in line]
+    notes = []
+    if any(estimate.low is not None for estimate in estimates):
+        notes.append("Line: mean over n seeds; band and bar: 95 % t interval of that mean.")
+    if any(estimate.n == 1 for estimate in estimates):
+        notes.append("Hollow mark: a single run, no interval.")
+    if any(len({estimate.n for _, estimate in line if estimate.n}) > 1 for line in lines.values()):
+        notes.append("A mark with fewer runs than others of its line says its n.")
+    if any(estimate.mean is None for estimate in estimates):
+        notes.append("× at the foot: no run finished there (all diverged).")
+    notes.append(f"All else than norm, seed and {key} is the same.")
+    return [" ".join(notes)]
