@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import normbench
-from normbench import cli_explain
+from normbench import cli_compare, cli_explain
+from normbench.cli_output import Quiet, TableFormat, console, say
 from normbench.errors import Interrupted, NormbenchError, RunError
 
 app = typer.Typer(
@@ -35,16 +35,7 @@ Groups = Annotated[
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
 Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
 Overrides = list[tuple[str, Any, str]]
-
-
-class TableFormat(StrEnum):
-    table = "table"
-    md = "md"
-    csv = "csv"
-    json = "json"
-    latex = "latex"
 
 
 class SummaryFormat(StrEnum):
@@ -104,20 +95,20 @@ def train(
     from normbench.runs.registries import REGISTRIES
 
     resolved = load_config(config, REGISTRIES, overrides)
-    console = _console(stderr=False)
-    say = (lambda text: None) if quiet else _say
+    out = console()
+    tell = (lambda text: None) if quiet else say
     if len(resolved.seeds) > 1:
-        say(f"the config names seeds {', '.join(map(str, resolved.seeds))}: training the first; --seed picks another")
+        tell(f"the config names seeds {', '.join(map(str, resolved.seeds))}: training the first; --seed picks another")
     resolved = resolved.for_seed(resolved.seed)
     bar = not quiet and sys.stderr.isatty()
-    events = execute(resolved, results, device, restart=restart, say=say, bar=bar, draw=draw_run)
+    events = execute(resolved, results, device, restart=restart, say=tell, bar=bar, draw=draw_run)
     try:
-        record = follow(events, console, quiet=quiet)
+        record = follow(events, out, quiet=quiet)
     except Interrupted as stop:
         command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
         raise Interrupted(f"{stop}\nto go on: {command}") from stop
     folder = folder_of(resolved, results)
-    print_result(record, folder.path, console)
+    print_result(record, folder.path, out)
     if record["status"] == "diverged":
         where = record["diverged"]
         raise RunError(
@@ -148,7 +139,7 @@ def summary(
     if format_ is SummaryFormat.json:
         print(json.dumps({"label": label} | found.as_dict(), indent=2))
     else:
-        print_summary(found, label, _console(stderr=False))
+        print_summary(found, label, console())
 
 
 @app.command(epilog="Example: [bold]normbench norms --time[/bold]")
@@ -172,36 +163,15 @@ def norms(
     times = None
     if time_:
         if not quiet:
-            _say(f"timing {len(cards)} norms, {rounds} steps each in turn")
+            say(f"timing {len(cards)} norms, {rounds} steps each in turn")
         times = relative_step_times([card.kind for card in cards], rounds, device)
-    render(norm_table(cards, times), format_, _console(stderr=False))
+    render(norm_table(cards, times), format_, console())
     if not quiet:
         for note in notes:
-            _say(f"note: {note}")
+            say(f"note: {note}")
 
 
-@app.command(epilog="Example: [bold]normbench compare results/default --format md[/bold]")
-def compare(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of runs.", show_default="results")] = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
-    ] = None,
-    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
-    quiet: Quiet = False,
-) -> None:
-    """The metrics table over the runs that are there: a row a norm, means and 95 % intervals over seeds."""
-    from normbench.analysis.load import compare_runs
-    from normbench.present.comparison import comparison_table
-    from normbench.present.tables import render
-
-    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
-    comparison, notes = compare_runs(paths or [Path("results")], conditions)
-    render(comparison_table(comparison), format_, _console(stderr=False))
-    if not quiet:
-        for note in notes:
-            _say(f"note: {note}")
+app.command(epilog=cli_compare.EXAMPLE)(cli_compare.compare)
 
 
 def _given(*options: tuple[str, Any, str]) -> Overrides:
@@ -223,20 +193,12 @@ def _set_overrides(assignments: list[str] | None) -> Overrides:
     return overrides
 
 
-def _console(*, stderr: bool) -> Console:
-    return Console(stderr=stderr, emoji=False)  # or `my_norms:X:` becomes a picture
-
-
-def _say(text: str) -> None:
-    _console(stderr=True).print(text, style="dim", highlight=False, soft_wrap=True, markup=False)
-
-
 def main() -> None:
     """The entry point: whatever a user can mend is one message and an exit code, a bug is a log file."""
     try:
         app(prog_name="normbench")
     except NormbenchError as error:
-        _console(stderr=True).print(f"normbench: {error}", highlight=False, soft_wrap=True, markup=False)
+        console(stderr=True).print(f"normbench: {error}", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.exit_code)
     except Exception:
         with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:

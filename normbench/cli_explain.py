@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from normbench.cli_output import say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -143,7 +144,7 @@ def running(
     _show(asdict(found), format_, lambda console: render_all(running_tables(found), console))
     if path:
         draw_running(found, path)
-        _say(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 @app.command(epilog="Example: [bold]normbench explain shapes[/bold]")
@@ -182,7 +183,7 @@ def axes(
         _show(asdict(found), format_, lambda console: print_axes(found, console))
     if path:
         draw_axes(found, path)
-        _say(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 @app.command(epilog="Example: [bold]normbench explain equivalence --seed 1[/bold]")
@@ -219,7 +220,3 @@ def _picture(path: Path | None) -> Path | None:
     if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
         raise ConfigError(f"--output {path}: cannot be written: it is a folder, or lies in one that is read-only")
     return path
-
-
-def _say(text: str) -> None:
-    Console(stderr=True).print(text, style="dim", highlight=False, soft_wrap=True, markup=False)

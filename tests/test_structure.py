@@ -14,7 +14,7 @@ from normbench.runs.registries import REGISTRIES
 PACKAGE = Path(normbench.__file__).parent
 FLOW = [
     *("errors", "yaml_lines", "config", "data", "norms", "models", "train", "runs", "analysis", "explain", "present"),
-    *("cli_explain", "cli"),
+    *("cli_output", "cli_explain", "cli_compare", "cli"),
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

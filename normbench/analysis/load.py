@@ -4,37 +4,62 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from normbench.analysis.compare import Comparison, compare
-from normbench.analysis.select import runs, select
+from normbench.analysis.compare import Comparison, Options, compare
+from normbench.analysis.select import Record, runs, select
+from normbench.analysis.tuning import Tuning, tuning_from
 from normbench.errors import ConfigError
-from normbench.runs.folder import RecordError, RunFolder, printable, read_record, survey
+from normbench.runs.folder import RecordError, RunFolder, is_trial, printable, read_record, survey
+from normbench.runs.read import read_tuning
 
 _MOST_NAMED = 5  # of one kind; a thousand half-made folders should not bury the table
 
 
-def compare_runs(paths: Sequence[Path], where: Sequence[str] = ()) -> tuple[Comparison, list[str]]:
+def compare_runs(
+    paths: Sequence[Path], where: Sequence[str] = (), options: Options | None = None
+) -> tuple[Comparison, list[str]]:
     """The comparison of the runs in or below `paths` that fit each `key=value` of `where`, and notes for the reader.
 
     Raises ConfigError: no such folder, no finished run, a bad `where`, runs that differ in more than norm and seed.
+    RecordError: a `tuning.json` that cannot be read.
     """
     records, notes = load_records(paths)
     if not records:
         places = ", ".join(printable(path) for path in paths)
         raise ConfigError("\n".join([f"no finished run in {places}; make one: normbench train --norm gn", *notes]))
-    chosen = select(records, where)
-    comparison, more = compare(chosen)
-    return comparison, notes + more
+    chosen, without = _without_trials(select(records, where), where)
+    comparison, more = compare(chosen, options, _tuning_of(chosen))
+    return comparison, notes + without + more
+
+
+def _without_trials(records: list[Record], where: Sequence[str]) -> tuple[list[Record], list[str]]:
+    """A trial on held-out images is no result beside runs on all of them, unless trials are what was asked for."""
+    asked = any(text.startswith(("data.evaluate_on=", "data.evaluated_on=")) for text in where)
+    kept = [record for record in records if not is_trial(record["folder"])]
+    if asked or not kept or len(kept) == len(records):
+        return records, []
+    trials = runs(len(records) - len(kept))
+    return kept, [f"left out: {trials} of a tuning, on held-out images; --where data.evaluate_on=val shows them"]
+
+
+def _tuning_of(records: Sequence[Record]) -> Tuning | None:
+    """Of the one experiment that all runs come from."""
+    folders = {record["folder"].parent for record in records}
+    content = read_tuning(folders.pop()) if len(folders) == 1 else None
+    return None if content is None else tuning_from(content)
 
 
 def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records in or below `paths`, diverged runs included, and notes on all folders without a good one."""
+    """The records in or below `paths`, diverged runs included, and notes on all folders without a good one.
+
+    Each record also says where it lies: `record["folder"]` is a Path.
+    """
     found = survey(paths)
     records: list[dict[str, Any]] = []
     unfinished, damaged = [], []
     foreign = [printable(path) for path in found.foreign]
     for folder in found.runs:
         try:
-            records.append(read_record(folder))
+            records.append(read_record(folder) | {"folder": folder.path})
         except RecordError as error:
             if not _is_missing(folder.record):
                 damaged.append(str(error))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from normbench.analysis.select import Record, counted, show_value
+from normbench.analysis.tuning import AS_TUNED
 from normbench.errors import ConfigError
 
 Group = tuple[Sequence[Record], Mapping[str, Any]]
@@ -13,15 +14,22 @@ Group = tuple[Sequence[Record], Mapping[str, Any]]
 _ABSENT = "not set"
 
 
-def refusal(groups: Sequence[Group]) -> ConfigError:
-    """The differing keys with the values found and how many runs have each, and the options that choose one group."""
-    lines = ["these runs differ in more than norm and seed, so they are not compared:"]
+def refusal(groups: Sequence[Group], by: str | None = None) -> ConfigError:
+    """The differing keys with the values found and how many runs have each, and the options that choose one group.
+
+    With `by` the groups are those at equal values of that key.
+    """
+    free = "norm and seed" if by is None else f"norm, seed and {by}"
+    lines = [f"these runs differ in more than {free}, so they are not compared:"]
     experiments = counted(record["experiment"] for records, _ in groups for record in records)
     if len({record["experiment"] for records, _ in groups for record in records}) > 1:
         lines.append(f"  experiment: {experiments}")
-    for key in _differing(groups):
+    differing = _differing(groups)
+    for key in differing:
         values = (_shown(recipe, key) for records, recipe in groups for _ in records)
         lines.append(f"  {key}: {counted(values)}")
+    if by is None and len(differing) == 1 and not differing[0].startswith("data."):
+        lines.append(f"compare the norms at each value with --by {differing[0]}, or")
     lines.append(f"choose with {' or '.join(_ways(groups))}, or give the folders of the runs you mean")
     return ConfigError("\n".join(lines))
 
@@ -48,7 +56,7 @@ def _ways(groups: Sequence[Group]) -> list[str]:
 def _where(groups: Sequence[Group]) -> str:
     _, wanted = max(groups, key=lambda group: len(group[0]))
     rivals = [recipe for _, recipe in groups if recipe is not wanted]
-    keys = [key for key in _differing(groups) if key in wanted]
+    keys = [key for key in _differing(groups) if key in wanted and wanted[key] != AS_TUNED]
     options = []
     while rivals and keys:
         best = min(keys, key=lambda key: sum(_shown(rival, key) == _shown(wanted, key) for rival in rivals))

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from normbench.errors import ConfigError, unknown_name
@@ -61,13 +61,17 @@ def _conditions(where: Sequence[str], known: Sequence[Mapping[str, Any]]) -> dic
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"--where {text}: expected key=value, e.g. train.batch_size=64")
-        key = name.strip()
-        if key not in keys and (longer := key.replace(*_SHORTCUT, 1)) in keys:
-            key = longer
+        key = full_key(name.strip(), keys)
         if keys and key not in keys:
             raise ConfigError(f"--where {text}: {unknown_name('key', key, sorted(keys))}")
         conditions.setdefault(key, []).append(value.strip())
     return conditions
+
+
+def full_key(name: str, known: Collection[str]) -> str:
+    """`train.lr` -> `train.optimizer.lr`, as in --set; any other name as it is."""
+    longer = name.replace(*_SHORTCUT, 1)
+    return longer if name not in known and longer in known else name
 
 
 def _fits(value: Any, text: str, key: str) -> bool:

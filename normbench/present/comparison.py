@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from normbench.analysis.compare import Comparison, NormRow
+from normbench.analysis.compare import Comparison
+from normbench.analysis.rows import NormRow
 from normbench.analysis.statistics import Estimate
 from normbench.present.tables import Cell, Table, Value
 

@@ -17,9 +17,12 @@ __all__ = [
     "RunFolder",
     "Survey",
     "find_runs",
+    "is_trial",
     "printable",
     "read_record",
+    "refuse_constant",
     "survey",
+    "tuning_file",
     "write_bytes_atomically",
     "write_json_atomically",
 ]
@@ -84,6 +87,19 @@ class RunFolder:
         own = (self.record, self.checkpoint, self.config, self.metrics, self.predictions, self.weights)
         for file in (*own, self.curves, self.misclassified, *self.path.glob(".*.tmp")):
             file.unlink(missing_ok=True)
+
+
+_TRIALS = "tuning"
+
+
+def is_trial(folder: Path) -> bool:
+    """Whether the run in `folder` is a trial of a tuning: results/<experiment>/tuning/<run id>."""
+    return folder.parent.name == _TRIALS
+
+
+def tuning_file(experiment: Path) -> Path:
+    """What the tuning in an experiment's folder found."""
+    return experiment / f"{_TRIALS}.json"
 
 
 _SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.pt"})
@@ -159,7 +175,7 @@ def read_record(folder: RunFolder) -> dict[str, Any]:
     where = printable(folder.record)
     try:
         text = folder.record.read_text(encoding="utf-8")
-        record = json.loads(text, parse_constant=_refuse_constant)
+        record = json.loads(text, parse_constant=refuse_constant)
     except FileNotFoundError as error:
         raise RecordError(f"{where}: no record, the run is not finished") from error
     except OSError as error:
@@ -172,7 +188,7 @@ def read_record(folder: RunFolder) -> dict[str, Any]:
         raise RecordError(f"{where}: {printable(flaw)}") from flaw
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 

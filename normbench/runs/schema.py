@@ -32,7 +32,7 @@ _NEEDED: Mapping[str, Any] = {
     "environment": dict,
     "finished_at": str,
 }
-_TYPE_NAMES = {str: "text", int: "a whole number", dict: "a mapping", _NUMBER: "a number"}
+_TYPE_NAMES = {str: "text", int: "a whole number", dict: "a mapping", list: "a list", _NUMBER: "a number"}
 
 
 class Flaw(Exception):
@@ -41,13 +41,7 @@ class Flaw(Exception):
 
 def checked(record: Any, text: str) -> dict[str, Any]:
     """The record itself, complete and printable. `text` is the JSON it was read from. Raises Flaw."""
-    if not isinstance(record, dict) or "schema_version" not in record:
-        raise Flaw("not a record of normbench (no schema_version)")
-    version = record["schema_version"]
-    if isinstance(version, bool) or version != SCHEMA_VERSION:
-        newer = isinstance(version, int) and version > SCHEMA_VERSION
-        way_out = "a newer normbench wrote it: upgrade" if newer else "train the run again"
-        raise Flaw(f"schema_version {version!r}: this normbench reads {SCHEMA_VERSION}; {way_out}")
+    _check_version(record, "train the run again")
     _check_types(record, _NEEDED, "")
     _check_choice(record["status"], STATUSES, "status")
     split = record["data"]["evaluated_on"]
@@ -60,11 +54,55 @@ def checked(record: Any, text: str) -> dict[str, Any]:
             _check_number(record["metrics"], name, "metrics")
         for name in ("train_accuracy", f"{split}_accuracy"):
             value = _check_number(record["metrics"], name, "metrics")
-            if not 0 <= value <= 1:
-                raise Flaw(f"metrics.{name}: {value} is not a fraction from 0 to 1")
+            _check_fraction(value, f"metrics.{name}")
+        _check_statistics(record.get("statistics"))
     if _SUSPECT_IN_JSON.search(text):  # usually not: walking through a thousand records takes its time
         _check_printable(record, "")
     return record
+
+
+def checked_tuning(content: Any, text: str) -> dict[str, Any]:
+    """What a `tuning.json` promises: the trials a norm had, the grid, and the best of each norm. Raises Flaw."""
+    _check_version(content, "tune again")
+    _check_types(content, {"budget": int, "grid": dict, "seeds": list, "chosen": list}, "")
+    for key, values in content["grid"].items():
+        _check_types({key: values}, {key: list}, "grid.")
+    for number, best in enumerate(content["chosen"]):
+        if not isinstance(best, dict):
+            raise Flaw(f"chosen.{number}: expected a mapping, found {_short(best)}")
+        _check_types(best, {"label": str, "values": dict}, f"chosen.{number}.")
+        if best.get("val_accuracy") is not None:
+            _check_fraction(_check_number(best, "val_accuracy", f"chosen.{number}"), f"chosen.{number}.val_accuracy")
+        if not isinstance(best.get("on_edge", []), list):
+            raise Flaw(f"chosen.{number}.on_edge: expected a list, found {_short(best['on_edge'])}")
+    if _SUSPECT_IN_JSON.search(text):
+        _check_printable(content, "")
+    return content
+
+
+def _check_version(content: Any, way_back: str) -> None:
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise Flaw("not a record of normbench (no schema_version)")
+    version = content["schema_version"]
+    if isinstance(version, bool) or version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        way_out = "a newer normbench wrote it: upgrade" if newer else way_back
+        raise Flaw(f"schema_version {version!r}: this normbench reads {SCHEMA_VERSION}; {way_out}")
+
+
+def _check_statistics(found: Any) -> None:
+    """Accuracy under running, batch and precise statistics; older runs and norms without them have none."""
+    if found is None:
+        return
+    if not isinstance(found, dict):
+        raise Flaw(f"statistics: expected a mapping, found {_short(found)}")
+    for name in ("running", "batch", "precise"):
+        _check_fraction(_check_number(found, name, "statistics"), f"statistics.{name}")
+
+
+def _check_fraction(value: float, key: str) -> None:
+    if not 0 <= value <= 1:
+        raise Flaw(f"{key}: {value} is not a fraction from 0 to 1")
 
 
 def _check_types(found: Mapping[str, Any], needed: Mapping[str, Any], prefix: str) -> None:
