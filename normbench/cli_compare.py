@@ -17,6 +17,9 @@ def compare(
         list[str] | None,
         typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="A folder for all figures, as PNG and SVG.", show_default=False)
+    ] = None,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     quiet: Quiet = False,
 ) -> None:
@@ -31,3 +34,7 @@ def compare(
     if not quiet:
         for note in notes:
             say(f"note: {note}")
+    if figures is not None:
+        from normbench.present.figures import draw_comparison
+
+        draw_comparison(comparison, figures, (lambda text: None) if quiet else say)

@@ -10,6 +10,7 @@ from normbench.present.style import caption
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from numpy.typing import NDArray
 
 CELL_INCHES = 0.5
@@ -73,19 +74,20 @@ def _draw(
     values: "NDArray[np.float64]",
     names: Sequence[str],
     colours: str,
-    scale: object,
+    scale: "Normalize",
     number: str,
     unit: str,
 ) -> None:
     import matplotlib
     import numpy as np
 
-    image = axes.imshow(values, cmap=matplotlib.colormaps[colours], norm=scale, interpolation="none")
+    map_ = matplotlib.colormaps[colours]
+    axes.imshow(values, cmap=map_, norm=scale, interpolation="none")
     size = 8 if len(names) <= 12 else 5.5
     for (row, column), value in np.ndenumerate(values):
         if not np.isfinite(value):
             continue
-        red, green, blue, _ = image.cmap(image.norm(value))
+        red, green, blue, _ = map_(float(scale(value)))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
         text = number.format(value).replace("-", "−")
         text = text.lstrip("+−") if float(number.format(value)) == 0 else text

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from normbench.analysis.predictions import right_against_wrong
 from normbench.present.save import plain, save_figure
@@ -53,9 +53,8 @@ def draw_disagreement(
     rows = [min(ROWS, -(-len(which) // COLUMNS)) for _, _, which in found]
     heights = [(CELL_INCHES + 0.5) * count + 0.35 for count in rows]
     figure = Figure(figsize=(CELL_INCHES * COLUMNS + 0.2, sum(heights) + 1.0), layout="constrained")
-    for part, (right, wrong, which), count in zip(
-        figure.subfigures(2, 1, height_ratios=heights), found, rows, strict=True
-    ):
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    for part, (right, wrong, which), count in zip(parts, found, rows, strict=True):
         shown = which[: COLUMNS * ROWS]
         amount = "all shown" if len(shown) == len(which) else f"the {len(shown)} strongest shown"
         text = f"{right.label} right, {wrong.label} wrong: {len(which):,} of {len(labels):,} images"
@@ -108,8 +107,8 @@ def _fitting(texts: Sequence[tuple[str, str]]) -> float:
 def _note(one: Predicted, other: Predicted) -> str:
     note = (
         f"Disagreement: {RULE}. Strongest first: by the difference of the two shares of seeds, then by the difference "
-        "of the mean probability of the true class. Above an image: its true class; below: how many of each norm's runs "
-        "are right, and what the wrong norm takes it for most often."
+        "of the mean probability of the true class. Above an image: its true class; below: how many of each norm's "
+        "runs are right, and what the wrong norm takes it for most often."
     )
     if 1 in (one.n, other.n):
         note += " n = 1: two runs of the same norm disagree on many images too."

@@ -1,9 +1,9 @@
-"""How the figures of a comparison look: one style a norm in all of them, told apart by colour-blind eyes and in grey."""
+"""How the figures of a comparison look: one style a norm in all of them, apart for colour-blind eyes and in grey."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from normbench.present.save import plain
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008, Color universal design, without the yellow: on white it cannot be seen.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINES: tuple["Dashes", ...] = ("-", (0, (5, 1.6)), (0, (6, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
+LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
-Dashes = str | tuple[float, tuple[float, ...]]
 
 TEXT_POINTS = 8.5
 LABEL_POINTS = 1.3 * TEXT_POINTS  # from label to label
@@ -29,7 +28,7 @@ class Style:
     """Of one norm. Colour and line are a pair of its own for up to 28 norms, with the marker for up to 140."""
 
     color: str
-    line: Dashes
+    line: Any
     marker: str
 
 
@@ -51,7 +50,7 @@ def caption(figure: "Figure", title: str, about: str, notes: Sequence[str]) -> N
         figure.supxlabel(plain("\n".join(lines)), fontsize=7.5, color=NOTE_COLOUR, x=0.01, ha="left")
 
 
-def tidy(axes: "Axes", grid: str = "both") -> None:
+def tidy(axes: "Axes", grid: Literal["both", "x", "y"] = "both") -> None:
     """A faint grid behind the data, and no box around it."""
     axes.grid(axis=grid, color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -85,8 +84,9 @@ def label_ends(
 
 def _height_inches(axes: "Axes") -> float:
     """About the height the axes will have, once there is room for titles and labels."""
-    figure = axes.get_figure()
-    return float(0.8 * figure.get_figheight() * axes.get_subplotspec().get_position(figure).height / 0.77)
+    figure, place = axes.get_figure(root=True), axes.get_subplotspec()
+    assert figure is not None and place is not None
+    return float(1.04 * figure.get_figheight() * place.get_position(figure).height)
 
 
 def figure_height(num_labels: int, rows: int = 1, least: float = 5.0) -> float:
@@ -97,8 +97,9 @@ def figure_height(num_labels: int, rows: int = 1, least: float = 5.0) -> float:
 def spread(places: Sequence[float], gap: float) -> list[float]:
     """`places` moved apart, by as little as can be (least squares), until neighbours are at least `gap` apart.
 
-    All come to lie between 0 and 1 where there is room. With i the rank, place − i · gap must not fall: isotonic regression by pooling adjacent violators (Barlow et al.
-    1972, Statistical inference under order restrictions). The order of equal places is kept.
+    All come to lie between 0 and 1 where there is room. With i the rank, place − i · gap must not fall: isotonic
+    regression by pooling adjacent violators (Barlow et al. 1972, Statistical inference under order restrictions).
+    The order of equal places is kept.
     """
     order = sorted(range(len(places)), key=places.__getitem__)
     pools: list[tuple[float, int]] = []  # (mean, members)

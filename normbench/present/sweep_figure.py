@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Value = float | int | str | bool | None
 Line = Sequence[tuple[Value, Estimate]]
+"""A norm's accuracies, fractions, by value of the key; None for a run that does not have the key."""
 
 LOG_KEYS = ("lr", "sgd_lr", "weight_decay", "eps")
 LOG_FROM = 16  # largest over smallest value: from here on a linear axis would crowd the small ones
@@ -22,22 +23,23 @@ LOG_FROM = 16  # largest over smallest value: from here on a linear axis would c
 def draw_sweep(
     lines: Mapping[str, Line], key: str, split: str, about: str, styles: Mapping[str, Style], stem: Path
 ) -> list[Path]:
-    """Draws each norm's accuracy [Estimates of fractions] over the values of `key`, the 95 % interval as a band.
+    """Draws each norm's mean accuracy over the values of `key`, its 95 % interval as a band.
 
-    Powers of two get a log2 axis; learning rates and wide ranges log10; other numbers a linear one; all else is
-    categorical, in the order given. A point says its n where it is below its norm's largest. Returns the paths written.
+    The horizontal axis is `axis_scale`'s. A norm that does not have the key at all (BN beside the groups of GN) is a
+    level line. A point says its n where it is below its norm's largest; where no run finished, a cross at the foot.
+    Returns the paths written: `<stem>.png` and `<stem>.svg`.
     """
     from matplotlib.figure import Figure  # slow to import
 
     figure = Figure(figsize=(9, figure_height(len(lines))), layout="constrained")
     axes = figure.subplots()
-    values = _ordered({value: None for line in lines.values() for value, _ in line})
-    scale = axis_scale(key, values)
-    places = {v: float(v) if scale != "categorical" else float(i) for i, v in enumerate(values)}  # type: ignore[arg-type]
+    places, scale = _places(lines, key)
     ends = {}
     for label, line in lines.items():
-        points = sorted((places[value], estimate) for value, estimate in line)
-        if (end := _draw_line(axes, points, styles[label])) is not None:
+        points = {places[value]: estimate for value, estimate in line if value in places}
+        if not points and places:
+            points = dict.fromkeys((min(places.values()), max(places.values())), line[0][1])
+        if (end := _draw_line(axes, sorted(points.items(), key=lambda point: point[0]), styles[label])) is not None:
             ends[label] = end
     _set_axis(axes, scale, places)
     axes.set_xlabel(plain(f"{key}{' (log scale)' if scale.startswith('log') else ''}"))
@@ -45,12 +47,15 @@ def draw_sweep(
     tidy(axes)
     texts = {label: f"{label}, n = {_range([e.n for _, e in lines[label] if e.n])}" for label in ends}
     label_ends(axes, ends, texts, styles)
-    caption(figure, f"{split.capitalize()} accuracy by {key}", about, _notes(lines, key))
+    caption(figure, f"{split.capitalize()} accuracy by {key}", about, [_note(lines, key)])
     return save_figure(figure, stem)
 
 
 def axis_scale(key: str, values: Sequence[Value]) -> str:
-    """`log2`, `log10`, `linear` or `categorical`."""
+    """`log2` for powers of two, `log10` for learning rates and wide ranges, `linear` for other numbers, `categorical`.
+
+    Example: axis_scale("train.batch_size", [2, 8, 64]) == "log2".
+    """
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return "categorical"
     numbers = [float(value) for value in values]  # type: ignore[arg-type]
@@ -62,32 +67,30 @@ def axis_scale(key: str, values: Sequence[Value]) -> str:
     return "linear"
 
 
-def _ordered(values: Mapping[Value, None]) -> list[Value]:
-    if all(isinstance(value, int | float) for value in values):
-        return sorted(values)  # type: ignore[type-var]
-    return list(values)
+def _places(lines: Mapping[str, Line], key: str) -> tuple[dict[Value, float], str]:
+    """Where each value stands on the axis, and the axis's scale. None gets a place only beside values of its norm."""
+    without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
+    values = list(dict.fromkeys(value for label, line in lines.items() if label not in without for value, _ in line))
+    scale = axis_scale(key, values)
+    if scale == "categorical":
+        return {value: float(index) for index, value in enumerate(values)}, scale
+    return {value: float(value) for value in values}, scale  # type: ignore[arg-type]
 
 
 def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: Style) -> tuple[float, float] | None:
     """Draws one norm; returns its last point."""
     lost = [x for x, estimate in points if estimate.mean is None]
-    axes.plot(
-        *(lost, [0.02] * len(lost)),
-        transform=axes.get_xaxis_transform(),
-        color=style.color,
-        linestyle="none",
-        marker="x",
-        markersize=7,
-    )
+    foot = {"transform": axes.get_xaxis_transform(), "clip_on": False, "linestyle": "none", "markersize": 7}
+    axes.plot(lost, [0.015] * len(lost), marker="x", color=style.color, **foot)  # type: ignore[arg-type]
     known = [(x, 100 * e.mean, e) for x, e in points if e.mean is not None]
     if not known:
         return None
     most = max(estimate.n for _, _, estimate in known)
     xs, means = [x for x, _, _ in known], [mean for _, mean, _ in known]
     axes.plot(xs, means, color=style.color, linestyle=style.line, linewidth=1.6)
-    with_interval = [(x, 100 * e.low, 100 * e.high) for x, _, e in known if e.low is not None and e.high is not None]
-    if with_interval:
-        at, low, high = zip(*with_interval, strict=True)
+    intervals = [(x, 100 * e.low, 100 * e.high) for x, _, e in known if e.low is not None and e.high is not None]
+    if intervals:
+        at, low, high = (list(column) for column in zip(*intervals, strict=True))
         axes.fill_between(at, low, high, color=style.color, alpha=0.15, linewidth=0)
         axes.vlines(at, low, high, color=style.color, linewidth=1.0)
     for x, mean, estimate in known:
@@ -99,17 +102,18 @@ def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: St
 
 
 def _set_axis(axes: "Axes", scale: str, places: Mapping[Value, float]) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import NullLocator
 
     if scale.startswith("log"):
         axes.set_xscale("log", base=int(scale[3:]))
-    axes.xaxis.set_major_locator(FixedLocator(list(places.values())))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(list(places.values()), [plain(_named(value)) for value in places])
     axes.margins(x=0.04)
 
 
 def _named(value: Value) -> str:
+    if value is None:
+        return "not set"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -118,7 +122,7 @@ def _range(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _notes(lines: Mapping[str, Line], key: str) -> list[str]:
+def _note(lines: Mapping[str, Line], key: str) -> str:
     estimates = [estimate for line in lines.values() for _, estimate in line]
     notes = []
     if any(estimate.low is not None for estimate in estimates):
@@ -127,7 +131,11 @@ def _notes(lines: Mapping[str, Line], key: str) -> list[str]:
         notes.append("Hollow mark: a single run, no interval.")
     if any(len({estimate.n for _, estimate in line if estimate.n}) > 1 for line in lines.values()):
         notes.append("A mark with fewer runs than others of its line says its n.")
-    if any(estimate.mean is None for estimate in estimates):
-        notes.append("× at the foot: no run finished there (all diverged).")
-    notes.append(f"All else than norm, seed and {key} is the same.")
-    return [" ".join(notes)]
+    without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
+    if without and len(without) < len(lines):
+        notes.append(f"Level line: {', '.join(without)} without {key}.")
+    lost = {label: [_named(value) for value, e in line if e.mean is None] for label, line in lines.items()}
+    if any(lost.values()):
+        where = "; ".join(f"{label} at {', '.join(values)}" for label, values in lost.items() if values)
+        notes.append(f"× at the foot: no run finished, all diverged: {where}.")
+    return " ".join(notes)

@@ -1,0 +1,83 @@
+"""All figures of a comparison into one folder; what cannot be drawn is named, with the reason."""
+
+from pathlib import Path
+
+from normbench.analysis.compare import Comparison
+from normbench.analysis.rows import NormRow
+from normbench.errors import ConfigError
+from normbench.present.comparison import describe_recipe
+from normbench.present.figure_inputs import Say, epochs_of, few
+from normbench.present.norm_curves import draw_norm_curves
+from normbench.present.norm_seeds import draw_norm_seeds
+from normbench.present.prediction_figures import draw_predictions
+from normbench.present.save import numbered, say_written, slug
+from normbench.present.style import Style, norm_styles
+from normbench.present.sweep_figure import draw_sweep
+from normbench.runs.folder import printable
+
+
+def draw_comparison(comparison: Comparison, folder: Path, say: Say, baseline: str | None = None) -> list[Path]:
+    """Draws what the runs allow as PNG and SVG into `folder`, says each file and what is missing; returns the paths.
+
+    Along a key (`comparison.grid`) that is the sweep figure, otherwise curves, seeds, confusion matrices, and the
+    images on which a norm and the baseline (a row's label; the first row's unless given) disagree.
+    Raises ConfigError if the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if comparison.grid is not None:
+            return _sweep(comparison, folder, say)
+        rows = dict(zip(numbered([row.label for row in comparison.rows]), comparison.rows, strict=True))
+        styles = norm_styles(list(rows))
+        written = _seeds(comparison, rows, styles, folder, say) + _curves(comparison, rows, styles, folder, say)
+        first = baseline or next(iter(rows))
+        return written + draw_predictions(comparison, rows, first, _about(comparison), folder, say)
+    except OSError as error:
+        raise ConfigError(f"--figures {printable(folder)}: cannot be written ({error.strerror})") from error
+
+
+def _about(comparison: Comparison) -> str:
+    recipe = describe_recipe(comparison.recipe)
+    experiments = comparison.experiments
+    named = f"experiment {experiments[0]}" if len(experiments) == 1 else f"{len(experiments)} experiments"
+    return f"{comparison.source} data, {comparison.num_eval:,} {comparison.split} images, {named}{recipe}"
+
+
+def _seeds(
+    comparison: Comparison, rows: dict[str, NormRow], styles: dict[str, Style], folder: Path, say: Say
+) -> list[Path]:
+    name = f"{comparison.split}_accuracy"
+    accuracies = {label: dict(zip(row.seeds, row.values.get(name, ()), strict=True)) for label, row in rows.items()}
+    diverged = {label: len(row.diverged_seeds) for label, row in rows.items()}
+    split, stem = comparison.split, folder / "seeds"
+    return say_written(draw_norm_seeds(accuracies, diverged, split, _about(comparison), styles, stem), say)
+
+
+def _curves(
+    comparison: Comparison, rows: dict[str, NormRow], styles: dict[str, Style], folder: Path, say: Say
+) -> list[Path]:
+    found, missing = {}, []
+    for label, row in rows.items():
+        curves, reasons = epochs_of(row, comparison.split)
+        missing += reasons
+        if curves:
+            found[label] = curves
+    if missing:
+        say(f"{'curves leave out' if found else 'curves not drawn'}: {few(missing)}")
+    if not found:
+        if not missing:
+            say("curves not drawn: no run finished")
+        return []
+    split, stem = comparison.split, folder / "curves"
+    return say_written(draw_norm_curves(found, split, _about(comparison), styles, stem), say)
+
+
+def _sweep(comparison: Comparison, folder: Path, say: Say) -> list[Path]:
+    grid = comparison.grid
+    assert grid is not None
+    lines = {
+        label: [(value, grid.cells[label, value]) for value in grid.values if (label, value) in grid.cells]
+        for label in grid.labels
+    }
+    split, stem = comparison.split, folder / f"sweep-{slug(grid.key)}"
+    return say_written(draw_sweep(lines, grid.key, split, _about(comparison), norm_styles(grid.labels), stem), say)
