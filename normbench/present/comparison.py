@@ -93,7 +93,7 @@ def _notes(comparison: Comparison) -> list[str]:
     notes = [
         f"Data: {comparison.source}, {comparison.num_train:,} train and {comparison.num_eval:,} {split} images, "
         f"fingerprint {comparison.fingerprint[:8]}.",
-        f"Experiment: {', '.join(comparison.experiments)}{describe_recipe(comparison.recipe)}.",
+        f"Experiment: {', '.join(comparison.experiments)}{_recipe(comparison.recipe)}.",
         f"Machine: {_machine(comparison.environment)}.",
         f"Norm layers as built: {'; '.join(f'{row.label}: {_layers(row)}' for row in rows)}.",
         f"Train metrics are running means over the last epoch, in training mode{augmented}; "
@@ -125,8 +125,7 @@ def _single_run_note(comparison: Comparison) -> str:
     )
 
 
-def describe_recipe(recipe: Mapping[str, Any]) -> str:
-    """What all runs share, as far as it is known: `, 20 epochs, batch size 64, muon, lr 0.04`."""
+def _recipe(recipe: Mapping[str, Any]) -> str:
     named = {
         "model.name": "network {}",
         "train.epochs": "{} epochs",

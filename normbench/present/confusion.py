@@ -38,7 +38,8 @@ def draw_confusion(
 
     names = [_short(name) for name in class_names]
     side = max(4.0, CELL_INCHES * len(names) + 1.2)
-    figure = Figure(figsize=((side + 0.6) * (2 if baseline else 1), side + 1.1), layout="constrained")
+    figure = Figure(figsize=((side + 0.6) * (2 if baseline else 1), side + 1.3), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12)  # type: ignore[union-attr, call-arg]
     panels = figure.subplots(1, 2 if baseline else 1, squeeze=False)[0]
     percent = 100 * rates
     # the square root: 2 % and 5 % differ to the eye although the diagonal has 90 %

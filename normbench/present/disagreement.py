@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normbench.analysis.predictions import right_against_wrong
+from normbench.analysis.disagreement import right_against_wrong
 from normbench.present.save import plain, save_figure
 from normbench.present.style import caption
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from normbench.analysis.compare import Comparison
-from normbench.analysis.predictions import truth_probability
+from normbench.analysis.disagreement import truth_probability
 from normbench.analysis.rows import NormRow
 from normbench.analysis.select import Record, runs
 from normbench.errors import NormbenchError

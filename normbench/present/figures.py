@@ -5,7 +5,6 @@ from pathlib import Path
 from normbench.analysis.compare import Comparison
 from normbench.analysis.rows import NormRow
 from normbench.errors import ConfigError
-from normbench.present.comparison import describe_recipe
 from normbench.present.figure_inputs import Say, epochs_of, few
 from normbench.present.norm_curves import draw_norm_curves
 from normbench.present.norm_seeds import draw_norm_seeds
@@ -14,6 +13,13 @@ from normbench.present.save import numbered, say_written, slug
 from normbench.present.style import Style, norm_styles
 from normbench.present.sweep_figure import draw_sweep
 from normbench.runs.folder import printable
+
+IN_CAPTION = {
+    "train.epochs": "{} epochs",
+    "train.batch_size": "batch size {}",
+    "train.optimizer.name": "{}",
+    "train.optimizer.lr": "lr {}",
+}
 
 
 def draw_comparison(comparison: Comparison, folder: Path, say: Say, baseline: str | None = None) -> list[Path]:
@@ -37,10 +43,11 @@ def draw_comparison(comparison: Comparison, folder: Path, say: Say, baseline: st
 
 
 def _about(comparison: Comparison) -> str:
-    recipe = describe_recipe(comparison.recipe)
-    experiments = comparison.experiments
-    named = f"experiment {experiments[0]}" if len(experiments) == 1 else f"{len(experiments)} experiments"
-    return f"{comparison.source} data, {comparison.num_eval:,} {comparison.split} images, {named}{recipe}"
+    """The data and the recipe in a line; along a key, what all its values share."""
+    experiments, recipe = comparison.experiments, comparison.recipe
+    parts = [f"{comparison.source} data", f"{comparison.num_eval:,} {comparison.split} images"]
+    parts.append(f"experiment {experiments[0]}" if len(experiments) == 1 else f"{len(experiments)} experiments")
+    return ", ".join(parts + [text.format(recipe[key]) for key, text in IN_CAPTION.items() if key in recipe])
 
 
 def _seeds(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normbench.analysis.compare import Comparison
-from normbench.analysis.predictions import confusion_rates
+from normbench.analysis.disagreement import confusion_rates
 from normbench.analysis.rows import NormRow
 from normbench.present.confusion import draw_confusion
 from normbench.present.disagreement import Predicted, draw_disagreement

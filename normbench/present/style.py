@@ -43,8 +43,9 @@ def norm_styles(labels: Sequence[str]) -> dict[str, Style]:
 def caption(figure: "Figure", title: str, about: str, notes: Sequence[str]) -> None:
     """The title, under it what data and runs the figure is of, and at its foot the small print."""
     width = figure.get_figwidth()
-    head = "\n".join(textwrap.wrap(about, int(width * 12)))
-    figure.suptitle(plain(f"{title}\n{head}" if head else title), fontsize=10.5)
+    parts = about.replace(" ", "\xa0").replace(",\xa0", ", ")  # break lines at commas only
+    head = "\n".join(textwrap.wrap(parts, int(width * 13.5))).replace("\xa0", " ")
+    figure.suptitle(plain(f"{title}\n{head}" if head else title), fontsize=10)
     lines = [line for note in notes for line in textwrap.wrap(note, int(width * _SIGNS_PER_INCH))]
     if lines:
         figure.supxlabel(plain("\n".join(lines)), fontsize=7.5, color=NOTE_COLOUR, x=0.01, ha="left")

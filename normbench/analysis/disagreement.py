@@ -1,4 +1,4 @@
-"""What the predictions of several runs on the same images say: pure functions of arrays."""
+"""What several runs take the same images for, and where norms disagree: pure functions of arrays."""
 
 from typing import TYPE_CHECKING
 
