@@ -41,7 +41,7 @@ def test_json_goes_alone_to_stdout_and_notes_to_stderr(results: Path) -> None:
         text=True,
         check=True,
     )
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["norms"]
     assert [row["norm"] for row in rows] == ["BN", "GN(4)", "LN"]
     assert rows[0]["test_accuracy"] == pytest.approx(0.801)
     assert "broken" in done.stderr

@@ -166,7 +166,7 @@ def test_labels_of_other_images_are_left_out(tmp_path: Path, write: Callable[...
     folder = write("bn", 1)
     np.savez(folder / "predictions.npz", labels=np.zeros(NUM_TEST, int), logits=np.zeros((NUM_TEST, 3), np.float16))
     _, said = draw(tmp_path)
-    assert "its labels are not those of the other runs" in said
+    assert "its labels are not those of the images of the comparison" in said
 
 
 def test_the_key_of_a_sweep_is_the_figures_axis(tmp_path: Path) -> None:

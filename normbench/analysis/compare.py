@@ -7,6 +7,7 @@ from typing import Any
 
 from normbench.analysis.by import Grid, ascending, axis, grid, value_of
 from normbench.analysis.environment import environment, environment_notes, refuse_other_environments
+from normbench.analysis.pairs import DELTA, Pair, baseline_of, compare_pairs
 from normbench.analysis.refusal import refusal
 from normbench.analysis.rows import By, NormRow, norm_row, order, same_norm, when
 from normbench.analysis.select import Record, flatten, show_value
@@ -20,8 +21,14 @@ _FREE = ("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls",
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked of a comparison. `by` is a config key; `strict` refuses runs of different environments."""
+    """What is asked of a comparison. `baseline` is a norm's label or kind; `delta`, in points, is what still matters.
 
+    `by` is a config key along which the norms are compared; `strict` refuses runs of different environments.
+    """
+
+    baseline: str | None = None
+    all_pairs: bool = False
+    delta: float = DELTA
     by: str | None = None
     strict: bool = False
 
@@ -45,6 +52,9 @@ class Comparison:
     environment: Mapping[str, tuple[str, ...]]
     """Device, precision, versions by dotted key: the values found, the most frequent first."""
     confidence: float = CONFIDENCE
+    baseline: str = ""
+    delta: float = DELTA
+    pairs: tuple[Pair, ...] = ()
     grid: Grid | None = None
     tuning: Tuning | None = None
 
@@ -71,7 +81,9 @@ def compare(
         by_norm.setdefault((same_norm(record), _value(record, key)), []).append(record)
     first = kept[0]
     split = first["data"]["evaluated_on"]
+    metric = f"{split}_accuracy"
     rows = [norm_row(group, split, by) for (_, by), group in by_norm.items()]
+    baseline = baseline_of(rows, options.baseline)
     comparison = Comparison(
         split=split,
         rows=tuple(rows),
@@ -82,7 +94,10 @@ def compare(
         num_eval=first["data"]["num_eval"],
         recipe=_shared(list(recipes.values())),
         environment={name: tuple(found) for name, found in environment(kept).items()},
-        grid=None if key is None else grid(rows, key, f"{split}_accuracy"),
+        baseline=baseline,
+        delta=options.delta,
+        pairs=compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=options.all_pairs, delta=options.delta),
+        grid=None if key is None else grid(rows, key, metric),
         tuning=tuning,
     )
     notes = _capped(notes, "duplicates")
@@ -115,6 +130,13 @@ def _recipes(records: Sequence[Record], key: str | None, tuning: Tuning | None) 
     if mixed:
         raise refusal(mixed, key)
     return {value: recipe for value, groups in found.items() for _, recipe in groups.values()}
+
+
+def _rivals(rows: Sequence[NormRow], key: str | None) -> list[list[NormRow]]:
+    """The norms that are compared with one another: at each value, or all where the key is an option of the norm."""
+    if key is None or key.startswith("norm."):
+        return [list(rows)]
+    return [[row for row in rows if row.by == value] for value in ascending({row.by for row in rows})]
 
 
 def _value(record: Record, key: str | None) -> By:

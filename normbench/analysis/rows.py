@@ -30,8 +30,8 @@ class NormRow:
     """One norm's runs. `metrics` are over its finished runs: accuracies and gaps are fractions, errors are images.
 
     `values` are what the metrics were estimated from, in the order of `seeds`; metrics of STATISTICS and their gap are
-    there if all the runs measured them. `records` are the finished runs' in the same order; as read from disk, each
-    also holds `folder`, the Path it came from.
+    there if all the runs measured them. `records` are the finished runs' in the same order, `all_records` also those
+    of runs that diverged; as read from disk, each also holds `folder`, the Path it came from.
     """
 
     label: str
@@ -44,6 +44,7 @@ class NormRow:
     train_s_per_epoch: float | None
     values: Mapping[str, tuple[float, ...]]
     records: tuple[Record, ...]
+    all_records: tuple[Record, ...]
     by: By = None
 
     @property
@@ -69,6 +70,7 @@ def norm_row(group: Sequence[Record], split: str, by: By = None) -> NormRow:
         train_s_per_epoch=statistics.median(known_times) if known_times else None,
         values=values,
         records=tuple(finished),
+        all_records=tuple(group),
         by=by,
     )
 

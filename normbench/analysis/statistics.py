@@ -30,13 +30,10 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Es
 
     One value has a mean only. Raises ValueError for a value that is not finite, or confidence outside (0, 1).
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
+    values = checked(values, confidence)
     n = len(values)
     if n == 0:
         return Estimate(0, None, None, None, None, "no finished run")
-    if not all(math.isfinite(value) for value in values):
-        raise ValueError(f"values must be finite: {list(values)}")
     mean = math.fsum(values) / n
     if n == 1:
         return Estimate(1, mean, None, None, None, "one run: no interval")
@@ -45,3 +42,12 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Es
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * std / math.sqrt(n)
     return Estimate(n, mean, std, mean - half, mean + half, None)
+
+
+def checked(values: Sequence[float], confidence: float) -> Sequence[float]:
+    """The values, if they are finite and confidence lies in (0, 1). Raises ValueError otherwise."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"values must be finite: {list(values)}")
+    return values

@@ -60,9 +60,10 @@ def predictions_of(
         except RecordError as error:
             missing.append(str(error))
             continue
-        labels = own if labels is None else labels
-        if not np.array_equal(labels, own):
-            missing.append(f"{printable(folder.predictions)}: its labels are not those of the other runs")
+        if labels is None and len(own) == record["data"]["num_eval"]:
+            labels = own
+        if labels is None or not np.array_equal(labels, own):
+            missing.append(f"{printable(folder.predictions)}: its labels are not those of the images of the comparison")
             continue
         classes.append(logits.argmax(axis=1))
         truths.append(truth_probability(logits, labels))

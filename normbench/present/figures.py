@@ -22,11 +22,11 @@ IN_CAPTION = {
 }
 
 
-def draw_comparison(comparison: Comparison, folder: Path, say: Say, baseline: str | None = None) -> list[Path]:
+def draw_comparison(comparison: Comparison, folder: Path, say: Say) -> list[Path]:
     """Draws what the runs allow as PNG and SVG into `folder`, says each file and what is missing; returns the paths.
 
     Along a key (`comparison.grid`) that is the sweep figure, otherwise curves, seeds, confusion matrices, and the
-    images on which a norm and the baseline (a row's label; the first row's unless given) disagree.
+    images on which a norm and the baseline disagree.
     Raises ConfigError if the folder cannot be written.
     """
     try:
@@ -36,8 +36,7 @@ def draw_comparison(comparison: Comparison, folder: Path, say: Say, baseline: st
         rows = dict(zip(numbered([row.label for row in comparison.rows]), comparison.rows, strict=True))
         styles = norm_styles(list(rows))
         written = _seeds(comparison, rows, styles, folder, say) + _curves(comparison, rows, styles, folder, say)
-        first = baseline or next(iter(rows))
-        return written + draw_predictions(comparison, rows, first, _about(comparison), folder, say)
+        return written + draw_predictions(comparison, rows, _about(comparison), folder, say)
     except OSError as error:
         raise ConfigError(f"--figures {printable(folder)}: cannot be written ({error.strerror})") from error
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw_predictions(
-    comparison: Comparison, rows: Mapping[str, NormRow], baseline: str, about: str, folder: Path, say: Say
+    comparison: Comparison, rows: Mapping[str, NormRow], about: str, folder: Path, say: Say
 ) -> list[Path]:
     """A confusion matrix a norm, and for each norm but the baseline the images on which the two disagree."""
     found: dict[str, Predicted] = {}
@@ -35,7 +35,7 @@ def draw_predictions(
         say(f"confusion and disagreement leave out: {few(missing)}")
     classes = int(max(labels.max(), *(norm.classes.max() for norm in found.values()))) + 1
     names = class_names(comparison, classes)
-    in_files = slugs(rows)
+    in_files, baseline = slugs(rows), comparison.baseline
     written = _confusion(found, labels, baseline, names, about, folder, in_files, say)
     if baseline not in found or len(found) == 1:
         why = "that takes predictions of two norms" if baseline in found else f"no predictions of {baseline}"

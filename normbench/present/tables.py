@@ -18,6 +18,10 @@ from normbench.errors import ConfigError, unknown_name
 Cell = str | tuple[str, ...]
 """Text, or pieces of it where a narrow terminal may break the line: ("79.52", "[79.14,", "79.90]")."""
 
+_SENTENCE = 22  # columns: narrower, a sentence of words that cannot be broken is hard to read
+
+_LAYOUTS = ((1, 2), (2, 2), (3, 2), (3, 1))  # pieces that a cell is broken into, spaces between columns: widest first
+
 Value = str | int | float | bool | None
 
 
@@ -25,7 +29,8 @@ Value = str | int | float | bool | None
 class Table:
     """What is shown, and `records` [one a row], the same for machines: full precision, one value a key.
 
-    The first `num_text_columns` are text, flush left; the others are numbers, flush right.
+    The first `num_text_columns` are text, flush left; the others are numbers, flush right. `wraps`: the last column of
+    text holds sentences, which a narrow terminal may break between any two words.
     """
 
     title: str
@@ -34,6 +39,7 @@ class Table:
     records: tuple[Mapping[str, Value], ...]
     notes: tuple[str, ...] = ()
     num_text_columns: int = 1
+    wraps: bool = False
 
 
 def render(table: Table, format: str, console: Console) -> None:
@@ -48,25 +54,26 @@ def render(table: Table, format: str, console: Console) -> None:
 
 def _table(table: Table, console: Console) -> None:
     if not console.is_terminal:
-        _put(_plain(table), console)
+        put(_plain(table), console)
         return
-    pieces = next((pieces for pieces in (1, 2, 3) if _width(table, pieces) <= console.width), None)
-    if pieces is None:
+    fitting = ((pieces, gap) for pieces, gap in _LAYOUTS if _width(table, pieces, gap) <= console.width)
+    layout = next(fitting, None)
+    if layout is None:
         _stacked(table, console)
     else:
-        _grid(table, pieces, console)
+        _grid(table, *layout, console)
     for note in table.notes:
         console.print(Text(note, style="dim"), highlight=False, overflow="fold")
 
 
-def _grid(table: Table, pieces: int, console: Console) -> None:
+def _grid(table: Table, pieces: int, gap: int, console: Console) -> None:
     rows = [[_joined(cell, pieces) for cell in row] for row in table.rows]
-    is_broken = any("\n" in text for row in rows for text in row)
+    is_broken = table.wraps or any("\n" in text for row in rows for text in row)
     title = Text(table.title, style="bold")
-    grid = RichTable(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), leading=int(is_broken))
+    grid = RichTable(title=title, title_justify="left", box=SIMPLE, padding=(0, gap - 1, 0, 0), leading=int(is_broken))
     for index, header in enumerate(_headers(table, pieces)):
         justify: JustifyMethod = "left" if index < table.num_text_columns else "right"
-        grid.add_column(Text(header), justify=justify, no_wrap=True)
+        grid.add_column(Text(header), justify=justify, no_wrap=not _wraps(table, index))
     for row in rows:
         grid.add_row(*map(Text, row))
     console.print(grid)
@@ -103,11 +110,16 @@ def _joined(cell: Cell, pieces: int) -> str:
     return (" " if pieces == 1 else "\n").join(cell)
 
 
-def _width(table: Table, pieces: int) -> int:
-    """Of the grid: a space of padding and one of border a column, and the left border."""
+def _width(table: Table, pieces: int, gap: int) -> int:
+    """Of the grid: `gap` spaces a column, one of them the border, and the left border."""
     lines = [_headers(table, pieces), *([_joined(cell, pieces) for cell in row] for row in table.rows)]
-    widths = (max(len(part) for text in column for part in text.split("\n")) for column in zip(*lines, strict=True))
-    return sum(widths) + 2 * len(table.columns) + 1
+    widths = [max(len(part) for text in column for part in text.split("\n")) for column in zip(*lines, strict=True)]
+    least = [min(width, _SENTENCE) if _wraps(table, index) else width for index, width in enumerate(widths)]
+    return sum(least) + gap * len(table.columns) + 1
+
+
+def _wraps(table: Table, column: int) -> bool:
+    return table.wraps and column == table.num_text_columns - 1
 
 
 def _plain(table: Table) -> str:
@@ -137,7 +149,7 @@ def _markdown(table: Table, console: Console) -> None:
         for index, width in enumerate(widths)
     )
     notes = [f"- {_escape_markdown(note)}" for note in table.notes]
-    _put("\n".join([f"**{_escape_markdown(table.title)}**", "", header, f"|{rule}|", *body, "", *notes]), console)
+    put("\n".join([f"**{_escape_markdown(table.title)}**", "", header, f"|{rule}|", *body, "", *notes]), console)
 
 
 def _escape_markdown(text: str) -> str:
@@ -150,7 +162,7 @@ def _csv(table: Table, console: Console) -> None:
     writer = csv.DictWriter(text, fieldnames=list(table.records[0]) if table.records else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _guarded(value) for key, value in record.items()} for record in table.records)
-    _put(text.getvalue().rstrip("\n"), console)
+    put(text.getvalue().rstrip("\n"), console)
 
 
 def _guarded(value: Value) -> Value:
@@ -159,7 +171,7 @@ def _guarded(value: Value) -> Value:
 
 
 def _json(table: Table, console: Console) -> None:
-    _put(json.dumps([dict(record) for record in table.records], indent=2, allow_nan=False, ensure_ascii=False), console)
+    put(json.dumps([dict(record) for record in table.records], indent=2, allow_nan=False, ensure_ascii=False), console)
 
 
 def _latex(table: Table, console: Console) -> None:
@@ -179,7 +191,7 @@ def _latex(table: Table, console: Console) -> None:
         *(f"  \\par\\footnotesize {_escape_latex(note)}" for note in table.notes),
         "\\end{table}",
     ]
-    _put("\n".join(lines), console)
+    put("\n".join(lines), console)
 
 
 _LATEX = {
@@ -197,7 +209,7 @@ def _escape_latex(text: str) -> str:
     return "".join(_LATEX.get(sign, sign) for sign in text)
 
 
-def _put(text: str, console: Console) -> None:
+def put(text: str, console: Console) -> None:
     """The text as it is: not wrapped, not styled; signs that the output cannot encode become escapes."""
     encoding = console.encoding or "utf-8"
     console.out(text.encode(encoding, "backslashreplace").decode(encoding), highlight=False)

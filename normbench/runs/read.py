@@ -36,7 +36,8 @@ def read_predictions(folder: RunFolder) -> "tuple[NDArray[np.int64], NDArray[np.
 
     where = printable(folder.predictions)
     try:
-        with np.load(folder.predictions, allow_pickle=False) as arrays:
+        # opened here: numpy leaves a file open that turns out not to be an archive
+        with folder.predictions.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             labels, logits = arrays["labels"], arrays["logits"]
     except FileNotFoundError as error:
         raise RecordError(f"{where}: no such file; predictions are kept where the run was made") from error

@@ -1,0 +1,123 @@
+"""What the saved logits of each run tell beyond accuracy: calibration, and accuracy class by class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from normbench.analysis.rows import By, NormRow
+from normbench.analysis.statistics import Estimate, mean_interval
+from normbench.runs.folder import RecordError, RunFolder, printable
+from normbench.runs.read import read_predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Labels = NDArray[np.int64]
+    Logits = NDArray[np.float64]
+
+NUM_BINS = 15
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One norm's runs whose predictions could be read. Errors and accuracies are fractions, nll is in nats.
+
+    `per_class[i]` is the accuracy on the images of `classes[i]`; None where no image has that class.
+    """
+
+    label: str
+    by: By
+    n: int
+    calibration_error: Estimate
+    nll: Estimate
+    classes: tuple[str, ...]
+    per_class: tuple[Estimate | None, ...]
+
+
+def predicted(rows: Sequence[NormRow]) -> tuple[list[Predicted], list[str]]:
+    """Of each row, and notes on predictions that are missing or damaged: those runs are left out."""
+    found, notes = [], []
+    for row in rows:
+        errors: list[float] = []
+        losses: list[float] = []
+        accuracies: list[list[float | None]] = []
+        classes = tuple(row.all_records[0]["data"].get("classes") or ())
+        for record in row.records:
+            try:
+                labels, logits = _checked(RunFolder(record["folder"]), record["data"]["num_eval"], len(classes))
+            except RecordError as error:
+                notes.append(f"left out: {error}")
+                continue
+            errors.append(expected_calibration_error(labels, logits))
+            losses.append(negative_log_likelihood(labels, logits))
+            accuracies.append(class_accuracies(labels, logits))
+        found.append(
+            Predicted(
+                label=row.label,
+                by=row.by,
+                n=len(errors),
+                calibration_error=mean_interval(errors),
+                nll=mean_interval(losses),
+                classes=classes,
+                per_class=tuple(_over_runs([run[i] for run in accuracies]) for i in range(len(classes))),
+            )
+        )
+    return found, notes
+
+
+def expected_calibration_error(labels: "Labels", logits: "Logits", num_bins: int = NUM_BINS) -> float:
+    """How far confidence and accuracy are apart: labels [N], logits [N, classes] -> a fraction.
+
+    ECE = Σ_m |B_m| / N · |accuracy(B_m) − confidence(B_m)| over `num_bins` bins of equal width; B_m holds the images
+    whose confidence, the greatest softmax probability, lies in ((m − 1) / M, m / M]. Guo et al. (2017), On calibration
+    of modern neural networks, ICML.
+    """
+    import numpy as np
+
+    log_probs = _log_softmax(logits)
+    confidence = np.exp(log_probs.max(axis=1))
+    correct = log_probs.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=num_bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def negative_log_likelihood(labels: "Labels", logits: "Logits") -> float:
+    """Mean cross-entropy in nats: labels [N], logits [N, classes]."""
+    import numpy as np
+
+    return float(-_log_softmax(logits)[np.arange(len(labels)), labels].mean())
+
+
+def class_accuracies(labels: "Labels", logits: "Logits") -> list[float | None]:
+    """The fraction of each class's images that are right, labels [N], logits [N, classes]; None without an image."""
+    import numpy as np
+
+    num_classes = logits.shape[1]
+    correct = logits.argmax(axis=1) == labels
+    totals = np.bincount(labels, minlength=num_classes)
+    hits = np.bincount(labels, weights=correct, minlength=num_classes)
+    return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
+
+
+def _log_softmax(logits: "Logits") -> "Logits":
+    import numpy as np
+
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _checked(folder: RunFolder, num_images: int, num_classes: int) -> "tuple[Labels, Logits]":
+    labels, logits = read_predictions(folder)
+    if logits.shape != (num_images, num_classes):
+        raise RecordError(
+            f"{printable(folder.predictions)}: the record speaks of {num_images:,} images of {num_classes} classes, "
+            f"the predictions are of {logits.shape[0]:,} and {logits.shape[1]}"
+        )
+    return labels, logits
+
+
+def _over_runs(values: Sequence[float | None]) -> Estimate | None:
+    known = [value for value in values if value is not None]
+    return mean_interval(known) if known or not values else None
