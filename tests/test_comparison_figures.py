@@ -111,15 +111,27 @@ def test_the_axis_fits_the_values(key: str, values: list, scale: str) -> None:
 def test_the_sweep_names_values_n_and_where_all_diverged(tmp_path: Path) -> None:
     full, single, none = mean_interval([0.8, 0.81, 0.82]), mean_interval([0.7]), mean_interval([])
     lines = {"BN": [(2, none), (64, full)], "GN": [(2, single), (64, full)]}
-    text = text_of(draw_sweep(lines, "train.batch_size", "test", ABOUT, norm_styles(list(lines)), tmp_path / "sweep"))
+    text = text_of(
+        draw_sweep(
+            lines,
+            {("BN", 2): 3, ("BN", 64): 0},
+            "train.batch_size",
+            "test",
+            ABOUT,
+            norm_styles(list(lines)),
+            tmp_path / "sweep",
+        )
+    )
     for part in ("BN, n = 3", "GN, n = 1 to 3", "n=1", "train.batch_size (log scale)", "Test accuracy (%)"):
         assert part in text
-    assert "all diverged: BN at 2." in text
+    assert "× at the foot: no run finished. Diverged, in no mean: BN at 2: 3 runs." in " ".join(text.split())
 
 
 def test_a_norm_without_the_key_is_a_level_line(tmp_path: Path) -> None:
     lines = {"BN": [(None, mean_interval([0.8, 0.81]))], "GN": [(1, mean_interval([0.7])), (4, mean_interval([0.75]))]}
-    text = text_of(draw_sweep(lines, "norm.num_groups", "test", ABOUT, norm_styles(list(lines)), tmp_path / "sweep"))
+    text = text_of(
+        draw_sweep(lines, {}, "norm.num_groups", "test", ABOUT, norm_styles(list(lines)), tmp_path / "sweep")
+    )
     assert "Level line: BN without norm.num_groups." in text
     assert "BN, n = 2" in text
     assert "not set" not in text
@@ -128,7 +140,7 @@ def test_a_norm_without_the_key_is_a_level_line(tmp_path: Path) -> None:
 def test_text_and_missing_values_are_categories(tmp_path: Path) -> None:
     one = mean_interval([0.8])
     lines = {"BN": [("$sgd$", one), (None, one)]}
-    text = text_of(draw_sweep(lines, "train.x", "test", ABOUT, norm_styles(["BN"]), tmp_path / "sweep"))
+    text = text_of(draw_sweep(lines, {}, "train.x", "test", ABOUT, norm_styles(["BN"]), tmp_path / "sweep"))
     assert "$sgd$" in text
     assert "not set" in text
 

@@ -51,7 +51,7 @@ def draw_disagreement(
 
     found = [(a, b, _images_of(a, b, labels)) for a, b in ((one, other), (other, one))]
     rows = [min(ROWS, -(-len(which) // COLUMNS)) for _, _, which in found]
-    heights = [(CELL_INCHES + 0.5) * count + 0.35 for count in rows]
+    heights = [(CELL_INCHES + 0.4) * count + 0.3 for count in rows]
     figure = Figure(figsize=(CELL_INCHES * COLUMNS + 0.2, sum(heights) + 1.0), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     for part, (right, wrong, which), count in zip(parts, found, rows, strict=True):

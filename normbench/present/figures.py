@@ -1,9 +1,11 @@
 """All figures of a comparison into one folder; what cannot be drawn is named, with the reason."""
 
 from pathlib import Path
+from typing import Any
 
 from normbench.analysis.compare import Comparison
 from normbench.analysis.rows import NormRow
+from normbench.analysis.select import flatten
 from normbench.errors import ConfigError
 from normbench.present.figure_inputs import Say, epochs_of, few
 from normbench.present.norm_curves import draw_norm_curves
@@ -42,11 +44,22 @@ def draw_comparison(comparison: Comparison, folder: Path, say: Say) -> list[Path
 
 
 def _about(comparison: Comparison) -> str:
-    """The data and the recipe in a line; along a key, what all its values share."""
-    experiments, recipe = comparison.experiments, comparison.recipe
+    """The data and the recipe in a line; what changes along a key, as the learning rate may, by its range."""
+    experiments = comparison.experiments
     parts = [f"{comparison.source} data", f"{comparison.num_eval:,} {comparison.split} images"]
     parts.append(f"experiment {experiments[0]}" if len(experiments) == 1 else f"{len(experiments)} experiments")
-    return ", ".join(parts + [text.format(recipe[key]) for key, text in IN_CAPTION.items() if key in recipe])
+    flat = [flatten(record["config"]) for row in comparison.rows for record in row.all_records]
+    for key, text in IN_CAPTION.items():
+        if key != (comparison.grid.key if comparison.grid else None):
+            parts += _ranged([config[key] for config in flat if key in config], text)
+    return ", ".join(parts)
+
+
+def _ranged(values: list[Any], text: str) -> list[str]:
+    found = list(dict.fromkeys(values))
+    if len(found) > 1 and all(isinstance(value, int | float) for value in found):
+        return [text.format(f"{min(found):g} to {max(found):g}")]
+    return [text.format(" or ".join(map(str, found)))] if found else []
 
 
 def _seeds(
@@ -85,5 +98,6 @@ def _sweep(comparison: Comparison, folder: Path, say: Say) -> list[Path]:
         label: [(value, grid.cells[label, value]) for value in grid.values if (label, value) in grid.cells]
         for label in grid.labels
     }
-    split, stem = comparison.split, folder / f"sweep-{slug(grid.key)}"
-    return say_written(draw_sweep(lines, grid.key, split, _about(comparison), norm_styles(grid.labels), stem), say)
+    styles, stem = norm_styles(grid.labels), folder / f"sweep-{slug(grid.key)}"
+    paths = draw_sweep(lines, grid.diverged, grid.key, comparison.split, _about(comparison), styles, stem)
+    return say_written(paths, say)

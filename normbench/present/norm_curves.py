@@ -99,7 +99,7 @@ def _draw(
         margin = 0.04 * (max(shown) - min(shown)) or 0.5
         axes.set_ylim(min(shown) - margin, max(shown) + margin)
         last = max(epoch for epoch, _ in ends.values())
-        axes.set_xlim(0.8, max(last, 1.2))
+        axes.set_xlim(0.8, last + max(0.2, 0.01 * last))
     counts = {label: points[-1][1].n for label, points in lines.items() if points}
     label_ends(axes, ends, {label: f"{label}, n = {n}" for label, n in counts.items()}, styles)
 

@@ -74,13 +74,13 @@ def label_ends(
     for (label, (x, y)), place in zip(at.items(), places, strict=True):
         style = styles[label]
         leader = Line2D([x, max(x, 1.0), 1.05], [y, y, place], color=style.color, linewidth=0.7)
-        sample = Line2D([1.05, 1.11], [place, place], color=style.color, linestyle=style.line, linewidth=1.6)
-        mark = Line2D([1.08], [place], color=style.color, marker=style.marker, markersize=5)
+        sample = Line2D([1.05, 1.13], [place, place], color=style.color, linestyle=style.line, linewidth=1.6)
+        mark = Line2D([1.09], [place], color=style.color, marker=style.marker, markersize=5)
         for line in (leader, sample, mark):
             line.set(transform=axes.transAxes, clip_on=False)
             axes.add_artist(line)
         text = plain(texts[label])
-        axes.text(1.125, place, text, transform=axes.transAxes, fontsize=TEXT_POINTS, va="center")
+        axes.text(1.145, place, text, transform=axes.transAxes, fontsize=TEXT_POINTS, va="center")
 
 
 def _height_inches(axes: "Axes") -> float:

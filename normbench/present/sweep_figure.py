@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from normbench.analysis.select import runs
 from normbench.analysis.statistics import Estimate
 from normbench.present.save import plain, save_figure
 from normbench.present.style import TEXT_POINTS, Style, caption, figure_height, label_ends, tidy
@@ -21,12 +22,19 @@ LOG_FROM = 16  # largest over smallest value: from here on a linear axis would c
 
 
 def draw_sweep(
-    lines: Mapping[str, Line], key: str, split: str, about: str, styles: Mapping[str, Style], stem: Path
+    lines: Mapping[str, Line],
+    diverged: Mapping[tuple[str, Value], int],
+    key: str,
+    split: str,
+    about: str,
+    styles: Mapping[str, Style],
+    stem: Path,
 ) -> list[Path]:
     """Draws each norm's mean accuracy over the values of `key`, its 95 % interval as a band.
 
     The horizontal axis is `axis_scale`'s. A norm that does not have the key at all (BN beside the groups of GN) is a
     level line. A point says its n where it is below its norm's largest; where no run finished, a cross at the foot.
+    `diverged` counts the runs by (norm, value) that did; they are named below.
     Returns the paths written: `<stem>.png` and `<stem>.svg`.
     """
     from matplotlib.figure import Figure  # slow to import
@@ -47,7 +55,7 @@ def draw_sweep(
     tidy(axes)
     texts = {label: f"{label}, n = {_range([e.n for _, e in lines[label] if e.n])}" for label in ends}
     label_ends(axes, ends, texts, styles)
-    caption(figure, f"{split.capitalize()} accuracy by {key}", about, [_note(lines, key)])
+    caption(figure, f"{split.capitalize()} accuracy by {key}", about, [_note(lines, diverged, key)])
     return save_figure(figure, stem)
 
 
@@ -81,7 +89,8 @@ def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: St
     """Draws one norm; returns its last point."""
     lost = [x for x, estimate in points if estimate.mean is None]
     foot = {"transform": axes.get_xaxis_transform(), "clip_on": False, "linestyle": "none", "markersize": 7}
-    axes.plot(lost, [0.015] * len(lost), marker="x", color=style.color, **foot)  # type: ignore[arg-type]
+    if lost:  # without data, what is not clipped spoils the layout
+        axes.plot(lost, [0.015] * len(lost), marker="x", color=style.color, **foot)  # type: ignore[arg-type]
     known = [(x, 100 * e.mean, e) for x, e in points if e.mean is not None]
     if not known:
         return None
@@ -122,7 +131,7 @@ def _range(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _note(lines: Mapping[str, Line], key: str) -> str:
+def _note(lines: Mapping[str, Line], diverged: Mapping[tuple[str, Value], int], key: str) -> str:
     estimates = [estimate for line in lines.values() for _, estimate in line]
     notes = []
     if any(estimate.low is not None for estimate in estimates):
@@ -134,8 +143,9 @@ def _note(lines: Mapping[str, Line], key: str) -> str:
     without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
     if without and len(without) < len(lines):
         notes.append(f"Level line: {', '.join(without)} without {key}.")
-    lost = {label: [_named(value) for value, e in line if e.mean is None] for label, line in lines.items()}
-    if any(lost.values()):
-        where = "; ".join(f"{label} at {', '.join(values)}" for label, values in lost.items() if values)
-        notes.append(f"× at the foot: no run finished, all diverged: {where}.")
+    if any(estimate.mean is None for estimate in estimates):
+        notes.append("× at the foot: no run finished.")
+    lost = [f"{label} at {_named(value)}: {runs(count)}" for (label, value), count in diverged.items() if count]
+    if lost:
+        notes.append(f"Diverged, in no mean: {', '.join(lost)}.")
     return " ".join(notes)
