@@ -3,8 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from normbench.analysis.statistics import CONFIDENCE, checked
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _ROUNDING = 1e-12  # a spread below this part of the values is what floating point adds, not what seeds do
 _MOST_ENUMERATED = 20  # pairs; half a million sign patterns, 10 ms
@@ -218,20 +222,28 @@ def _student(
 def _enumerated(differences: Sequence[float], at_least: float) -> float:
     import numpy as np
 
-    sums = np.array([abs(differences[0])])  # its other sign gives the mirror image
-    for difference in differences[1:]:
-        sums = np.concatenate([sums + difference, sums - difference])
+    sums = differences[0] + _signed_sums(differences[1:])  # its other sign gives the mirror image
     return float(np.mean(np.abs(sums) >= at_least))
 
 
 def _drawn(differences: Sequence[float], at_least: float) -> float:
     import numpy as np
 
-    generator, found = np.random.default_rng(0), 0
-    for size in (10_000,) * (_DRAWS // 10_000) + (_DRAWS % 10_000,):  # in parts: memory
-        signs = generator.choice((-1.0, 1.0), (size, len(differences)))
-        found += int(np.sum(np.abs(signs @ np.array(differences)) >= at_least))
-    return (found + 1) / (_DRAWS + 1)
+    generator, sums = np.random.default_rng(0), np.zeros(_DRAWS)
+    for start in range(0, len(differences), 8):  # one draw for the signs of eight: a tenth of the time
+        of_pattern = _signed_sums(differences[start : start + 8])
+        sums += of_pattern[generator.integers(len(of_pattern), size=_DRAWS)]
+    return (int(np.sum(np.abs(sums) >= at_least)) + 1) / (_DRAWS + 1)
+
+
+def _signed_sums(values: Sequence[float]) -> "np.ndarray":
+    """The sums of k values under each of the 2^k patterns of signs."""
+    import numpy as np
+
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums + value, sums - value])
+    return sums
 
 
 def _mean(values: Sequence[float]) -> float:
