@@ -9,7 +9,11 @@ from normbench.analysis.select import Record, facts, full_key, show_value
 from normbench.analysis.statistics import Estimate
 from normbench.errors import ConfigError, unknown_name
 
-_NOT_AN_AXIS = ("norm", "norm.kind", "label", "seed", "seeds", "status", "name")  # rows, columns' n, or no setting
+# The rows, what n counts, what is no setting, and what makes test accuracies of some and val accuracies of others.
+_NOT_AN_AXIS = (
+    *("norm", "norm.kind", "label", "seed", "seeds", "status", "name"),
+    *("data.evaluate_on", "data.evaluated_on"),
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def axis(key: str, records: Sequence[Record]) -> str:
     keys = {name for flat in known for name in flat}
     name = full_key(key, keys)
     if name in _NOT_AN_AXIS:
-        raise ConfigError(f"--by {key}: norms are the rows and seeds the n of every cell; give another key")
+        raise ConfigError(f"--by {key}: norms are the rows already, and seeds the n of each cell; give another key")
     if name not in keys:
         allowed = sorted(keys - set(_NOT_AN_AXIS))
         raise ConfigError(f"--by {key}: {unknown_name('key', key, allowed)}")

@@ -126,9 +126,12 @@ def _recipes(records: Sequence[Record], key: str | None, tuning: Tuning | None) 
             recipe.pop(key, None)
         text = json.dumps(recipe, sort_keys=True)
         found.setdefault(_value(record, key), {}).setdefault(text, ([], recipe))[0].append(record)
+    everything = [group for groups in found.values() for group in groups.values()]
     mixed = [group for groups in found.values() if len(groups) > 1 for group in groups.values()]
     if mixed:
         raise refusal(mixed, key)
+    if len({recipe["data.evaluate_on"] for _, recipe in everything}) > 1:
+        raise refusal(everything, key)
     return {value: recipe for value, groups in found.items() for _, recipe in groups.values()}
 
 

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from normbench.analysis.compare import Comparison, Options, compare
-from normbench.analysis.select import Record, runs, select
+from normbench.analysis.select import MOST_NAMED, Record, named, runs, select
 from normbench.analysis.tuning import Tuning, tuning_from
 from normbench.errors import ConfigError
 from normbench.runs.folder import RecordError, RunFolder, is_trial, printable, read_record, survey
 from normbench.runs.read import read_tuning
-
-_MOST_NAMED = 5  # of one kind; a thousand half-made folders should not bury the table
 
 
 def compare_runs(
@@ -70,12 +68,12 @@ def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]
     notes = []
     if unfinished:
         way_on = "the command that began one goes on with it"
-        notes.append(f"unfinished, left out: {runs(len(unfinished))}: {_named(unfinished)}; {way_on}")
-    notes += [f"left out: {error}" for error in damaged[:_MOST_NAMED]]
-    if len(damaged) > _MOST_NAMED:
-        notes.append(f"left out: {len(damaged) - _MOST_NAMED:,} more records that cannot be read")
+        notes.append(f"unfinished, left out: {runs(len(unfinished))}: {named(unfinished)}; {way_on}")
+    notes += [f"left out: {error}" for error in damaged[:MOST_NAMED]]
+    if len(damaged) > MOST_NAMED:
+        notes.append(f"left out: {len(damaged) - MOST_NAMED:,} more records that cannot be read")
     if foreign:
-        notes.append(f"no run of normbench in: {_named(foreign)}")
+        notes.append(f"no run of normbench in: {named(foreign)}")
     return records, notes
 
 
@@ -94,8 +92,3 @@ def _is_ours(folder: RunFolder) -> bool:
         return folder.checkpoint.exists()
     keys = {line.partition(b":")[0] for line in config.splitlines()}
     return {b"norm", b"train", b"seeds"} <= keys
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -68,13 +68,14 @@ def baseline_of(rows: Sequence[NormRow], asked: str | None) -> str:
     Raises ConfigError for what is not there, and for a kind that several labels have.
     """
     labels = list(dict.fromkeys(row.label for row in rows))
+    kinds = dict.fromkeys(str(row.norm.get("kind")) for row in rows)
     if asked is None:
         return next((row.label for row in rows if row.norm.get("kind") == "bn"), labels[0])
     wanted = asked.lower()
     found = [label for label in labels if label.lower() == wanted]
     found = found or list(dict.fromkeys(row.label for row in rows if str(row.norm.get("kind")).lower() == wanted))
     if not found:
-        raise ConfigError(f"--baseline {asked}: {unknown_name('norm', asked, labels)}")
+        raise ConfigError(f"--baseline {asked}: {unknown_name('norm', asked, dict.fromkeys([*labels, *kinds]))}")
     if len(found) > 1:
         raise ConfigError(f"--baseline {asked}: several norms are meant; give one of {', '.join(found)}")
     return found[0]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normbench.analysis.rows import By, NormRow
+from normbench.analysis.select import named, runs
 from normbench.analysis.statistics import Estimate, mean_interval
 from normbench.runs.folder import RecordError, RunFolder, printable
 from normbench.runs.read import read_predictions
@@ -38,14 +39,19 @@ class Predicted:
 def predicted(rows: Sequence[NormRow]) -> tuple[list[Predicted], list[str]]:
     """Of each row, and notes on predictions that are missing or damaged: those runs are left out."""
     found, notes = [], []
+    missing: list[str] = []
     for row in rows:
         errors: list[float] = []
         losses: list[float] = []
         accuracies: list[list[float | None]] = []
         classes = tuple(row.all_records[0]["data"].get("classes") or ())
         for record in row.records:
+            folder = RunFolder(record["folder"])
+            if not folder.predictions.exists():
+                missing.append(printable(folder.path))
+                continue
             try:
-                labels, logits = _checked(RunFolder(record["folder"]), record["data"]["num_eval"], len(classes))
+                labels, logits = _checked(folder, record["data"]["num_eval"], len(classes))
             except RecordError as error:
                 notes.append(f"left out: {error}")
                 continue
@@ -57,11 +63,15 @@ def predicted(rows: Sequence[NormRow]) -> tuple[list[Predicted], list[str]]:
                 label=row.label,
                 by=row.by,
                 n=len(errors),
-                calibration_error=mean_interval(errors),
-                nll=mean_interval(losses),
+                calibration_error=_estimate(errors),
+                nll=_estimate(losses),
                 classes=classes,
                 per_class=tuple(_over_runs([run[i] for run in accuracies]) for i in range(len(classes))),
             )
+        )
+    if missing:
+        notes.append(
+            f"no predictions, left out: {runs(len(missing))}: {named(missing)}; they stay where a run was made"
         )
     return found, notes
 
@@ -118,6 +128,10 @@ def _checked(folder: RunFolder, num_images: int, num_classes: int) -> "tuple[Lab
     return labels, logits
 
 
+def _estimate(values: Sequence[float]) -> Estimate:
+    return mean_interval(values) if values else Estimate(0, None, None, None, None, "no run with predictions")
+
+
 def _over_runs(values: Sequence[float | None]) -> Estimate | None:
     known = [value for value in values if value is not None]
-    return mean_interval(known) if known or not values else None
+    return _estimate(known) if known or not values else None

@@ -28,10 +28,18 @@ def refusal(groups: Sequence[Group], by: str | None = None) -> ConfigError:
     for key in differing:
         values = (_shown(recipe, key) for records, recipe in groups for _ in records)
         lines.append(f"  {key}: {counted(values)}")
-    if by is None and len(differing) == 1 and not differing[0].startswith("data."):
-        lines.append(f"compare the norms at each value with --by {differing[0]}, or")
+    if by is None and (keys := _axes(groups, differing)):
+        lines.append(f"compare the norms at each value with --by {' or --by '.join(keys)}, or")
     lines.append(f"choose with {' or '.join(_ways(groups))}, or give the folders of the runs you mean")
     return ConfigError("\n".join(lines))
+
+
+def _axes(groups: Sequence[Group], differing: Sequence[str]) -> list[str]:
+    """Keys along which the groups could stand side by side: each has one group a value, at most one more follows it."""
+    if len(differing) > 2:
+        return []
+    values = {key: {_shown(recipe, key) for _, recipe in groups} for key in differing if not key.startswith("data.")}
+    return [key for key, found in values.items() if len(found) == len(groups) and not found & {_ABSENT, AS_TUNED}]
 
 
 def _differing(groups: Sequence[Group]) -> list[str]:

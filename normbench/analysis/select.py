@@ -11,6 +11,7 @@ Record = Mapping[str, Any]
 _RECORD_KEYS = ("experiment", "seed", "label", "status", "device", "precision", "git_commit")
 _PREFIX_KEYS = ("data.fingerprint", "git_commit")  # shown shortened, so the short form must be understood
 _SHORTCUT = ("train.", "train.optimizer.")  # train.lr, as in --set
+MOST_NAMED = 5  # of one kind; a thousand half-made folders should not bury the table
 
 
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -106,3 +107,9 @@ def counted(values: Iterable[str]) -> str:
 
 def runs(count: int) -> str:
     return f"{count:,} run{'' if count == 1 else 's'}"
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -53,6 +53,7 @@ def comparison_head(comparison: Comparison) -> dict[str, Any]:
         "confidence": comparison.confidence,
         "baseline": comparison.baseline,
         "delta_points": comparison.delta,
+        "by": comparison.grid.key if comparison.grid else None,
         "experiments": list(comparison.experiments),
         "data": {
             "source": comparison.source,
@@ -61,7 +62,10 @@ def comparison_head(comparison: Comparison) -> dict[str, Any]:
             f"num_{comparison.split}": comparison.num_eval,
         },
         "recipe": dict(comparison.recipe),
-        "environment": {key: list(found) for key, found in comparison.environment.items()},
+        "environment": {
+            key: [None if value == "null" else value for value in found]
+            for key, found in comparison.environment.items()
+        },
     }
     if comparison.tuning:
         tuning = comparison.tuning

@@ -3,7 +3,7 @@
 from normbench.analysis.compare import Comparison
 from normbench.analysis.rows import GAP, STATISTICS, STATISTICS_GAP, NormRow
 from normbench.present.numbers import NOT_KNOWN, axis_value, number, short_key, with_interval
-from normbench.present.tables import Table, Value
+from normbench.present.tables import Cell, Table, Value
 
 
 def metrics_table(comparison: Comparison) -> Table:
@@ -28,7 +28,7 @@ def metrics_table(comparison: Comparison) -> Table:
     )
 
 
-def _numbers(row: NormRow, name: str) -> tuple:
+def _numbers(row: NormRow, name: str) -> tuple[Cell, ...]:
     estimate, values = row.metrics[name], row.values[name]
     scale, digits = _form(name)
     signed = name in (GAP, STATISTICS_GAP)

@@ -15,7 +15,7 @@ def with_interval(estimate: Estimate, scale: float, digits: int, *, signed: bool
 def mean_and_interval(
     mean: float | None, low: float | None, high: float | None, scale: float, digits: int, *, signed: bool = False
 ) -> Cell:
-    form = f"{'+' if signed else ''}.{digits}f"
+    form = f"{'+' if signed else ''},.{digits}f"
     if mean is None:
         return NOT_KNOWN
     if low is None or high is None:

@@ -99,11 +99,20 @@ def _notes(comparison: Comparison) -> list[str]:
             f"seed{_partly(comparison)}{'; of under six pairs Flip p cannot reach 0.05' if few else ''}. "
             "P(A > B): that a new run of A scores above a new one of B, taking both as normal."
         )
+    notes += _without_baseline(comparison)
     notes += _grouped(pairs, [pair.paired.why_undefined for pair in pairs], "No paired test")
     diverged = dict.fromkeys(row.label for row in comparison.rows if row.diverged_seeds and row.n)
     if diverged:
         notes.append(f"Differences are between runs that did not diverge; some of {', '.join(diverged)} did.")
     return notes
+
+
+def _without_baseline(comparison: Comparison) -> list[str]:
+    grid, baseline = comparison.grid, comparison.baseline
+    if grid is None or grid.key.startswith("norm."):
+        return []
+    missing = [axis_value(value, grid.key) for value in grid.values if (baseline, value) not in grid.cells]
+    return [f"No {baseline} to compare with at {grid.key} {', '.join(missing)}."] if missing else []
 
 
 def _tests(count: int) -> str:

@@ -69,8 +69,8 @@ def _table(table: Table, console: Console) -> None:
 def _grid(table: Table, pieces: int, gap: int, console: Console) -> None:
     rows = [[_joined(cell, pieces) for cell in row] for row in table.rows]
     is_broken = table.wraps or any("\n" in text for row in rows for text in row)
-    title = Text(table.title, style="bold")
-    grid = RichTable(title=title, title_justify="left", box=SIMPLE, padding=(0, gap - 1, 0, 0), leading=int(is_broken))
+    console.print(Text(table.title, style="bold"), overflow="fold")
+    grid = RichTable(box=SIMPLE, padding=(0, gap - 1, 0, 0), leading=int(is_broken))
     for index, header in enumerate(_headers(table, pieces)):
         justify: JustifyMethod = "left" if index < table.num_text_columns else "right"
         grid.add_column(Text(header), justify=justify, no_wrap=not _wraps(table, index))

@@ -13,7 +13,7 @@ def two_runs_table(found: TwoRuns) -> Table:
     difference = mean_and_interval(test.difference, test.low, test.high, 100, 2, signed=True)
     return Table(
         title=f"Do these two trained networks differ on the {split} images?",
-        columns=("A", "B", "Both right", "Only A", "Only B", "Neither", "A - B", "p"),
+        columns=("A", "B", "Both right", "Only A", "Only B", "Neither", "Diff", "p"),
         rows=(
             (
                 *names,
@@ -42,7 +42,7 @@ def two_runs_table(found: TwoRuns) -> Table:
             },
         ),
         notes=(
-            f"McNemar's mid-p test over {test.n:,} images; A - B in points of accuracy with its 95% interval. "
+            f"McNemar's mid-p test over {test.n:,} images; Diff: A minus B in points with its 95% interval. "
             "It answers for these two networks only: two seeds of one norm differ too, so it says nothing about the "
             "norms. For those, compare several seeds of each.",
         ),
