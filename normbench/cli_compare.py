@@ -71,6 +71,10 @@ def compare(
         TableName | None,
         typer.Option("--only", help="Print this table only; csv prints the first one.", rich_help_panel=_MORE),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Also draw all figures into this folder, as PNG and SVG."),
+    ] = None,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     quiet: Quiet = False,
 ) -> None:
@@ -104,6 +108,10 @@ def compare(
     if not quiet:
         for warning in warnings:
             say(f"note: {warning}")
+    if figures is not None:
+        from normbench.present.figures import draw_comparison
+
+        draw_comparison(comparison, figures, (lambda text: None) if quiet else say)
 
 
 def _two_runs(path_a: Path, path_b: Path, format_: TableFormat) -> None:

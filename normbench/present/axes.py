@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from normbench.explain.axes import AxesPicture, Shares
-from normbench.present.curves import save_png
+from normbench.present.save import save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normbench.explain.running import Running, Tracked
-from normbench.present.curves import save_png
+from normbench.present.save import save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,20 +1,17 @@
 """Loss and accuracy over the epochs of one run."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.runs.folder import write_bytes_atomically
+from normbench.present.save import plain, save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Okabe & Ito's blue and vermilion: apart for colour-blind eyes; the line styles and marks keep them apart in grey.
 TRAIN_STYLE = {"color": "#0072B2", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
 HELD_OUT_STYLE = {"color": "#D55E00", "linestyle": "-", "marker": "s"}
-DPI = 150
 
 
 def curves(rows: Sequence[Mapping[str, float]], title: str, path: Path) -> None:
@@ -47,15 +44,3 @@ def _draw(axes: "Axes", rows: Sequence[Mapping[str, float]], split: str, metric:
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def plain(text: str) -> str:
-    """`text` as it is: matplotlib would read what stands between two dollars as a formula."""
-    return text.replace("$", r"\$")
-
-
-def save_png(figure: "Figure", path: Path) -> None:
-    """Writes the figure whole or not at all. A Figure made without pyplot draws with Agg: no display is needed."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    write_bytes_atomically(path, buffer.getvalue())

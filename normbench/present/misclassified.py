@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from normbench.present.curves import plain, save_png
+from normbench.present.save import plain, save_png
 
 if TYPE_CHECKING:
     import numpy as np

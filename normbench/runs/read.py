@@ -37,6 +37,7 @@ def read_predictions(folder: RunFolder) -> "tuple[NDArray[np.int64], NDArray[np.
 
     where = printable(folder.predictions)
     try:
+        # opened here: numpy leaves a file open that turns out not to be an archive
         with folder.predictions.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             labels, logits = arrays["labels"], arrays["logits"]
     except FileNotFoundError as error:
