@@ -30,7 +30,7 @@ from itertools import pairwise
 
 from normbench.analysis.difference import welch
 from normbench.analysis.spending import nominal_alphas, spend
-from normbench.analysis.verdict import Kind, between, relation
+from normbench.analysis.verdict import Kind, between, relation, with_unit
 
 Pair = tuple[str, str]
 Values = Mapping[str, Sequence[float | None]]
@@ -140,7 +140,7 @@ class _Test:
             lead = f"real, but smaller than {self._delta:g}" if smaller else "real"
             return self._decision("real", f"{lead}: {relation(*self.pair, outer, self._unit)}", real_level, smaller)
         if kind == "equivalent" and smaller:
-            within = f"{self._delta:g} {self._unit}".rstrip()
+            within = with_unit(f"{self._delta:g}", self._unit)
             text = f"equivalent within {within}: {between(*self.pair, inner, self._delta)}"
             return self._decision("equivalent", text, smaller_level, smaller)
         return None
