@@ -50,6 +50,9 @@ def test_undecided_says_what_it_takes() -> None:
     assert (
         judge(few, delta=1e-4).text == "undecided: more than 10,000 seeds a norm would be needed to tell 0.0001 points"
     )
+    assert judge(welch([79.0, 80.0], [79.4, 80.5]), delta=1).text == (
+        "undecided: from n = 2 nobody can say how many seeds would tell 1 point; 3 more will show"
+    )
     assert judge(few, num_pairs=3).text > judge(few).text  # the count is for Holm's smallest level
     assert judge(found(0.3, 0.16)).text == (
         "undecided: so many seeds mostly tell 0.5 points from 0, but here it could be either; more would narrow it"

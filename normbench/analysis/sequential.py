@@ -30,7 +30,7 @@ from itertools import pairwise
 
 from normbench.analysis.difference import welch
 from normbench.analysis.spending import nominal_alphas, spend
-from normbench.analysis.verdict import Kind, between, relation
+from normbench.analysis.verdict import Kind, between, relation, with_unit
 
 Pair = tuple[str, str]
 Values = Mapping[str, Sequence[float | None]]
@@ -96,24 +96,22 @@ def decide(
     closed: dict[Pair, PairDecision] = {}
     latest: dict[Pair, PairDecision] = {}
 
-    def share(found: Sequence[bool]) -> float:  # Holm: alpha over the pairs of which this is not found yet
-        return alpha / max(1, len(pairs) - sum(found))
-
-    def level(kind: str) -> float:
-        if kind == "real":
-            return share([each.kind == "real" for each in closed.values()])
-        return share([each.smaller for each in closed.values()])
+    def levels() -> tuple[float, float]:
+        """Holm: alpha over the pairs not found real so far, and over those not found smaller than delta."""
+        real = sum(each.kind == "real" for each in closed.values())
+        smaller = sum(each.smaller for each in closed.values())
+        return alpha / max(1, len(pairs) - real), alpha / max(1, len(pairs) - smaller)
 
     for look in range(look_index + 1):
         tests = [_Test(values, pair, looks, look, delta, unit) for pair in pairs if pair not in closed]
         for kind in ("real", "equivalent"):
             while True:  # what one pair leaves over may be enough for the next
                 still_open = [test for test in tests if test.pair not in closed]
-                found = [each for test in still_open if (each := test.claim(kind, level("real"), level("smaller")))]
+                found = [each for test in still_open if (each := test.claim(kind, *levels()))]
                 if not found:
                     break
                 closed |= {(each.a, each.b): each for each in found}
-        rest = {test.pair: test.no_claim(level("real")) for test in tests if test.pair not in closed}
+        rest = {test.pair: test.no_claim(levels()[0]) for test in tests if test.pair not in closed}
         closed |= {pair: each for pair, each in rest.items() if not each.goes_on}
         latest |= rest | closed
     return tuple(latest[pair] for pair in pairs)
@@ -142,7 +140,7 @@ class _Test:
             lead = f"real, but smaller than {self._delta:g}" if smaller else "real"
             return self._decision("real", f"{lead}: {relation(*self.pair, outer, self._unit)}", real_level, smaller)
         if kind == "equivalent" and smaller:
-            within = f"{self._delta:g} {self._unit}".rstrip()
+            within = with_unit(f"{self._delta:g}", self._unit)
             text = f"equivalent within {within}: {between(*self.pair, inner, self._delta)}"
             return self._decision("equivalent", text, smaller_level, smaller)
         return None

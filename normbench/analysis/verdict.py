@@ -7,6 +7,8 @@ from typing import Literal
 from normbench.analysis.difference import Difference
 from normbench.analysis.power import MOST_SEEDS, more_seeds
 
+_GUESS = 3  # runs on top of two, after which the spread is known well enough to plan
+
 Kind = Literal["real", "equivalent", "undecided", "undefined"]
 
 
@@ -37,7 +39,7 @@ def verdict(
     J. Pharmacokinet. Biopharm. 15. Its chance of being wrong is alpha for each pair, not for all of them.
 
     `undecided`: neither. The text says how many more runs of each norm would find a true difference of delta 9 times
-    in 10 at alpha / num_pairs, and, where only Holm stands between p and a verdict, that.
+    in 10 at alpha / num_pairs (`more_seeds`), and, where only Holm stands between p and a verdict, that.
 
     `undefined`: no interval, so no verdict; the text says why.
 
@@ -58,7 +60,7 @@ def verdict(
         return Verdict("real", f"real, but smaller than {delta:g}: {found}" if smaller else f"real: {found}")
     if smaller:
         return Verdict(
-            "equivalent", f"equivalent within {_with(f'{delta:g}', unit)}: {between(name_a, name_b, inner, delta)}"
+            "equivalent", f"equivalent within {with_unit(f'{delta:g}', unit)}: {between(name_a, name_b, inner, delta)}"
         )
     way_on = _way_on(difference, delta, alpha, num_pairs, unit)
     why = _only_holm(outer, p_adjusted, alpha, num_pairs) if difference.p_value <= alpha else ""
@@ -71,7 +73,7 @@ def relation(name_a: str, name_b: str, interval: tuple[float, float], unit: str)
     side = "below" if interval[1] < 0 else "above"
     digits = _digits(low, high)
     return (
-        f"{name_a} is {_with(f'{(low + high) / 2:.{digits}f}', unit)} {side} {name_b} "
+        f"{name_a} is {with_unit(f'{(low + high) / 2:.{digits}f}', unit)} {side} {name_b} "
         f"[{low:.{digits}f}, {high:.{digits}f}]"
     )
 
@@ -88,6 +90,11 @@ def brackets(interval: tuple[float, float], mark: float = 0.0) -> str:
     return f"[{low}, {high}]"
 
 
+def with_unit(number: str, unit: str) -> str:
+    """`0.5 points`, `1 point`, and the number alone where there is no unit."""
+    return f"{number} {unit.removesuffix('s') if number == '1' else unit}".rstrip()
+
+
 def _only_holm(outer: tuple[float, float], p_adjusted: float, alpha: float, num_pairs: int) -> str:
     over = f"over {num_pairs} pairs" if num_pairs > 1 else "over all pairs"
     return f"{brackets(outer)} leaves out 0, but {over} p is {_p_above(p_adjusted, alpha)} (Holm); "
@@ -101,9 +108,11 @@ def _p_above(p_value: float, alpha: float) -> str:
 
 def _way_on(difference: Difference, delta: float, alpha: float, num_pairs: int, unit: str) -> str:
     more = more_seeds(difference, delta, alpha / num_pairs)
-    told = _with(f"{delta:g}", unit)
+    told = with_unit(f"{delta:g}", unit)
     if more is None:
         return f"more than {MOST_SEEDS:,} seeds a norm would be needed to tell {told}"
+    if more > _GUESS and min(difference.n_a, difference.n_b) < 3:  # a count from one degree of freedom is a guess
+        return f"from n = 2 nobody can say how many seeds would tell {told}; {_GUESS} more will show"
     if more:
         return f"about {more:,} more {'seed' if more == 1 else 'seeds'} would tell {told}"
     return f"so many seeds mostly tell {told} from 0, but here it could be either; more would narrow it"
@@ -117,7 +126,3 @@ def _digits(low: float, high: float, mark: float = 0.0) -> int:
         while digits < 6 and any(end != other and float(f"{end:.{digits}f}") == other for other in (0.0, mark)):
             digits += 1
     return digits
-
-
-def _with(number: str, unit: str) -> str:
-    return f"{number} {unit}".rstrip()
