@@ -202,6 +202,18 @@ def test_an_error_in_an_override_names_the_flag(tmp_path: Path, flag: str, expec
     assert message.startswith(f"--set {flag}: {expected}")
 
 
+def test_a_flag_and_an_axis_from_a_flag_exclude_each_other(tmp_path: Path) -> None:
+    (message,) = experiment_errors_of(tmp_path, TWO, flags("norm=gn", "sweep.norm=[bn, none]"))
+    assert message.startswith(
+        "--set norm=gn: norm: is below 'sweep' (--set sweep.norm=[bn, none]), so that this value "
+    )
+
+
+def test_the_file_of_an_axis_may_have_the_key_too(tmp_path: Path) -> None:
+    experiment = experiment_text(tmp_path, f"norm: {{kind: gn, num_groups: 2}}\n{TWO}")
+    assert [run.norm.options.get("num_groups") for run in experiment.runs] == [None, None, 2, 2]
+
+
 def test_a_swept_choice_can_be_changed_below_its_swept_option(tmp_path: Path) -> None:
     experiment = experiment_text(tmp_path, "sweep: {train.lr: [0.1, 0.2]}", flags("train.optimizer=sgd"))
     assert [run.train.optimizer.name for run in experiment.runs] == ["sgd", "sgd"]
