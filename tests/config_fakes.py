@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from normbench.config import Config, Registry, load_config
+from normbench.config import Config, Experiment, Registry, load_config, load_experiment
 from normbench.errors import ConfigError
 
 
@@ -58,6 +58,18 @@ def load_text(folder: Path, text: str, overrides: Overrides | None = None) -> Co
     path = folder / "my.yaml"
     path.write_text(text, encoding="utf-8")
     return load_config(path, FAKES, overrides or [])
+
+
+def experiment_text(folder: Path, text: str, overrides: Overrides | None = None) -> Experiment:
+    path = folder / "my.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_experiment(path, FAKES, overrides or [])
+
+
+def experiment_errors_of(folder: Path, text: str, overrides: Overrides | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        experiment_text(folder, text, overrides)
+    return str(caught.value).replace(f"{folder}/", "").splitlines()
 
 
 def errors_of(folder: Path, text: str, overrides: Overrides | None = None) -> list[str]:

@@ -182,7 +182,7 @@ def test_aliases_are_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["refrence", "refrence.yaml", "x\0y", "x" * 5000])
 def test_an_unknown_config_is_answered_with_the_shipped_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"no such config file: .*known: default, reference") as caught:
+    with pytest.raises(ConfigError, match=r"no such config file: .*known: .*default, .*reference, ") as caught:
         load_config(name, FAKES)
     assert ("did you mean 'reference'?" in str(caught.value)) == name.startswith("refrence")
 

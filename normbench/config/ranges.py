@@ -26,9 +26,8 @@ def expand_range(node: Located, path: KeyPath, problems: list[Problem]) -> Locat
         elif not _fits(key, given[key]):
             text = f"must be {_ALLOWED[key]}, found {shown(given[key])}"
             problems.append(Problem(item.place, (*path, key), text))
-    for key in ("from", "to"):
-        if key not in given:
-            problems.append(Problem(node.place, path, f"a range needs the key {key!r}, such as {{from: 0, to: 9}}"))
+    if not {"from", "to"} <= given.keys():
+        problems.append(Problem(node.place, path, "a range needs 'from' and 'to', such as {from: 0, to: 9}"))
     if len(problems) == before:
         reason = _why_not(given)
         if not reason:

@@ -44,9 +44,8 @@ def take_sections(layers: Sequence[Located], problems: list[Problem]) -> Section
             sections.tune_at = tune
             sections.tune_options |= {key: tune.value.pop(key) for key in _OF_TUNE if key in tune.value}
             sections.tune = replace_axes(sections.tune, read_axes(tune, "tune", problems))
-        for axis in earlier:
-            if axis in sections.axes:
-                _check_not_set(axis, layer, problems)
+        for axis in sections.axes:
+            _check_not_set(axis, layer, problems, is_earlier=axis in earlier)
     return sections
 
 
@@ -73,11 +72,14 @@ def _entries(exclude: Located, problems: list[Problem]) -> list[Located]:
     return entries[:MAX_ENTRIES]
 
 
-def _check_not_set(axis: Axis, layer: Located, problems: list[Problem]) -> None:
-    """A value that a later file or a flag gives a swept key would never be used, which nobody means."""
+def _check_not_set(axis: Axis, layer: Located, problems: list[Problem], *, is_earlier: bool) -> None:
+    """A value that a later file or a flag gives a swept key would never be used, which nobody means.
+
+    In the file of the axis itself it may stand beside it, as the value of runs outside of the sweep.
+    """
     for key in axis.keys:
         node = _at(layer, key)
-        if node:
+        if node and (is_earlier or node.place.line is None):
             text = (
                 f"is below {axis.section!r} ({axis.place}), so that this value would never be used; "
                 f"give it there, such as --set '{axis.section}.{dotted(key)}=[{_short(key, node)}]'"

@@ -1,5 +1,6 @@
 """Fair tuning: the same points of one grid for every norm, tried on a validation split with seeds of their own."""
 
+import json
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,15 @@ from normbench.config.messages import shown
 from normbench.config.ranges import MAX_RUNS, expand_range
 from normbench.config.schema import MAX_SEED, Registry
 from normbench.config.sections import Sections
-from normbench.yaml_lines import Located, Problem, dotted, located
+from normbench.yaml_lines import KeyPath, Located, Problem, dotted, located
 
 DEFAULT_SEEDS = (1000,)
 DRAW_SEED = 0
 MAX_POINTS = 100_000
 EVALUATE_ON = ("data", "evaluate_on")
+
+Point = tuple[Located, ...]
+"""A value for each key of the axes in turn."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,19 @@ def read_tune(
     if not at:
         return None
     before = len(problems)
-    points = _points(axes, sections.tune_options.get("budget"), at, problems)
+    budget = _budget(sections.tune_options.get("budget"), problems)
+    points = _points(axes, budget, at, problems)
     seeds = _seeds(sections.tune_options.get("seeds"), cells, at, problems)
     _check_evaluated_on_test(cells, problems)
     num_trials = len(cells) * len(points) * len(seeds)
     if num_trials > MAX_RUNS:
-        counts = f"{len(cells):,} cells x {len(points):,} points x {len(seeds):,} seeds"
-        problems.append(Problem(at.place, ("tune",), f"{counts} are {num_trials:,} trials, {MAX_RUNS:,} are allowed"))
+        counts = f"{len(cells):,} (cells) x {len(points):,} (points) x {len(seeds):,} (seeds)"
+        text = f"{counts} = {num_trials:,} trials, and {MAX_RUNS:,} are allowed"
+        problems.append(Problem(at.place, ("tune",), text))
     if len(problems) > before:
         return None
     keys = [key for axis in axes for key in axis.keys]
-    for point, cell in product(points, cells):
-        validated(with_row(cell.tree, keys, point), registries, problems)
+    _check_trials(cells, keys, points, registries, problems)
     names = [dotted(key) for key in keys]
     return Tune(
         grid=written_values(axes),
@@ -66,33 +71,54 @@ def read_tune(
     )
 
 
-def _points(
-    axes: Sequence[Axis], budget: Located | None, at: Located, problems: list[Problem]
-) -> list[tuple[Located, ...]]:
-    """The points that are tried, in the grid's order; a point has a value for each key of the axes in turn."""
+def _budget(node: Located | None, problems: list[Problem]) -> int | None:
+    """None for the whole grid."""
+    if node is None:
+        return None
+    budget = node.value
+    if type(budget) is int and budget >= 1:
+        return budget
+    text = f"must be the number of points tried for each norm, at least 1, found {shown(node.plain())}"
+    problems.append(Problem(node.place, ("tune", "budget"), text))
+    return 1
+
+
+def _points(axes: Sequence[Axis], budget: int | None, at: Located, problems: list[Problem]) -> list[Point]:
+    """The points that are tried, in the grid's order."""
     size = math.prod(len(axis.rows) for axis in axes)
-    reason = ""
-    if not axes:
-        reason = "names no key to tune, such as train.optimizer.lr: [0.02, 0.04]"
-    elif size > MAX_POINTS:
-        reason = f"the grid has {size:,} points, {MAX_POINTS:,} are allowed"
-    if reason and not any(problem.key[:1] == ("tune",) for problem in problems):
-        problems.append(Problem(at.place, ("tune",), reason))
-    wanted = size
-    if budget:
-        wanted = budget.value
-        if type(wanted) is not int or wanted < 1:
-            text = f"must be the number of points tried for each norm, at least 1, found {shown(wanted)}"
-            problems.append(Problem(budget.place, ("tune", "budget"), text))
-            return []
+    if not axes and not any(problem.key[:1] == ("tune",) for problem in problems):
+        text = "names no key to tune, such as train.optimizer.lr: [0.02, 0.04]"
+        problems.append(Problem(at.place, ("tune",), text))
+    if size > MAX_POINTS:
+        text = f"the grid has {size:,} points, and {MAX_POINTS:,} are allowed"
+        problems.append(Problem(at.place, ("tune",), text))
     if not axes or size > MAX_POINTS:
         return []
     # Only `random()` is promised to stay the same from one Python to the next.
     draw = random.Random(DRAW_SEED)
     ranks = [draw.random() for _ in range(size)]
-    drawn = set(sorted(range(size), key=ranks.__getitem__)[:wanted])
+    drawn = set(sorted(range(size), key=ranks.__getitem__)[:budget])
     grid = product(*(axis.rows for axis in axes))
     return [tuple(node for row in rows for node in row) for index, rows in enumerate(grid) if index in drawn]
+
+
+def _check_trials(
+    cells: Sequence[Cell],
+    keys: Sequence[KeyPath],
+    points: Sequence[Point],
+    registries: Mapping[str, Registry],
+    problems: list[Problem],
+) -> None:
+    """Every point must fit every cell, and no two may be the same trial, which would be a smaller budget."""
+    for cell in cells:
+        seen: dict[str, Point] = {}
+        for point in points:
+            config = validated(with_row(cell.tree, keys, point), registries, problems)
+            same = seen.setdefault(json.dumps(config.to_dict(), sort_keys=True), point) if config else point
+            if same is not point:
+                first, second = (", ".join(shown(node.plain()) for node in nodes) for nodes in (same, point))
+                text = f"two points make the same trial: {first} and {second}; each value may stand only once"
+                problems.append(Problem(point[0].place, ("tune",), text))
 
 
 def _seeds(node: Located | None, cells: Sequence[Cell], at: Located, problems: list[Problem]) -> tuple[int, ...]:
