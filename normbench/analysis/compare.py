@@ -9,6 +9,7 @@ from normbench.analysis.by import Grid, ascending, axis, grid, value_of
 from normbench.analysis.environment import environment, environment_notes, refuse_other_environments
 from normbench.analysis.pairs import DELTA, Pair, baseline_of, compare_pairs
 from normbench.analysis.refusal import refusal
+from normbench.analysis.rounds import Decided, as_decided
 from normbench.analysis.rows import By, NormRow, norm_row, order, same_norm, when
 from normbench.analysis.select import Record, flatten, show_value
 from normbench.analysis.statistics import CONFIDENCE
@@ -57,16 +58,21 @@ class Comparison:
     pairs: tuple[Pair, ...] = ()
     grid: Grid | None = None
     tuning: Tuning | None = None
+    decided: Decided | None = None
 
 
 def compare(
-    records: Sequence[Record], options: Options | None = None, tuning: Tuning | None = None
+    records: Sequence[Record],
+    options: Options | None = None,
+    tuning: Tuning | None = None,
+    decided: Decided | None = None,
 ) -> tuple[Comparison, list[str]]:
     """The comparison of at least one record, and notes on what a reader should know about it.
 
     Runs that differ in more than norm and seed raise ConfigError with the differing keys and how to choose; those of
     `options.by` may differ, and those that were tuned, as far as each norm has what was chosen for it.
-    Differences in the environment are noted only. Of several runs with one norm and seed the newest is used.
+    `decided` brings the verdicts of a sweep until decided. Differences in the environment are noted only. Of several
+    runs with one norm and seed the newest is used.
     """
     if not records:
         raise ValueError("no records to compare")
@@ -84,6 +90,7 @@ def compare(
     metric = f"{split}_accuracy"
     rows = [norm_row(group, split, by) for (_, by), group in by_norm.items()]
     baseline = baseline_of(rows, options.baseline)
+    pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=options.all_pairs, delta=options.delta)
     comparison = Comparison(
         split=split,
         rows=tuple(rows),
@@ -96,9 +103,10 @@ def compare(
         environment={name: tuple(found) for name, found in environment(kept).items()},
         baseline=baseline,
         delta=options.delta,
-        pairs=compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=options.all_pairs, delta=options.delta),
+        pairs=as_decided(pairs, decided) if decided and key is None else pairs,
         grid=None if key is None else grid(rows, key, metric),
         tuning=tuning,
+        decided=decided if key is None else None,
     )
     notes = _capped(notes, "duplicates")
     notes += _capped([_diverged_note(record) for record in kept if record["status"] == "diverged"], "diverged runs")

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from normbench.analysis.compare import Comparison, Options, compare
+from normbench.analysis.rounds import Decided, decided_from
 from normbench.analysis.select import MOST_NAMED, Record, named, runs, select
 from normbench.analysis.tuning import Tuning, tuning_from
 from normbench.errors import ConfigError
 from normbench.runs.folder import RecordError, RunFolder, is_trial, printable, read_record, survey
-from normbench.runs.read import read_tuning
+from normbench.runs.read import read_decisions, read_tuning
 
 
 def compare_runs(
@@ -18,14 +19,14 @@ def compare_runs(
     """The comparison of the runs in or below `paths` that fit each `key=value` of `where`, and notes for the reader.
 
     Raises ConfigError: no such folder, no finished run, a bad `where`, runs that differ in more than norm and seed.
-    RecordError: a `tuning.json` that cannot be read.
+    RecordError: a `tuning.json` or `decisions.json` that cannot be read.
     """
     records, notes = load_records(paths)
     if not records:
         places = ", ".join(printable(path) for path in paths)
         raise ConfigError("\n".join([f"no finished run in {places}; make one: normbench train --norm gn", *notes]))
     chosen, without = _without_trials(select(records, where), where)
-    comparison, more = compare(chosen, options, _tuning_of(chosen))
+    comparison, more = compare(chosen, options, *_about(chosen))
     return comparison, notes + without + more
 
 
@@ -39,11 +40,17 @@ def _without_trials(records: list[Record], where: Sequence[str]) -> tuple[list[R
     return kept, [f"left out: {trials} of a tuning, on held-out images; --where data.evaluate_on=val shows them"]
 
 
-def _tuning_of(records: Sequence[Record]) -> Tuning | None:
-    """Of the one experiment that all runs come from."""
+def _about(records: Sequence[Record]) -> tuple[Tuning | None, Decided | None]:
+    """What the folder of the one experiment that all runs come from says of them."""
     folders = {record["folder"].parent for record in records}
-    content = read_tuning(folders.pop()) if len(folders) == 1 else None
-    return None if content is None else tuning_from(content)
+    if len(folders) > 1:
+        return None, None
+    folder = folders.pop()
+    tuning, decisions = read_tuning(folder), read_decisions(folder)
+    return (
+        None if tuning is None else tuning_from(tuning),
+        None if decisions is None else decided_from(decisions),
+    )
 
 
 def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from normbench.analysis.compare import Comparison
+from normbench.analysis.rounds import decided_note
 from normbench.analysis.rows import NormRow
 from normbench.analysis.tuning import tuning_notes
 
@@ -20,6 +21,8 @@ def context_notes(comparison: Comparison) -> list[str]:
     ]
     if split == "val":
         notes.append("Val: images held out of the training set; the test set was not looked at.")
+    if comparison.decided:
+        notes.append(decided_note(comparison.decided))
     if comparison.tuning:
         notes += tuning_notes(comparison.tuning, list(dict.fromkeys(row.label for row in rows)))
     return notes

@@ -85,7 +85,8 @@ def checked_tuning(content: Any, text: str) -> dict[str, Any]:
 def checked_decisions(content: Any, text: str) -> dict[str, Any]:
     """What a `decisions.json` promises: the plan of a sweep until decided, and each pair's state. Raises Flaw."""
     _check_version(content, "give the experiment another name")
-    needed = {"norms": list, "seeds": list, "looks": list, "delta": _NUMBER, "alpha": _NUMBER, "pairs": list}
+    needed: dict[str, Any] = {"norms": list, "seeds": list, "looks": list, "look": int, "pairs": list}
+    needed |= {"delta": _NUMBER, "alpha": _NUMBER}
     _check_types(content, needed, "")
     for number, pair in enumerate(content["pairs"]):
         if not isinstance(pair, dict):

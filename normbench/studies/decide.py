@@ -49,7 +49,7 @@ def make_design(experiment: Experiment, runs: Sequence[Config], delta: float, ma
     own = tuple(dict.fromkeys(config.seed for config in runs))
     further = (seed for seed in itertools.count(max(own) + 1))
     seeds = tuple(itertools.islice(itertools.chain(own, further), max_seeds))
-    pairs = tuple(itertools.combinations(norms, 2))
+    pairs = tuple((later, earlier) for earlier, later in itertools.combinations(norms, 2))
     design = Design(norms, pairs, seeds, planned_looks(max_seeds), delta)
     _check_unchanged(design, results / experiment.name)
     return design
