@@ -102,7 +102,7 @@ def follow_sweep(events: Iterable[Event], plan: Plan, title: Title, console: Con
                 case RunEvent():
                     shown.run(event)
                 case Waiting(orders):
-                    shown.say(f"waiting for {len(orders)} run(s) that another process trains")
+                    shown.waiting(len(orders))
                 case Stopping():
                     shown.outcome.is_stopped = True
                     shown.say("stopping: each run finishes its step and keeps a checkpoint (Ctrl-C again: at once)")
@@ -120,7 +120,7 @@ class _Shown:
         self.running: dict[int, float] = {}
         self.began: dict[int, float] = {}
         self.last_row: dict[int, str] = {}
-        self.num_over = 0
+        self.num_over = self.num_waiting = 0
         self.num_runs = len(plan.to_do)
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -198,6 +198,11 @@ class _Shown:
                 return
         self.num_over += 1
         self.say(f"{self.num_over:>{len(str(self.num_runs))}}/{self.num_runs}  {name}  {result}")
+
+    def waiting(self, count: int) -> None:
+        if count != self.num_waiting:
+            self.say(f"waiting for {count} run{'s' if count > 1 else ''} that another process trains")
+        self.num_waiting = count
 
     def say(self, text: str) -> None:
         if not self.quiet:
