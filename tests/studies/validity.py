@@ -5,7 +5,7 @@ points (what seeds of the same small network scatter by) and delta 0.5 points un
 
     python tests/studies/validity.py [--repetitions 20000] [--only WORDS] [--output results/validity/validity.json]
 
-prints a table in Markdown and writes the numbers. About 15 minutes on one core.
+prints a table in Markdown and writes the numbers. About 20 minutes on a free core.
 """
 
 import argparse
