@@ -99,6 +99,11 @@ def _notes(comparison: Comparison) -> list[str]:
             f"seed{_partly(comparison)}{'; of under six pairs Flip p cannot reach 0.05' if few else ''}. "
             "P(A > B): that a new run of A scores above a new one of B, taking both as normal."
         )
+    if any(pair.verdict.kind == "undecided" for pair in pairs) and not comparison.decided:
+        notes.append(
+            "Adding seeds because a pair is undecided and looking again raises false alarms, to 7 % in simulation; "
+            "sweep --until-decided allows for its looks."
+        )
     notes += _without_baseline(comparison)
     notes += _grouped(pairs, [pair.paired.why_undefined for pair in pairs], "No paired test")
     diverged = dict.fromkeys(row.label for row in comparison.rows if row.diverged_seeds and row.n)
