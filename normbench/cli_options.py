@@ -15,7 +15,7 @@ Groups = Annotated[
 Epochs = Annotated[int | None, typer.Option("--epochs", "-e", help="At most 20 under the budget.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", "-b")]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="The base learning rate.")]
-Data = Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder or synthetic.")]
+Data = Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder, synthetic or synthetic-small.")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
 ]
