@@ -98,7 +98,7 @@ def compare(
     on_demand |= {"calibration": calibration, "classes": per_class}
     names = [*default_tables(comparison), *(name for name, asked in on_demand.items() if asked)]
     if format_ is TableFormat.json:
-        names = ["norms", *names]  # the rows are what a machine reads first, along a key too
+        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # whatever a machine may look for
     tables, more = answer(comparison, [only] if only else names, to_accuracy)
     warnings += _capped(more)
     render_document(tables, format_, console(), comparison_head(comparison), warnings)

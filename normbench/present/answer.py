@@ -62,5 +62,6 @@ def answer(
 
 
 def default_tables(comparison: Comparison) -> list[str]:
-    """What is shown unless something else is asked for."""
-    return ["norms" if comparison.grid is None else "grid", *(["pairs"] if comparison.pairs else [])]
+    """What is shown unless something else is asked for; of single runs there is no verdict."""
+    has_pairs = comparison.pairs and any(row.n > 1 for row in comparison.rows)
+    return ["norms" if comparison.grid is None else "grid", *(["pairs"] if has_pairs else [])]
