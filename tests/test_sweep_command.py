@@ -71,7 +71,7 @@ def test_a_dry_run_trains_nothing(config: Path) -> None:
 
 def test_what_is_tuned_is_chosen_on_held_out_images_and_said(config: Path) -> None:
     config.write_text(config.read_text() + TUNE)
-    result = invoke("sweep", config, "--jobs", 1)
+    result = invoke("sweep", config, "--jobs", 2)
     assert result.exit_code == 0, result.output
     trials = records(Path("results/tiny/tuning"))
     assert len(trials) == 4  # two norms, two values each
@@ -96,11 +96,11 @@ def test_what_is_tuned_is_chosen_on_held_out_images_and_said(config: Path) -> No
 def test_no_norm_may_have_fewer_trials(config: Path) -> None:
     """A trial that fails stops the sweep before anything is chosen."""
     config.write_text(config.read_text() + TUNE)
-    invoke("sweep", config, "--jobs", 1, "--dry-run")
+    invoke("sweep", config, "--jobs", 2, "--dry-run")
     blocked = Path("results/tiny")
     blocked.mkdir(parents=True)
     (blocked / "tuning").write_text("a file where a folder should be")
-    result = invoke("sweep", config, "--jobs", 1)
+    result = invoke("sweep", config, "--jobs", 2)
     assert result.exit_code != 0
     assert "4 run(s) failed" in str(result.exception)
     assert not (blocked / "tuning.json").exists()
@@ -124,7 +124,7 @@ def test_a_diverged_run_is_a_result(config: Path) -> None:
     config.write_text(
         config.read_text().replace("norm: [bn, ln]", "norm: [none]").replace("seeds: [0, 1]", "seeds: [0]")
     )
-    result = invoke("sweep", config, "--jobs", 1, "--lr", 1e30, "--set", "train.optimizer.sgd_lr=1e30")
+    result = invoke("sweep", config, "--jobs", 2, "--lr", 1e30, "--set", "train.optimizer.sgd_lr=1e30")
     assert result.exit_code == 0, result.output
     assert "diverged, recorded as such" in result.output
     assert [record["status"] for record in records(Path("results/tiny"))] == ["diverged"]
