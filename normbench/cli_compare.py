@@ -80,6 +80,8 @@ def compare(
 ) -> None:
     """What the runs say: a row a norm, with means over seeds, and for each pair whether the difference is real."""
     if mcnemar is not None:
+        if figures is not None:
+            raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
         _two_runs(*mcnemar, format_)
         return
     if not 0 < delta <= 100:

@@ -186,7 +186,7 @@ def test_it_trains_with_weight_standardization_and_its_record_says_so(
     del sys.modules["my_norms"]
     (tmp_path / "my_norms.py").write_text("raise SystemExit('imported')")
     compared = invoke("compare", results, "--format", "json")  # what is only read is not imported
-    assert [row["norm"] for row in json.loads(compared.stdout)] == ["Scale(start=0.1)+WS"]
+    assert [row["norm"] for row in json.loads(compared.stdout)["norms"]] == ["Scale(start=0.1)+WS"]
 
 
 def test_options_of_the_users_norm_are_checked_like_ours() -> None:
