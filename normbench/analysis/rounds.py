@@ -43,7 +43,7 @@ def as_decided(pairs: Sequence[Pair], decided: Decided) -> tuple[Pair, ...]:
 def decided_note(decided: Decided) -> str:
     looks = ", ".join(map(str, decided.looks))
     return (
-        f"Seeds were added in rounds until each pair was decided for a difference of {decided.delta:g} points: looks "
-        f"planned at {looks} seeds a norm, {decided.look + 1} taken. The verdicts and the intervals in them allow for "
+        f"Seeds were added in rounds to decide each pair within {decided.delta:g} points: looks planned at {looks} "
+        f"seeds a norm, {decided.look + 1} taken. The verdicts and the intervals in them allow for "
         f"all looks and pairs (false alarms at most {decided.alpha:.0%}); the other columns are those of one look."
     )
