@@ -130,26 +130,26 @@ def _hand_out(to_do: deque[Order], workers: list[_Worker], jobs: int, place: Wor
 
 
 def _start(slot: int, place: Workplace) -> _Worker:
-    context = _context()
+    context = process_context("normbench.runs.worker")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, place, dict(os.environ)), daemon=True)
-    with _no_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
+    with without_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
         process.start()
     theirs.close()
     return _Worker(slot, process, ours)
 
 
-def _context() -> "ForkServerContext | SpawnContext":
-    """Where there is a fork server, one process imports torch and all others begin as its copies, in no time."""
+def process_context(module: str) -> "ForkServerContext | SpawnContext":
+    """Where there is a fork server, one process imports `module` and all others begin as its copies, in no time."""
     if "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["normbench.runs.worker"])
+        context.set_forkserver_preload([module])
         return context
     return multiprocessing.get_context("spawn")
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
+def without_interrupt() -> Iterator[None]:
     """A process started in here ignores Ctrl-C from its first moment."""
     if threading.current_thread() is not threading.main_thread():
         yield
