@@ -43,7 +43,7 @@ def bench(
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each has its turn.")] = 5,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps in a turn.")] = 20,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads a process.", show_default="a core each")
+        int | None, typer.Option("--threads", min=1, help="Threads a process.", show_default="what torch takes")
     ] = None,
     batch_size: BatchSize = None,
     data: Data = None,
@@ -80,7 +80,7 @@ def bench(
     tell = (lambda text: None) if quiet else say
     plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
     load = _load_average()
-    warnings = _warnings(load)
+    warnings = busy_notes(load)
     dataset = load_dataset(configs[0].data, tell, bar=not quiet and sys.stderr.isatty())
     tell(f"timing {', '.join(found.norm.name for found in configs)} and no norm; first a round that does not count")
     try:
@@ -141,7 +141,7 @@ def _load_average() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def _warnings(load: float | None) -> list[str]:
+def busy_notes(load: float | None) -> list[str]:
     from normbench.runs.pool import num_cores
 
     if load is None or load < BUSY * num_cores():

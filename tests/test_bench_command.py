@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from normbench.cli_bench import busy_notes
 from normbench.errors import ConfigError
 from tests.tiny import invoke, make_folder
 
@@ -114,3 +115,10 @@ def test_bad_input_is_one_sentence(
 @pytest.mark.parametrize("arguments", [["--rounds", 0], ["--steps", 0], ["--threads", 0], ["--against", "jax"]])
 def test_bad_numbers_are_usage_errors(arguments: list[object]) -> None:
     assert invoke("bench", *arguments).exit_code == 2
+
+
+def test_a_machine_that_was_busy_before_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("normbench.runs.pool.num_cores", lambda: 4)
+    assert busy_notes(0.9) == busy_notes(None) == []
+    (note,) = busy_notes(3.14)
+    assert "3.1 processes ready to run on 4 cores" in note

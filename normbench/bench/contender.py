@@ -1,8 +1,8 @@
 """A process of its own for each that is timed, so that none runs under another's settings or in its memory."""
 
-import os
+import multiprocessing
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 
 from normbench.errors import NormbenchError, RunError
 from normbench.runs.environment import peak_memory_bytes
-from normbench.runs.pool import process_context, without_interrupt
+from normbench.runs.pool import without_interrupt
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,9 @@ class Contender:
         self, name: str, device: torch.device, threads: int, make: Callable[..., Callable[[], Any]], *arguments: Any
     ) -> None:
         self.name = name
-        context = process_context("normbench.bench.measure")
+        context = multiprocessing.get_context("spawn")  # forked, it would share memory, and hold less than a run does
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, dict(os.environ), device, threads, make, arguments)
-        )
+        self._process = context.Process(target=_serve, args=(theirs, device, threads, make, arguments))
         with without_interrupt():  # the parent alone hears Ctrl-C
             self._process.start()
         theirs.close()
@@ -49,7 +47,7 @@ class Contender:
         """Ends the process; the most memory it ever held, in bytes."""
         self._connection.send(False)
         peak: int = self._heard()
-        self._process.join()
+        self.kill()  # nothing is left to do, and ending by itself takes Python a second
         return peak
 
     def kill(self) -> None:
@@ -81,13 +79,11 @@ def _why(exit_code: int | None) -> str:
 
 def _serve(
     connection: "Connection[Any, bool]",
-    environ: Mapping[str, str],
     device: torch.device,
     threads: int,
     make: Callable[..., Callable[[], Any]],
     arguments: tuple[Any, ...],
 ) -> None:
-    os.environ.update(environ)  # a fork server keeps the one it began with
     try:
         torch.set_num_threads(threads)
         measure = make(*arguments)

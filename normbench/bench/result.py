@@ -68,7 +68,9 @@ class Timed:
 
     @property
     def step_s(self) -> Spread:
-        return Spread.of([lap.step_s for lap in self.laps])
+        """The middle lap's, the fastest's and the slowest's."""
+        steps = [lap.step_s for lap in self.laps]
+        return Spread(self.middle.step_s, min(steps), max(steps))
 
 
 @dataclass(frozen=True)

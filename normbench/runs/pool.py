@@ -130,7 +130,7 @@ def _hand_out(to_do: deque[Order], workers: list[_Worker], jobs: int, place: Wor
 
 
 def _start(slot: int, place: Workplace) -> _Worker:
-    context = process_context("normbench.runs.worker")
+    context = _context()
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, place, dict(os.environ)), daemon=True)
     with without_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
@@ -139,11 +139,11 @@ def _start(slot: int, place: Workplace) -> _Worker:
     return _Worker(slot, process, ours)
 
 
-def process_context(module: str) -> "ForkServerContext | SpawnContext":
-    """Where there is a fork server, one process imports `module` and all others begin as its copies, in no time."""
+def _context() -> "ForkServerContext | SpawnContext":
+    """Where there is a fork server, one process imports torch and all others begin as its copies, in no time."""
     if "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([module])
+        context.set_forkserver_preload(["normbench.runs.worker"])
         return context
     return multiprocessing.get_context("spawn")
 
