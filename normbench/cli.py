@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import normbench
-from normbench import cli_compare, cli_explain, cli_sweep
+from normbench import cli_bench, cli_compare, cli_explain, cli_sweep
 from normbench.cli_options import (
     BatchSize,
     Config,
@@ -155,11 +155,11 @@ def norms(
     quiet: Quiet = False,
 ) -> None:
     """Every norm there is: what it does, what it learns and stores, and what it costs. Needs no data."""
+    from normbench.bench.step_times import relative_step_times
     from normbench.config import Config as Defaults
     from normbench.models.norm_cards import norm_cards
     from normbench.present.norms import norm_table
     from normbench.present.tables import render
-    from normbench.runs.step_times import relative_step_times
 
     cards, notes = norm_cards(Defaults().budget.max_parameters)
     times = None
@@ -175,6 +175,7 @@ def norms(
 
 app.command(epilog=cli_compare.EXAMPLE)(cli_compare.compare)
 app.command(epilog=cli_sweep.EXAMPLE)(cli_sweep.sweep)
+app.command(epilog=cli_bench.EXAMPLE)(cli_bench.bench)
 
 
 def main() -> None:

@@ -8,11 +8,11 @@ from importlib.metadata import EntryPoint
 import pytest
 from rich.console import Console
 
+from normbench.bench import step_times
 from normbench.models.norm_cards import norm_cards
 from normbench.norms import NORMS, lookup
 from normbench.present.norms import norm_table
 from normbench.present.tables import render
-from normbench.runs import step_times
 from tests.tiny import invoke
 
 TIMES = {kind: 1.0 + index / 8 for index, kind in enumerate(NORMS)}

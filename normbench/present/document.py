@@ -21,15 +21,7 @@ def render_document(
     As text, the notes of all tables stand together at the end.
     """
     if format == "json":
-        content = {name: [dict(record) for record in table.records] for name, table in tables.items()}
-        notes = _notes(tables)
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            **head,
-            **content,
-            "warnings": list(warnings),
-            "notes": list(notes),
-        }
+        document = as_document(tables, head, warnings)
         put(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False), console)
         return
     shown = list(tables.values())
@@ -39,6 +31,17 @@ def render_document(
         shown = [*(replace(table, notes=()) for table in shown[:-1]), replace(shown[-1], notes=_notes(tables))]
     for table in shown:
         render(table, format, console)
+
+
+def as_document(tables: Mapping[str, Table], head: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
+    """The JSON object: `head`, then a list of records under the name of each table."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **head,
+        **{name: [dict(record) for record in table.records] for name, table in tables.items()},
+        "warnings": list(warnings),
+        "notes": list(_notes(tables)),
+    }
 
 
 def _notes(tables: Mapping[str, Table]) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def _start(slot: int, place: Workplace) -> _Worker:
     context = _context()
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, place, dict(os.environ)), daemon=True)
-    with _no_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
+    with without_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
         process.start()
     theirs.close()
     return _Worker(slot, process, ours)
@@ -149,7 +149,7 @@ def _context() -> "ForkServerContext | SpawnContext":
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
+def without_interrupt() -> Iterator[None]:
     """A process started in here ignores Ctrl-C from its first moment."""
     if threading.current_thread() is not threading.main_thread():
         yield

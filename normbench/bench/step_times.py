@@ -3,11 +3,13 @@
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from normbench.bench.turns import rounds_in_turn
 from normbench.config import Choice, Config
 from normbench.models.reference import IMAGE_SHAPE
 from normbench.runs.registries import build_network
@@ -34,13 +36,9 @@ def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mappi
     images = torch.randn(batch_size, *IMAGE_SHAPE, generator=generator)
     images = images.to(setting.device, memory_format=setting.memory_format)
     labels = torch.arange(batch_size, device=setting.device) % NUM_CLASSES
-    ratios: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for number in range(WARM_UP + rounds):
-        seconds = {kind: _seconds(network, images, labels) for kind, network in networks.items()}
-        if number >= WARM_UP:
-            for kind in kinds:
-                ratios[kind].append(seconds[kind] / seconds[BASELINE])
-    return {kind: statistics.median(values) for kind, values in ratios.items()}
+    steps = {kind: partial(_seconds, network, images, labels) for kind, network in networks.items()}
+    measured = list(rounds_in_turn(steps, rounds, WARM_UP))
+    return {kind: statistics.median(seconds[kind] / seconds[BASELINE] for seconds in measured) for kind in kinds}
 
 
 def _network(kind: str, setting: Setting) -> nn.Module:
