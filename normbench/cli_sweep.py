@@ -144,7 +144,7 @@ def _compare(folders: list[Path], options: "Options", *, quiet: bool) -> None:
 
 def _check(outcome: "Outcome") -> None:
     """Raises Interrupted or RunError for a sweep that did not come to its end."""
-    if outcome.is_stopped:
+    if outcome.is_stopped or (outcome.interrupted and not outcome.failed):  # or somebody stopped a process of ours
         kept = sum(order.folder.checkpoint.exists() for order in outcome.interrupted)
         command = shlex.join(["normbench", *sys.argv[1:]])
         raise Interrupted(f"stopped with {kept} checkpoint(s) kept\nto go on: {command}")

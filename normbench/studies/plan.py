@@ -46,7 +46,7 @@ def make_plan(orders: Sequence[Order], dataset: Dataset, device: str, jobs: int 
     to_do = tuple(order for order in orders if not order.folder.is_finished)
     jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
     threads = max(1, num_cores() // jobs)
-    precision = _precision_so_far([order.folder for order in done])
+    precision = _precision_so_far([order.folder for order in done if order.config.train.precision == "auto"])
     if precision is None:
         precision = common_precision(orders[0].config, dataset, device, threads)
     seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
