@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -44,37 +45,60 @@ def _compiler() -> str | None:
 
 
 def _loaded(compiler: str) -> ctypes.CDLL:
-    source = files("normbench.kernels").joinpath("kernels.cpp").read_bytes()
-    built_from = [source, compiler.encode(), *(flag.encode() for flag in FLAGS), _processor()]
-    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32] + ".so"
+    sources = {file.name: file.read_bytes() for file in files("normbench.kernels").iterdir() if _is_source(file.name)}
+    kept = _place(sources, compiler)
+    if kept is not None and kept.exists():
+        with suppress(OSError):  # damaged: built again
+            return ctypes.CDLL(str(kept))
     with tempfile.TemporaryDirectory(prefix="normbench-") as scratch:
-        try:
-            folder = cache_folder() / "kernels"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except (DataError, OSError):
-            return ctypes.CDLL(str(_built(compiler, source, Path(scratch))))  # the file may go once it is loaded
-        kept = folder / name
-        if not _is_the_users_own(folder) or (kept.exists() and not _is_the_users_own(kept)):
-            return ctypes.CDLL(str(_built(compiler, source, Path(scratch))))
-        if not kept.exists():
-            fresh = shutil.copyfile(_built(compiler, source, Path(scratch)), folder / f"{name}.{os.getpid()}.tmp")
-            fresh.chmod(0o700)
-            fresh.replace(kept)
-        return ctypes.CDLL(str(kept))
+        built = _built(compiler, sources, Path(scratch))
+        loaded = ctypes.CDLL(str(built))  # which stays when the file goes
+        if kept is not None:
+            with suppress(OSError):
+                fresh = Path(shutil.copyfile(built, kept.with_name(f"{kept.name}.{os.getpid()}.tmp")))
+                fresh.chmod(0o700)
+                fresh.replace(kept)
+        return loaded
 
 
-def _built(compiler: str, source: bytes, folder: Path) -> Path:
-    written, compiled, linked = (folder / f"kernels.{ending}" for ending in ("cpp", "o", "so"))
-    written.write_bytes(source)
-    _run(compiler, *FLAGS, "-c", str(written), "-o", str(compiled))
+def _is_source(name: str) -> bool:
+    return name.endswith((".cpp", ".h"))
+
+
+def _place(sources: dict[str, bytes], compiler: str) -> Path | None:
+    """Where the library built from this is kept; None where it could not be, or others could have written it."""
+    built_from = [
+        *(sources[name] for name in sorted(sources)),
+        compiler.encode(),
+        *(flag.encode() for flag in FLAGS),
+        _processor(),
+    ]
+    try:
+        folder = cache_folder() / "kernels"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (DataError, OSError):
+        return None
+    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32]
+    kept = folder / f"{name}.so"
+    return kept if all(_is_the_users_own(path) for path in (folder, kept) if path.exists()) else None
+
+
+def _built(compiler: str, sources: dict[str, bytes], folder: Path) -> Path:
+    for name, source in sources.items():
+        (folder / name).write_bytes(source)
+    units = sorted(name for name in sources if name.endswith(".cpp"))
+    objects = [f"{name}.o" for name in units]
+    for unit, compiled in zip(units, objects, strict=True):
+        _run(folder, compiler, *FLAGS, "-c", unit, "-o", compiled)
     # Linked without -fopenmp: threads are those of the OpenMP runtime that PyTorch has loaded. A second runtime would
     # start threads of its own, and both kinds would wait busily for each other's cores.
-    _run(compiler, "-shared", str(compiled), "-o", str(linked))
+    linked = folder / "kernels.so"
+    _run(folder, compiler, "-shared", *objects, "-o", linked.name)
     return linked
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+def _run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def _processor() -> bytes:
