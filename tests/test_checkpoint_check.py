@@ -48,6 +48,13 @@ def test_one_of_this_run_passes(name: str) -> None:
     check(at_the_end, name)
 
 
+@pytest.mark.parametrize("stored", [lambda w: w.to(memory_format=torch.channels_last), lambda w: w.mT.contiguous().mT])
+def test_how_a_tensor_is_stored_does_not_matter(stored: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    checkpoint = trained()
+    moved = stored(checkpoint.model["0.weight"])
+    check(replace(checkpoint, model=checkpoint.model | {"0.weight": moved}))
+
+
 def position(**changes: Any) -> Callable[[Checkpoint], Checkpoint]:
     return lambda checkpoint: replace(checkpoint, position=replace(checkpoint.position, **changes))
 

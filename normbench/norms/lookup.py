@@ -61,7 +61,7 @@ class Shelf(Mapping[str, Callable[..., Parts]]):
         return iter(NORMS | _entry_points() if self._plugins else NORMS)
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return sum(1 for _ in self)
 
 
 SHELF = Shelf()

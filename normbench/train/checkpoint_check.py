@@ -40,8 +40,8 @@ def _check_model(state: Any, model: nn.Module) -> None:
     expected = model.state_dict()
     if not isinstance(state, Mapping) or set(state) != set(expected):
         raise CheckpointError("its weights are those of another network")
-    for name, tensor in expected.items():
-        if not _is_like(state[name], tensor):
+    for name, tensor in expected.items():  # a layer of the user's may keep something else besides
+        if isinstance(tensor, Tensor) and not _is_like(state[name], tensor):
             raise CheckpointError(f"its {name} is not a tensor of shape {list(tensor.shape)} and {tensor.dtype}")
 
 
@@ -102,8 +102,15 @@ def _is_like(found: Any, tensor: Tensor) -> bool:
 
 def _is_plain(tensor: Tensor) -> bool:
     """It can be added to in place: neither sparse nor without values, no value stored once for several places."""
-    dense = tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_meta or tensor.requires_grad)
-    return dense and (tensor.is_contiguous() or tensor.is_contiguous(memory_format=torch.channels_last))
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.requires_grad:
+        return False
+    taken = 1  # by the axes so far, the closest first
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1:
+            if stride < taken:
+                return False
+            taken = stride * size
+    return True
 
 
 def _is_count(value: Any, most: int) -> bool:
