@@ -221,6 +221,7 @@ READERS = {
     "data/folder_images.py": {"Image.open", "read_regular"},
     "data/synthetic.py": {"np.frombuffer"},  # random numbers of its own
     "explain/tensor_file.py": {"path.open", "np.load", "read_text"},
+    "kernels/library.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run", "ctypes.CDLL"},  # test_kernels.py
     "norms/lookup.py": {"entry.load", "import_module"},  # code, by the user's own wish: tests/test_plugins.py
     "regular_file.py": {"os.open", "os.fdopen", "open_regular"},
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
@@ -228,13 +229,14 @@ READERS = {
     "runs/folder.py": {"json.loads", "read_regular"},
     "runs/read.py": {"json.loads", "np.load", "open_regular", "read_regular"},
     "train/checkpoint.py": {"torch.load"},
+    "train/allocator.py": {"ctypes.CDLL"},  # the C library that Python itself runs on
     "yaml_lines.py": {"path.open"},
 }
 """Every call in the package that reads what comes from outside. All are attacked above unless it says why not."""
 
 READING = {"open", "fdopen", "open_regular", "read_text", "read_bytes", "read_regular", "read_image", "urlopen"}
 READING |= {"load", "loads", "safe_open", "load_file", "safe_load", "full_load", "memmap", "fromfile", "frombuffer"}
-READING |= {"loadtxt", "genfromtxt", "import_module", "__import__"}  # eval and exec: ruff sees to them
+READING |= {"loadtxt", "genfromtxt", "import_module", "__import__", "CDLL"}  # eval and exec: ruff sees to them
 
 
 def is_reader(call: ast.Call, name: str) -> bool:
