@@ -148,7 +148,8 @@ void image_weights(const Cut &cut, const BF16 *x, const BF16 *d_y, BF16 *scratch
 }
 
 template <int CI, int CO, int K>
-void forward(const Conv &conv, const BF16 *x, const float *weight, const float *bias, BF16 *y, BF16 *packed) {
+void forward(const Conv &conv, const BF16 *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
+    BF16 *packed = (BF16 *)scratch;
     const int64_t pixels = conv.pixels();
     const Cut cut(conv);
 #pragma omp parallel num_threads(conv.threads)
@@ -162,15 +163,15 @@ void forward(const Conv &conv, const BF16 *x, const float *weight, const float *
 
 template <int CI, int CO, int K>
 void backward(const Conv &conv, const BF16 *x, const float *weight, const BF16 *d_y, BF16 *d_x, float *d_weight,
-              float *d_bias, float *sums, BF16 *scratch) {
+              float *d_bias, float *scratch) {
     const int64_t pixels = conv.pixels();
     const Cut cut(conv);
     const int64_t parts = conv.parts(), size = K * K * CO * CI + CO, per_thread = cut.scratch(conv);
-    BF16 *packed = scratch;
-    scratch += conv.weights();
+    float *sums = scratch;
+    BF16 *packed = (BF16 *)(sums + parts * size), *slots = packed + conv.weights();
 #pragma omp parallel num_threads(conv.threads)
     {
-        BF16 *mine = scratch + omp_get_thread_num() * per_thread;
+        BF16 *mine = slots + omp_get_thread_num() * per_thread;
         if (d_x) pack(conv, true, weight, packed);
 #pragma omp for schedule(static)
         for (int64_t part = 0; part < parts; part++) {
@@ -218,13 +219,15 @@ void dispatch(const Conv &conv, const Call &call) {
 
 }  // namespace
 
-// What Python calls. scratch: conv_scratch() numbers. sums: conv_sums() numbers.
+// What Python calls. scratch: conv_scratch() numbers.
 extern "C" {
 
-int64_t conv_scratch(const Conv *conv) { return conv->weights() + conv->threads * Cut(*conv).scratch(*conv); }
-int64_t conv_sums(const Conv *conv) { return conv->parts() * (conv->weights() + conv->outputs); }
+int64_t conv_scratch(const Conv *conv) {
+    const int64_t halves = conv->weights() + conv->threads * Cut(*conv).scratch(*conv);
+    return conv->parts() * (conv->weights() + conv->outputs) + (halves + 1) / 2;
+}
 
-void conv_forward(const Conv *conv, const BF16 *x, const float *weight, const float *bias, BF16 *y, BF16 *scratch) {
+void conv_forward(const Conv *conv, const BF16 *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
     dispatch(*conv, [&](auto inputs, auto outputs, auto size) {
         forward<inputs.value, outputs.value, size.value>(*conv, x, weight, bias ? bias : kNoBias, y, scratch);
     });
@@ -232,9 +235,9 @@ void conv_forward(const Conv *conv, const BF16 *x, const float *weight, const fl
 
 // d_x, or d_weight and d_bias: null where they are not needed.
 void conv_backward(const Conv *conv, const BF16 *x, const float *weight, const BF16 *d_y, BF16 *d_x, float *d_weight,
-                   float *d_bias, float *sums, BF16 *scratch) {
+                   float *d_bias, float *scratch) {
     dispatch(*conv, [&](auto inputs, auto outputs, auto size) {
-        backward<inputs.value, outputs.value, size.value>(*conv, x, weight, d_y, d_x, d_weight, d_bias, sums, scratch);
+        backward<inputs.value, outputs.value, size.value>(*conv, x, weight, d_y, d_x, d_weight, d_bias, scratch);
     });
 }
 }

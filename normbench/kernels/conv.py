@@ -1,8 +1,9 @@
 """A convolution in bfloat16 with sums in float32, forward and backward, for CPUs with AVX-512 BF16."""
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -52,8 +53,7 @@ def _has_conv() -> bool:
     kernels = library()
     if kernels is None or not kernels.has_conv():
         return False
-    for name in ("conv_scratch", "conv_sums", "stem_scratch", "stem_sums"):
-        getattr(kernels, name).restype = ctypes.c_int64
+    kernels.conv_scratch.restype = kernels.stem_scratch.restype = ctypes.c_int64
     return True
 
 
@@ -71,17 +71,23 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return out
 
 
+class _Plan(NamedTuple):
+    conv: Any  # a reference to _Conv
+    y_shape: torch.Size
+    scratch: int  # how many float32
+    forward: Callable[..., None]
+    backward: Callable[..., None]
+
+
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        images, inputs, height, width = x.shape
-        outputs, size = weight.shape[0], weight.shape[2]
-        conv = _Conv(images, height, width, inputs, outputs, size, weight.stride(), torch.get_num_threads())
-        y = torch.empty((images, outputs, height, width), dtype=torch.bfloat16, memory_format=torch.channels_last)
-        scratch = torch.empty(_call("scratch", conv), dtype=torch.bfloat16)
-        _call("forward", conv, x, weight, bias, y, scratch)
+        plan = _plan(x.shape, weight.shape, weight.stride(), torch.get_num_threads())
+        y = torch.empty(plan.y_shape, dtype=torch.bfloat16, memory_format=torch.channels_last)
+        scratch = torch.empty(plan.scratch)
+        plan.forward(plan.conv, *pointers(x, weight, bias, y, scratch))
         ctx.save_for_backward(x, weight)
-        ctx.conv = conv
+        ctx.plan = plan
         return y
 
     @staticmethod
@@ -94,13 +100,17 @@ class _Convolve(torch.autograd.Function):
         d_weight, d_bias = None, None
         if for_weight or for_bias:  # one pass gives both
             d_weight, d_bias = torch.empty_like(weight), torch.empty(len(weight))
-        sums = torch.empty(_call("sums", ctx.conv))
-        scratch = torch.empty(_call("scratch", ctx.conv), dtype=torch.bfloat16)
-        _call("backward", ctx.conv, x, weight, d_y, d_x, d_weight, d_bias, sums, scratch)
+        scratch = torch.empty(ctx.plan.scratch)
+        ctx.plan.backward(ctx.plan.conv, *pointers(x, weight, d_y, d_x, d_weight, d_bias, scratch))
         return d_x, d_weight if for_weight else None, d_bias if for_bias else None
 
 
-def _call(name: str, conv: _Conv, *tensors: Tensor | None) -> int:
-    kind = "stem" if conv.inputs == COLOURS else "conv"
-    result: int = getattr(library(), f"{kind}_{name}")(ctypes.byref(conv), *pointers(*tensors))
-    return result
+@cache
+def _plan(x: torch.Size, weight: torch.Size, strides: tuple[int, ...], threads: int) -> _Plan:
+    """Kept: to make one takes as long as the kernel does with a small layer."""
+    images, inputs, height, width = x
+    outputs, _, size, _ = weight
+    conv = ctypes.byref(_Conv(images, height, width, inputs, outputs, size, strides, threads))
+    kind, kernels = "stem" if inputs == COLOURS else "conv", library()
+    forward, backward, scratch = (getattr(kernels, f"{kind}_{name}") for name in ("forward", "backward", "scratch"))
+    return _Plan(conv, torch.Size([images, outputs, height, width]), scratch(conv), forward, backward)

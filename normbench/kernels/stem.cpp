@@ -8,8 +8,8 @@ namespace {
 constexpr int kColours = 3;
 constexpr int kPairs = 5;  // of the 9 numbers in a row of 3x3 pixels; the tenth has weight 0
 
-// Where a thread has its scratch, and how much of what stands in it: an image with its border of zeros, [pixels][colours];
-// the same image with rows [colours][pixels]; the slots of its outputs.
+// A thread's scratch: the slots of an image's outputs; the image with a border of zeros, [pixels][colours]; the same with
+// rows [colours][pixels].
 struct Stem {
     int64_t height, width, row, plane, pairs;
 
@@ -20,7 +20,7 @@ struct Stem {
     int64_t image() const { return height * row + 2 * kSlot; }  // the end is read beyond
     int64_t planes() const { return height * kColours * plane; }
     int64_t slots() const { return (height - 2) * pairs * kSlot; }
-    int64_t scratch() const { return image() + planes() + slots(); }
+    int64_t scratch() const { return (slots() + image() + planes() + kSlot - 1) / kSlot * kSlot; }
 };
 
 // An image with its border of zeros. What stands there before must be zeros at the borders and behind the end.
@@ -81,7 +81,7 @@ inline void tile(const BF16 *image, int64_t row, const BF16 *weights, __m512 bia
     }
 }
 
-void forward(const Conv &conv, const float *x, const float *weight, const float *bias, BF16 *y, BF16 *scratch) {
+void forward(const Conv &conv, const float *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
     constexpr int T = 16;
     const Stem stem(conv);
     const int64_t pixels = conv.pixels();
@@ -90,7 +90,7 @@ void forward(const Conv &conv, const float *x, const float *weight, const float 
     {
         alignas(64) BF16 weights[3 * kPairs * kSlot];
         pack(conv, weight, weights);
-        BF16 *image = scratch + omp_get_thread_num() * stem.scratch();
+        BF16 *image = (BF16 *)scratch + omp_get_thread_num() * stem.scratch();
         memset(image, 0, stem.image() * sizeof *image);
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < conv.images; n++) {
@@ -127,14 +127,15 @@ inline void block(const BF16 *planes, int64_t plane, const BF16 *d, int64_t rows
     UNROLLED for (int i = 0; i < 27; i++) _mm512_storeu_ps(sums + i * kLanes, sum[i / 9][i / 3 % 3][i % 3]);
 }
 
-void backward(const Conv &conv, const float *x, const BF16 *d_y, float *d_weight, float *d_bias, float *sums,
-                   BF16 *scratch) {
+void backward(const Conv &conv, const float *x, const BF16 *d_y, float *d_weight, float *d_bias, float *scratch) {
     const Stem stem(conv);
     const int64_t pixels = conv.pixels(), parts = conv.parts(), size = conv.weights() + kLanes;
+    float *sums = scratch;
+    BF16 *others = (BF16 *)(sums + parts * size);
 #pragma omp parallel num_threads(conv.threads)
     {
-        BF16 *image = scratch + omp_get_thread_num() * stem.scratch();
-        BF16 *planes = image + stem.image(), *slots = planes + stem.planes();
+        BF16 *slots = others + omp_get_thread_num() * stem.scratch();
+        BF16 *image = slots + stem.slots(), *planes = image + stem.image();
         memset(image, 0, (stem.image() + stem.planes()) * sizeof *image);
 #pragma omp for schedule(static)
         for (int64_t part = 0; part < parts; part++) {
@@ -169,16 +170,17 @@ void backward(const Conv &conv, const float *x, const BF16 *d_y, float *d_weight
 // As in conv.cpp; the gradient of x is not computed.
 extern "C" {
 
-int64_t stem_scratch(const Conv *conv) { return conv->threads * Stem(*conv).scratch(); }
-int64_t stem_sums(const Conv *conv) { return conv->parts() * (conv->weights() + conv->outputs); }
+int64_t stem_scratch(const Conv *conv) {
+    return conv->parts() * (conv->weights() + conv->outputs) + conv->threads * Stem(*conv).scratch() / 2;
+}
 
-void stem_forward(const Conv *conv, const float *x, const float *weight, const float *bias, BF16 *y, BF16 *scratch) {
+void stem_forward(const Conv *conv, const float *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
     forward(*conv, x, weight, bias ? bias : kNoBias, y, scratch);
 }
 
 void stem_backward(const Conv *conv, const float *x, const float *, const BF16 *d_y, BF16 *, float *d_weight,
-                   float *d_bias, float *sums, BF16 *scratch) {
-    backward(*conv, x, d_y, d_weight, d_bias, sums, scratch);
+                   float *d_bias, float *scratch) {
+    backward(*conv, x, d_y, d_weight, d_bias, scratch);
 }
 }
 #endif
