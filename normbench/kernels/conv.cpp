@@ -26,8 +26,8 @@ struct Cut {
     int64_t scratch(const Conv &conv) const { return rows * 2 * (slots * conv.inputs + pairs * conv.outputs); }
 };
 
-// T neighbouring pixels of row h from w on, V vectors of output channels. A pixel of x is read once for the three outputs
-// it is next to. Two partial sums (S) where there are too few sums to keep the hardware busy while each waits for itself.
+// T neighbouring pixels of row h from w on, V vectors of output channels. A pixel of x is read once for the three
+// outputs it is next to. Two partial sums (S) where a single one of each would too often wait for itself.
 template <int CI, int V, int K, int T>
 inline void tile(const Cut &cut, int64_t h, int64_t w, const BF16 *x, const BF16 *weights, const float *bias, BF16 *y) {
     constexpr int S = 2 / V;
@@ -100,15 +100,18 @@ void pack(const Conv &conv, bool back, const float *weight, BF16 *to) {
     }
 }
 
-// Adds to C of the outputs' rows of `sums` [outputs][inputs] for each kx. x: slots of `x_row`, d: slots of the rows.
+// Adds to C of the outputs' rows of `sums` [outputs][inputs] for each kx: sums over pairs of pixels, of which y gives
+// one output for all lanes and x all inputs. x: rows of slots, `x_row` apart; for 3x3 a slot for each pixel and the next.
+// d: slots of y, one for each two pixels.
 template <int V, int K, int C>
 inline void block(const BF16 *x, int64_t x_row, const BF16 *d, int64_t rows, int64_t pairs, int64_t outputs,
                   float *sums) {
     constexpr int CI = V * kLanes;
+    const auto place = [&](int c, int kx, int v) { return sums + (kx * outputs + c) * CI + v * kLanes; };
     __m512 sum[C][K][V];
     UNROLLED for (int c = 0; c < C; c++)
         UNROLLED for (int kx = 0; kx < K; kx++)
-            UNROLLED for (int v = 0; v < V; v++) sum[c][kx][v] = _mm512_loadu_ps(sums + (kx * outputs + c) * CI + v * kLanes);
+            UNROLLED for (int v = 0; v < V; v++) sum[c][kx][v] = _mm512_loadu_ps(place(c, kx, v));
     for (int64_t h = 0; h < rows; h++) {
         const BF16 *at = x + h * x_row;
         for (int64_t i = 0; i < pairs; i++, d += 2 * outputs, at += (K == 3 ? 2 : 1) * 2 * CI) {
@@ -125,7 +128,7 @@ inline void block(const BF16 *x, int64_t x_row, const BF16 *d, int64_t rows, int
     }
     UNROLLED for (int c = 0; c < C; c++)
         UNROLLED for (int kx = 0; kx < K; kx++)
-            UNROLLED for (int v = 0; v < V; v++) _mm512_storeu_ps(sums + (kx * outputs + c) * CI + v * kLanes, sum[c][kx][v]);
+            UNROLLED for (int v = 0; v < V; v++) _mm512_storeu_ps(place(c, kx, v), sum[c][kx][v]);
 }
 
 // Adds an image to `sums`, [size][size][outputs][inputs] and then [outputs].

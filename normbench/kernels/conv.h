@@ -1,6 +1,6 @@
-// What the convolutions share. A number of bfloat16 is the upper half of a float32. The hardware's step is a dot product
-// of pairs in 16 lanes at once, sum += a[0] b[0] + a[1] b[1] in float32, where subnormal numbers count as zero. One side is
-// 16 pairs, a "slot" of neighbouring memory, the other one pair for all lanes.
+// What the convolutions share. The hardware's step is a dot product of pairs of bfloat16 in 16 lanes at once,
+// sum += a[0] b[0] + a[1] b[1] in float32, where subnormal numbers count as zero. One side is 16 pairs, a "slot" of
+// neighbouring memory, the other one pair for all lanes.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -8,8 +8,8 @@ namespace {
 constexpr int kColours = 3;
 constexpr int kPairs = 5;  // of the 9 numbers in a row of 3x3 pixels; the tenth has weight 0
 
-// A thread's scratch: the slots of an image's outputs; the image with a border of zeros, [pixels][colours]; the same with
-// rows [colours][pixels].
+// A thread's scratch: the slots of an image's outputs; the image with a border of zeros, [pixels][colours]; the same
+// with rows [colours][pixels].
 struct Stem {
     int64_t height, width, row, plane, pairs;
 
@@ -73,7 +73,8 @@ inline void tile(const BF16 *image, int64_t row, const BF16 *weights, __m512 bia
     UNROLLED for (int ky = 0; ky < 3; ky++)
         UNROLLED for (int i = 0; i < kPairs; i++) {
             const __m512bh filter = load(weights + (ky * kPairs + i) * kSlot);
-            UNROLLED for (int t = 0; t < T; t++) sum[t] = add_spread(sum[t], filter, image + ky * row + t * kColours + 2 * i);
+            const BF16 *at = image + ky * row + 2 * i;
+            UNROLLED for (int t = 0; t < T; t++) sum[t] = add_spread(sum[t], filter, at + t * kColours);
         }
     UNROLLED for (int t = 0; t < T; t++) {
         const auto halves = _mm512_cvtneps_pbh(sum[t]);
