@@ -101,8 +101,8 @@ void pack(const Conv &conv, bool back, const float *weight, BF16 *to) {
 }
 
 // Adds to C of the outputs' rows of `sums` [outputs][inputs] for each kx: sums over pairs of pixels, of which y gives
-// one output for all lanes and x all inputs. x: rows of slots, `x_row` apart; for 3x3 a slot for each pixel and the next.
-// d: slots of y, one for each two pixels.
+// one output for all lanes and x all inputs. x: rows of slots, `x_row` apart; for 3x3 there is one for each pixel and
+// the next. d: slots of y, one for each two pixels.
 template <int V, int K, int C>
 inline void block(const BF16 *x, int64_t x_row, const BF16 *d, int64_t rows, int64_t pairs, int64_t outputs,
                   float *sums) {
@@ -200,11 +200,6 @@ void backward(const Conv &conv, const BF16 *x, const float *weight, const BF16 *
         }
     }
 }
-
-template <int N>
-struct Constant {
-    static constexpr int value = N;
-};
 
 template <class Call>
 void dispatch(const Conv &conv, const Call &call) {

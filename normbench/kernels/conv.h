@@ -2,8 +2,7 @@
 // sum += a[0] b[0] + a[1] b[1] in float32, where subnormal numbers count as zero. One side is 16 pairs, a "slot" of
 // neighbouring memory, the other one pair for all lanes.
 #pragma once
-#include <cstdint>
-#include <cstring>
+#include "vectors.h"
 
 // A layer with borders of zeros that keep the size. Images are channels_last, [pixels][channels]; the weights [outputs]
 // [inputs][size][size] are float32, with these strides, and so are their gradients.
@@ -20,15 +19,13 @@ struct Conv {
 };
 
 #ifdef __AVX512BF16__
-#include <immintrin.h>
-
 #define UNROLLED _Pragma("GCC unroll 32")  // so that sums stay in registers
 
 extern "C" int omp_get_thread_num(void);  // of <omp.h>, which not every compiler brings along
 
 namespace {
 
-constexpr int kLanes = 16, kSlot = 2 * kLanes;
+constexpr int kSlot = 2 * kLanes;
 typedef uint16_t BF16;
 
 alignas(64) const BF16 kZeros[kSlot] = {};
