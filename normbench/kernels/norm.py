@@ -41,8 +41,8 @@ class Drop:
     seed: int = 0
 
 
-class _Layer(ctypes.Structure):
-    """`Layer` in norm.cpp."""
+class Layer(ctypes.Structure):
+    """`Layer` in layer.h."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("images", "pixels", "vectors", "groups", "set_images")),
@@ -52,6 +52,23 @@ class _Layer(ctypes.Structure):
         ("threads", ctypes.c_int32),
         ("seed", ctypes.c_uint64),
         ("momentum", ctypes.c_float),
+    )
+
+
+def layer_of(x: Tensor, sets: Sets, eps: float, relu: bool, drop: Drop, momentum: float = 0.0) -> Layer:
+    num_images, num_channels, height, width = x.shape
+    return Layer(
+        images=num_images,
+        pixels=height * width,
+        vectors=num_channels // LANES,
+        groups=sets.num_groups,
+        set_images=min(sets.num_images, num_images),
+        eps=eps,
+        relu=relu,
+        drop=drop.threshold,
+        threads=torch.get_num_threads(),
+        seed=drop.seed,
+        momentum=momentum,
     )
 
 
@@ -89,6 +106,17 @@ def normalize(
     return out
 
 
+def moments(x: Tensor, sets: Sets) -> tuple[Tensor, Tensor]:
+    """The mean and the biased variance of each set, float32 [sets]: part by part, in each group by group."""
+    layer = layer_of(x, sets, eps=0.0, relu=False, drop=Drop())
+    mean, var = torch.empty(2, -(-x.shape[0] // layer.set_images) * sets.num_groups)
+    scratch = torch.empty(2 * x.shape[0] * x.shape[1])
+    kernels = library()
+    assert kernels is not None, "can_normalize was asked before"
+    kernels.norm_moments(ctypes.byref(layer), x.dtype == torch.bfloat16, *pointers(x, mean, var, scratch))
+    return mean, var
+
+
 class _Normalize(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -102,20 +130,8 @@ class _Normalize(torch.autograd.Function):
         relu: bool,
         drop: Drop,
     ) -> Tensor:
-        num_images, num_channels, height, width = x.shape
-        layer = _Layer(
-            images=num_images,
-            pixels=height * width,
-            vectors=num_channels // LANES,
-            groups=sets.num_groups,
-            set_images=min(sets.num_images, num_images),
-            eps=eps,
-            relu=relu,
-            drop=drop.threshold,
-            threads=torch.get_num_threads(),
-            seed=drop.seed,
-            momentum=running.momentum if running else 0.0,
-        )
+        num_images, num_channels = x.shape[:2]
+        layer = layer_of(x, sets, eps, relu, drop, running.momentum if running else 0.0)
         weight = torch.ones(num_channels) if weight is None else weight
         bias = torch.zeros(num_channels) if bias is None else bias
         num_parts = -(-num_images // layer.set_images)

@@ -1,4 +1,4 @@
-"""Norms that the compiled kernel computes: those with a mean and a variance of neighbouring images and channels."""
+"""Norms that a compiled kernel computes."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 Kernel = Callable[..., Tensor]
-"""`kernels.normalize` with all that a layer knows: x, `relu` and `drop` are still to come."""
+"""A function of `kernels` with all that a layer knows: to come are x, `drop` and, unless the norm has an activation of
+its own, `relu`."""
 
 
 class Compiled(nn.Module):
     """A norm layer that can be computed in one pass with the ReLU and the dropout behind it."""
+
+    has_activation = False
 
     @abstractmethod
     def kernel(self, x: Tensor) -> Kernel | None:
