@@ -22,7 +22,8 @@ from tests.test_norm_formulas import FORMULAS, OPTIONS, for_formula, randomize
 needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
 EPS = 1e-5
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
-PER_IMAGE = ["ln-c", "rms", "frn", "evo-s0", "dyt"]
+BEFORE_RELU = ["ln-c", "rms", "dyt"]
+PER_IMAGE = [*BEFORE_RELU, "frn", "evo-s0"]
 LAYERS = ["bn", "pn", "gbn", "gn", "ln", "in", "ln-chw", "brn", *PER_IMAGE]
 LAYER_OPTIONS: dict[str, dict[str, object]] = {
     "ln-chw": {"affine": False},
@@ -79,16 +80,15 @@ def test_a_norm_is_the_formula_and_so_are_its_gradients(
 
 
 @needs_compiler
-@pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("num_channels", [16, 32])
-@pytest.mark.parametrize("norm", PER_IMAGE)
+@pytest.mark.parametrize(
+    ("norm", "relu"), [(norm, relu) for norm in PER_IMAGE for relu in (False, True) if not relu or norm in BEFORE_RELU]
+)
 def test_a_norm_of_each_image_is_the_formula_and_so_are_its_gradients(
     norm: str, num_channels: int, dtype: torch.dtype, relu: bool
 ) -> None:
     layer = make_layer(norm, num_channels, **({} if norm == "dyt" else {"eps": FORMULA_EPS}), **OPTIONS.get(norm, {}))
-    if relu and layer.has_activation:
-        pytest.skip("no ReLU follows it")
     randomize(layer)
     x = random_images(5, num_channels, 7, 3, dtype=dtype).requires_grad_()
     d_y = random_images(5, num_channels, 7, 3, dtype=dtype, seed=2) - 3
@@ -300,6 +300,16 @@ def test_what_the_kernel_cannot_do_is_left_to_pytorch(x: Tensor) -> None:
     assert not can_normalize(x)
     if x.dim() == 4 and len(x):
         assert NORMS["gn"]()(x.shape[1], (4, 4)).to(x.dtype)(x).shape == x.shape
+
+
+@pytest.mark.parametrize("norm", LAYERS)
+def test_a_layer_made_for_something_else_is_left_to_pytorch(norm: str) -> None:
+    """A kernel is told where parameters begin, not what they are: it would read beyond their end."""
+    x = random_images(2, 16, 7, 3)
+    assert make_layer(norm).kernel(x) or library() is None
+    assert make_layer(norm, 32).kernel(x) is None
+    if any(True for _ in make_layer(norm).parameters()):
+        assert make_layer(norm).bfloat16().kernel(x) is None
 
 
 def test_an_odd_image_is_not_pooled_by_the_kernel() -> None:

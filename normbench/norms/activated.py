@@ -9,9 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from normbench.kernels import can_normalize, evo_norm, filter_response
+from normbench.kernels import evo_norm, filter_response
 from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, check_at_least, check_divides, check_eps, in_float32
 
 
@@ -74,7 +74,7 @@ class FilterResponseNorm2d(Compiled, ChannelAffine):
         return (torch.addcmul(beta - tau, wide, gamma * scale).relu_() + tau).to(x.dtype)
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if not can_normalize(x) or x.shape[1] != self.num_channels:
+        if not fits(self, x, self.num_channels):
             return None
         return partial(filter_response, weight=self.weight, bias=self.bias, tau=self.tau, eps=self.eps)
 
@@ -103,7 +103,7 @@ class EvoNorm2dS0(Compiled, ChannelAffine):
         return torch.addcmul(beta, swish, gamma * scale).to(x.dtype)
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if not can_normalize(x) or x.shape[1] != self.num_channels:
+        if not fits(self, x, self.num_channels):
             return None
         groups, eps = self.num_groups, self.eps
         return partial(evo_norm, weight=self.weight, bias=self.bias, v=self.v, num_groups=groups, eps=eps)

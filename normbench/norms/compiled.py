@@ -3,7 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+
+from normbench.kernels import can_normalize
 
 Kernel = Callable[..., Tensor]
 """A function of `kernels` with all that a layer knows: to come are x, `drop` and, unless the norm has an activation of
@@ -21,3 +24,14 @@ class Compiled(nn.Module):
 
         Calling it moves running statistics as calling the layer does.
         """
+
+
+def fits(layer: nn.Module, x: Tensor, num_channels: int) -> bool:
+    """Whether kernels take x, and what the layer of `num_channels` has stored is what they read beside it: float32 in
+    one piece, for as many channels. They are told where it begins, no more."""
+    if not can_normalize(x) or x.shape[1] != num_channels:
+        return False
+    stored = (tensor for tensor in (*layer.parameters(), *layer.buffers()) if tensor.is_floating_point())
+    return all(
+        tensor.dtype == torch.float32 and tensor.device == x.device and tensor.is_contiguous() for tensor in stored
+    )

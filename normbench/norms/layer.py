@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Sets, can_normalize, layer_norm, normalize, root_mean_square
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.kernels import Sets, layer_norm, normalize, root_mean_square
+from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, check_eps, in_float32
 
 
@@ -67,7 +67,7 @@ class LayerNorm(Compiled, nn.LayerNorm):
         return y.permute(0, 3, 1, 2).to(x.dtype)
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if self.elementwise_affine or x.shape[1:] != self.normalized_shape or not can_normalize(x):
+        if self.elementwise_affine or x.shape[1:] != self.normalized_shape or not fits(self, x, x.shape[1]):
             return None
         return partial(normalize, weight=None, bias=None, sets=Sets(1, 1), eps=self.eps)
 
@@ -82,7 +82,7 @@ class LayerNorm2d(Compiled, nn.LayerNorm):
         return y if _is_channels_last(x) else y.contiguous()
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if not can_normalize(x) or x.shape[1:2] != self.normalized_shape:
+        if not fits(self, x, *self.normalized_shape):
             return None
         return partial(layer_norm, weight=self.weight, bias=self.bias, eps=self.eps)
 
@@ -105,7 +105,7 @@ class RMSNorm2d(Compiled):
         return (y if self.weight is None else y * self.weight[:, None, None]).to(x.dtype)
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if not can_normalize(x) or x.shape[1] != self.num_channels:
+        if not fits(self, x, self.num_channels):
             return None
         return partial(root_mean_square, weight=self.weight, eps=self.eps)
 

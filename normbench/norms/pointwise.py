@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.kernels import can_normalize, dynamic_tanh
+from normbench.kernels import dynamic_tanh
 from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, in_float32
 
 
@@ -50,6 +50,6 @@ class DynamicTanh(Compiled, ChannelAffine):
         return torch.addcmul(beta - gamma, half, 2 * gamma).to(x.dtype)
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if not can_normalize(x) or x.shape[1] != self.num_channels:
+        if not fits(self, x, self.num_channels):
             return None
         return partial(dynamic_tanh, weight=self.weight, bias=self.bias, alpha=self.alpha)

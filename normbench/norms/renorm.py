@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.errors import ConfigError
-from normbench.kernels import Sets, can_normalize, moments, normalize
+from normbench.kernels import Sets, moments, normalize
 from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum, in_float32
 
 
@@ -97,7 +97,7 @@ class BatchRenorm2d(Compiled, ChannelAffine):
 
     def kernel(self, x: Tensor) -> Kernel | None:
         one_value = x.shape[2:].numel() == 1  # perhaps one a channel, which the layer refuses in training
-        return self._by_kernel if self.training and can_normalize(x) and not one_value else None
+        return self._by_kernel if self.training and fits(self, x, self.num_channels) and not one_value else None
 
     def _by_kernel(self, x: Tensor, **behind: Any) -> Tensor:
         sets = Sets(x.shape[0], self.num_channels)
