@@ -31,7 +31,11 @@ def fits(layer: nn.Module, x: Tensor, num_channels: int) -> bool:
     one piece, for as many channels. They are told where it begins, no more."""
     if not can_normalize(x) or x.shape[1] != num_channels:
         return False
-    stored = (tensor for tensor in (*layer.parameters(), *layer.buffers()) if tensor.is_floating_point())
+    stored = (
+        tensor
+        for tensor in (*layer.parameters(recurse=False), *layer.buffers(recurse=False))
+        if tensor.is_floating_point()
+    )
     return all(
         tensor.dtype == torch.float32 and tensor.device == x.device and tensor.is_contiguous() for tensor in stored
     )
