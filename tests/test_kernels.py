@@ -14,6 +14,8 @@ from normbench.kernels import Drop, Running, Sets, can_normalize, can_pool, evo_
 from normbench.kernels import library as building
 from normbench.kernels.library import library
 from normbench.models import MODELS
+from normbench.models.dropout import Dropout
+from normbench.models.merged import Merged
 from normbench.norms import NORMS
 from normbench.norms.compiled import Compiled, Kernel
 from tests.test_norm_formulas import EPS as FORMULA_EPS
@@ -342,6 +344,32 @@ def test_a_network_learns_the_same_with_and_without(norm: str, monkeypatch: pyte
         for other in seen[1:]:
             assert parameter.grad is not None and other[name].grad is not None
             assert (parameter.grad - other[name].grad).abs().max() < 1e-4 * largest, name
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("norm", "act", "is_merged"),
+    [
+        ("gn", nn.ReLU(), True),
+        ("gn", nn.Identity(), False),
+        ("ln-c", nn.ReLU(), True),
+        ("frn", nn.Identity(), True),
+        ("evo-s0", nn.Identity(), True),
+        ("frn", nn.ReLU(), False),
+    ],
+)
+def test_layers_are_merged_only_into_what_they_compute(norm: str, act: nn.Module, is_merged: bool) -> None:
+    layer, dropout, x = make_layer(norm), Dropout(0.5).train(), random_images(5, 16, 7, 3)
+    randomize(layer)
+    plain = act(layer(x))
+    dropout.seed(0)
+    one_by_one = dropout(plain)
+    dropout.seed(0)
+    found = Merged(layer, act, dropout)(x)
+    kept = found != 0
+    torch.testing.assert_close(found, kept * plain * 2)
+    assert 0.4 < kept[plain != 0].float().mean() < 0.6
+    assert torch.equal(found, one_by_one) == (not is_merged)  # which draw from different generators
 
 
 @needs_compiler
