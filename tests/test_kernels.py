@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,15 @@ from normbench.models.merged import Merged
 from normbench.norms import NORMS
 from normbench.norms.compiled import Compiled, Kernel
 from tests.test_norm_formulas import EPS as FORMULA_EPS
-from tests.test_norm_formulas import FORMULAS, OPTIONS, for_formula, randomize
+from tests.test_norm_formulas import FORMULAS, OPTIONS, for_formula, randomize, standardized
 
 needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
 EPS = 1e-5
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
-BEFORE_RELU = ["ln-c", "rms", "dyt"]
-PER_IMAGE = [*BEFORE_RELU, "frn", "evo-s0"]
-LAYERS = ["bn", "pn", "gbn", "gn", "ln", "in", "ln-chw", "brn", *PER_IMAGE]
+PER_IMAGE = ["ln-c", "rms", "dyt", "frn", "evo-s0"]
+BEFORE_RELU = ["ln-chw", *PER_IMAGE[:3]]
+LAYERS = ["bn", "pn", "gbn", "gn", "ln", "in", "brn", "ln-chw", *PER_IMAGE]
 LAYER_OPTIONS: dict[str, dict[str, object]] = {
-    "ln-chw": {"affine": False},
     "brn": {"warmup_steps": 0, "r_steps": 1, "d_steps": 1, "momentum": 0.5},
 }
 
@@ -85,7 +85,8 @@ def test_a_norm_is_the_formula_and_so_are_its_gradients(
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("num_channels", [16, 32])
 @pytest.mark.parametrize(
-    ("norm", "relu"), [(norm, relu) for norm in PER_IMAGE for relu in (False, True) if not relu or norm in BEFORE_RELU]
+    ("norm", "relu"),
+    [(norm, relu) for norm in ("ln-chw", *PER_IMAGE) for relu in (False, True) if not relu or norm in BEFORE_RELU],
 )
 def test_a_norm_of_each_image_is_the_formula_and_so_are_its_gradients(
     norm: str, num_channels: int, dtype: torch.dtype, relu: bool
@@ -97,7 +98,7 @@ def test_a_norm_of_each_image_is_the_formula_and_so_are_its_gradients(
     y = kernel_of(layer, x)(x, **({"relu": True} if relu else {}))
     wide = x.detach().double().requires_grad_()
     by_hand = {name: value.detach().double().requires_grad_() for name, value in layer.named_parameters()}
-    expected = FORMULAS[norm](wide, for_formula(by_hand))
+    expected = (FORMULAS | {"ln-chw": ln_chw})[norm](wide, for_formula(by_hand))
     expected = expected.relu() if relu else expected
     assert y.dtype == dtype
     assert y.is_contiguous(memory_format=torch.channels_last)
@@ -107,6 +108,10 @@ def test_a_norm_of_each_image_is_the_formula_and_so_are_its_gradients(
     for gradient, gradient_by_hand in zip(found, wanted, strict=True):
         cancelled = 10 if gradient.numel() == 1 else 1  # α's: values of either sign from everywhere
         assert_near(gradient, gradient_by_hand, cancelled * TOLERANCE[dtype])
+
+
+def ln_chw(x: Tensor, p: Mapping[str, Tensor]) -> Tensor:
+    return p["weight"] * standardized(x, (1, 2, 3)) + p["bias"]
 
 
 def make_layer(norm: str, num_channels: int = 16, size: tuple[int, int] = (7, 3), **options: object) -> Compiled:
@@ -166,7 +171,7 @@ def test_a_layer_is_that_of_pytorch(norm: str, dtype: torch.dtype, monkeypatch: 
 
 
 @needs_compiler
-@pytest.mark.parametrize("norm", ["gn", "bn", "brn", *PER_IMAGE])
+@pytest.mark.parametrize("norm", ["gn", "bn", "brn", "ln-chw", *PER_IMAGE])
 def test_threads_change_no_bit(norm: str) -> None:
     before = torch.get_num_threads()
     found = []
@@ -266,7 +271,7 @@ def test_nan_is_seen() -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("norm", PER_IMAGE)
+@pytest.mark.parametrize("norm", ["ln-chw", *PER_IMAGE])
 def test_nan_is_seen_in_its_image_alone(norm: str) -> None:
     layer, x = make_layer(norm), random_images(2, 16, 7, 3)
     x[1, 3, 2, 2] = float("nan")
@@ -353,6 +358,7 @@ def test_a_network_learns_the_same_with_and_without(norm: str, monkeypatch: pyte
         ("gn", nn.ReLU(), True),
         ("gn", nn.Identity(), False),
         ("ln-c", nn.ReLU(), True),
+        ("ln-chw", nn.ReLU(), True),
         ("frn", nn.Identity(), True),
         ("evo-s0", nn.Identity(), True),
         ("frn", nn.ReLU(), False),

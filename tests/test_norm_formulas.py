@@ -86,7 +86,10 @@ def randomize(layer: nn.Module) -> None:
 
 def for_formula(parameters: Mapping[str, Tensor]) -> Parameters:
     """Each [C] as [C, 1, 1]."""
-    return {name: value if value.numel() == 1 else value[:, None, None] for name, value in parameters.items()}
+    return {
+        name: value if value.dim() > 1 or value.numel() == 1 else value[:, None, None]
+        for name, value in parameters.items()
+    }
 
 
 def assert_is(

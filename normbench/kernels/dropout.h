@@ -1,8 +1,18 @@
-// What dropout keeps.
+// What the ReLU and the dropout behind a norm let through.
 #pragma once
 #include "layer.h"
 
 namespace {
+
+inline Floats relu_of(bool relu, Floats z) { return relu ? (z < 0 ? Floats{} : z) : z; }  // z > 0 would hide a NaN
+inline Floats through_relu(bool relu, Floats z, Floats d) { return relu ? (z <= 0 ? Floats{} : d) : d; }
+
+// The gradient at the norm's own output: none came from where y was cut off or dropped.
+template <class T>
+inline Floats gradient(bool relu, const T *d_y, const T *y, float kept_scale) {
+    const Floats d = load(d_y);
+    return relu ? (load(y) <= 0 ? Floats{} : d * kept_scale) : d;
+}
 
 // 512 random bits a call: xoshiro128++ (Blackman & Vigna 2021) in 16 lanes, seeded by splitmix64.
 struct Random {

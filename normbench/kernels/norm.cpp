@@ -35,7 +35,7 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
     const bool relu = layer.relu;
     const auto normalized = [&](int64_t p, int k) {
         const Floats z = (load(x + (p * K + k) * kLanes) - of.mean[k]) * scale[k] + shift[k];
-        return relu ? (z < 0 ? Floats{} : z) : z;  // not (z > 0 ? z : 0), which hides a NaN
+        return relu_of(relu, z);
     };
     if (layer.drop == 0) {
         for (int64_t p = 0; p < pixels; p++)
@@ -44,13 +44,6 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
     }
     Mask mask(layer, image);
     for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, mask(normalized(i / K, i % K)));
-}
-
-// The gradient at the norm's own output: none came from where y was cut off or dropped.
-template <class T>
-inline Floats gradient(bool relu, const T *d_y, const T *y, float kept_scale) {
-    const Floats d = load(d_y);
-    return relu ? (load(y) <= 0 ? Floats{} : d * kept_scale) : d;
 }
 
 template <class T, int K>

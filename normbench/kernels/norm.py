@@ -41,6 +41,9 @@ class Drop:
     seed: int = 0
 
 
+ONE_IMAGE, NO_DROP = Sets(1, 1), Drop()
+
+
 class Layer(ctypes.Structure):
     """`Layer` in layer.h."""
 
@@ -94,7 +97,7 @@ def normalize(
     *,
     running: Running | None = None,
     relu: bool = False,
-    drop: Drop = Drop(),
+    drop: Drop = NO_DROP,
 ) -> Tensor:
     """y = dropout(relu(γ (x − μ) / sqrt(σ² + eps) + β)), with μ and the biased σ² of the set an element belongs to.
 
@@ -108,12 +111,9 @@ def normalize(
 
 def moments(x: Tensor, sets: Sets) -> tuple[Tensor, Tensor]:
     """The mean and the biased variance of each set, float32 [sets]: part by part, in each group by group."""
-    layer = layer_of(x, sets, eps=0.0, relu=False, drop=Drop())
+    layer = layer_of(x, sets, eps=0.0, relu=False, drop=NO_DROP)
     mean, var = torch.empty(2, -(-x.shape[0] // layer.set_images) * sets.num_groups)
-    scratch = torch.empty(2 * x.shape[0] * x.shape[1])
-    kernels = library()
-    assert kernels is not None, "can_normalize was asked before"
-    kernels.norm_moments(ctypes.byref(layer), x.dtype == torch.bfloat16, *pointers(x, mean, var, scratch))
+    call("norm_moments", layer, x, mean, var, torch.empty(2 * x.shape[0] * x.shape[1]))
     return mean, var
 
 
@@ -175,3 +175,8 @@ class _Normalize(torch.autograd.Function):
 def pointers(*tensors: Tensor | None) -> tuple[ctypes.c_void_p | None, ...]:
     """What the kernels take for tensors; null for None."""
     return tuple(None if tensor is None else ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
+
+
+def call(name: str, layer: Layer, x: Tensor, *tensors: Tensor) -> None:
+    """The kernel of that name; `can_normalize` was asked before."""
+    getattr(library(), name)(ctypes.byref(layer), x.dtype == torch.bfloat16, *pointers(x, *tensors))

@@ -48,9 +48,6 @@ void run_backward(const Layer &layer, int bf16, const void *x, const void *d_y, 
     });
 }
 
-inline Floats relu_of(bool relu, Floats z) { return relu ? (z < 0 ? Floats{} : z) : z; }  // a NaN stays to be seen
-inline Floats through_relu(bool relu, Floats z, Floats d) { return relu ? (z <= 0 ? Floats{} : d) : d; }
-
 }  // namespace
 
 // What Python calls. `bf16`: whether activations are bfloat16, else float32; all else is float32.

@@ -4,17 +4,13 @@ All for x as `can_normalize` allows it -> the same shape, dtype and layout; para
 An image's sums are its own: the number of threads changes no bit.
 """
 
-import ctypes
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from normbench.kernels.library import library
-from normbench.kernels.norm import Drop, Layer, Sets, layer_of, pointers
-
-ONE_IMAGE, NO_DROP = Sets(1, 1), Drop()
+from normbench.kernels.norm import NO_DROP, ONE_IMAGE, Drop, Layer, Sets, call, layer_of
 
 
 def layer_norm(
@@ -85,7 +81,7 @@ class _PerImage(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, parameters: Tensor, name: str, layer: Layer) -> Tensor:
         """parameters: float32 [P, C]."""
         y = torch.empty_like(x)
-        _call(f"{name}_forward", layer, x, parameters, y)
+        call(f"{name}_forward", layer, x, parameters, y)
         ctx.save_for_backward(x, parameters)
         ctx.name, ctx.layer = name, layer
         return y
@@ -96,9 +92,5 @@ class _PerImage(torch.autograd.Function):
         x, parameters = ctx.saved_tensors
         d_x, d_parameters = torch.empty_like(x), torch.empty(1 + x.shape[0], *parameters.shape)
         d_y = d_y.contiguous(memory_format=torch.channels_last)
-        _call(f"{ctx.name}_backward", ctx.layer, x, d_y, parameters, d_x, d_parameters)
+        call(f"{ctx.name}_backward", ctx.layer, x, d_y, parameters, d_x, d_parameters)
         return d_x, d_parameters[0], None, None
-
-
-def _call(name: str, layer: Layer, x: Tensor, *tensors: Tensor) -> None:
-    getattr(library(), name)(ctypes.byref(layer), x.dtype == torch.bfloat16, *pointers(x, *tensors))

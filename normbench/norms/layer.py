@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Sets, layer_norm, normalize, root_mean_square
+from normbench.kernels import Sets, layer_norm, normalize, normalize_elements, root_mean_square
 from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, check_eps, in_float32
 
@@ -67,9 +67,11 @@ class LayerNorm(Compiled, nn.LayerNorm):
         return y.permute(0, 3, 1, 2).to(x.dtype)
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        if self.elementwise_affine or x.shape[1:] != self.normalized_shape or not fits(self, x, x.shape[1]):
+        if x.shape[1:] != self.normalized_shape or not fits(self, x, x.shape[1]):
             return None
-        return partial(normalize, weight=None, bias=None, sets=Sets(1, 1), eps=self.eps)
+        if not self.elementwise_affine:
+            return partial(normalize, weight=None, bias=None, sets=Sets(1, 1), eps=self.eps)
+        return partial(normalize_elements, weight=self.weight, bias=self.bias, eps=self.eps)
 
 
 class LayerNorm2d(Compiled, nn.LayerNorm):
