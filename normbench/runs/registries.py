@@ -36,7 +36,7 @@ def build_recipe(config: Config) -> Recipe:
     return Recipe(
         epochs=config.train.epochs,
         batch_size=config.train.batch_size,
-        augmentations=[partial(AUGMENTATIONS[choice.name], **choice.options) for choice in config.data.augment],
+        augmentations=[AUGMENTATIONS[choice.name](**choice.options) for choice in config.data.augment],
         schedule=SCHEDULES[schedule.name](**schedule.options),
         seed=config.seed,
     )

@@ -27,7 +27,8 @@ class Setting:
     def autocast(self) -> AbstractContextManager[object]:
         """Computes convs and matrix products in bfloat16 where the precision asks for it; weights stay float32."""
         if self.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+            # Each weight is used once a pass: nothing to cache, and a cache must not outlive the recording of a graph.
+            return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False)
         return nullcontext()
 
 
