@@ -31,8 +31,8 @@ def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | 
     """Logits on the CPU, float32 [N, classes], in eval mode, of uint8 images [N, 3, H, W]; any batch size.
 
     The images may lie on the device already; nothing waits for it before the last batch.
-    Logits are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file gets
-    the recorded one.
+    Logits are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file
+    gets the recorded one.
     """
     return logits_of(model.eval(), images, setting, batch_size or BATCH_SIZE[setting.device.type])
 
