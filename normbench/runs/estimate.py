@@ -8,17 +8,16 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 
 import torch
-from torch import nn, optim
+from torch import nn
 
 from normbench.config import Config
 from normbench.data import Dataset
 from normbench.runs.execute import split_sizes
-from normbench.runs.registries import build_network, build_recipe
-from normbench.train import OPTIMIZERS
+from normbench.runs.registries import build_network, new_member
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
-from normbench.train.lockstep import Lockstep, Member
-from normbench.train.loop import Diverged, Position, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.lockstep import Lockstep
+from normbench.train.loop import Diverged, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting
 
 WARM_UP = 2  # steps that are not counted
@@ -46,7 +45,11 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, device: str, thread
         for config in configs:
             kind = json.dumps(_kind(config), sort_keys=True)
             if kind not in measured:
-                measured[kind] = _epoch_seconds(config, dataset, device, precision)
+                measured[kind] = (
+                    _epoch_seconds(config, dataset, device, precision)
+                    if device == "cpu"
+                    else group_seconds([config], dataset, device, threads, precision, "lanes") / config.train.epochs
+                )
             seconds.append(measured[kind] * config.train.epochs)
     return seconds
 
@@ -57,10 +60,7 @@ def group_seconds(
     """Seconds that runs which differ in their seed only will take together, as `run_seconds` measures one alone."""
     config, target = configs[0], choose_device(device)
     setting = Setting(target, _wanted(config, precision))
-    members = []
-    for each in configs:
-        model, optimizer = _made(each, dataset, setting)
-        members.append(Member(model, optimizer, build_recipe(each), Position.start_of(0, target)))
+    members = [new_member(each, len(dataset.class_names), setting) for each in configs]
     num_train, num_held_out = split_sizes(config, dataset)
     with _threads(threads):
         lockstep = Lockstep(members, dataset.train, setting, way)
@@ -100,12 +100,12 @@ def _kind(config: Config) -> Mapping[str, object]:
 def _epoch_seconds(config: Config, dataset: Dataset, device: str, precision: str) -> float:
     keep_freed_memory()
     setting = Setting(choose_device(device), _wanted(config, precision))
-    model, optimizer = _made(config, dataset, setting)
-    position = Position.start_of(0, setting.device)
+    member = new_member(config, len(dataset.class_names), setting)
+    model, position = member.model, member.position
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0
     with suppress(Diverged):  # the time it takes is the same
-        for _ in train_epoch(model, optimizer, dataset.train, build_recipe(config), setting, position):
+        for _ in train_epoch(model, member.optimizer, dataset.train, member.recipe, setting, position):
             seconds.append(position.train_s - before)
             before = position.train_s
             if len(seconds) == WARM_UP + STEPS:
@@ -124,15 +124,6 @@ def _evaluation_seconds(model: nn.Module, dataset: Dataset, setting: Setting, nu
 
 def _wanted(config: Config, precision: str) -> str:
     return precision if config.train.precision == "auto" else config.train.precision
-
-
-def _made(config: Config, dataset: Dataset, setting: Setting) -> tuple[nn.Module, optim.Optimizer]:
-    model = build_network(config, len(dataset.class_names))
-    model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
-    choice = config.train.optimizer
-    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
-    set_base_lr(optimizer)
-    return model, optimizer
 
 
 @contextmanager

@@ -22,14 +22,13 @@ from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically
 from normbench.runs.identity import run_id
 from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
-from normbench.runs.registries import build_network, build_recipe
+from normbench.runs.registries import build_member, build_network
 from normbench.runs.stopping import StopRequest
-from normbench.train import OPTIMIZERS
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.lockstep import Member
-from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.loop import Diverged, Position, epoch_metrics, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting
 from normbench.train.statistics import AccuracyByStatistics, accuracy_by_statistics, recompute_statistics
 
@@ -209,15 +208,12 @@ def _train(run: Prepared, trained: Trained, say: Say) -> Iterator[Event]:
 
 def start(run: Prepared) -> Member:
     """The run's optimizer and recipe, and where it stands: at its beginning, or where its checkpoint was."""
-    choice = run.config.train.optimizer
-    optimizer = OPTIMIZERS[choice.name](run.model, **choice.options)
-    set_base_lr(optimizer)
-    position = Position.start_of(0, run.setting.device)
+    member = build_member(run.config, run.model, run.setting.device)
     if run.resumed:
         run.model.load_state_dict(run.resumed.model)
-        optimizer.load_state_dict(run.resumed.optimizer)
-        position = run.resumed.position
-    return Member(run.model, optimizer, build_recipe(run.config), position)
+        member.optimizer.load_state_dict(run.resumed.optimizer)
+        member.position = run.resumed.position
+    return member
 
 
 def step_done(member: Member, num_images: int, num_steps: int) -> Step:
