@@ -98,23 +98,24 @@ def test_other_gradients_or_images_are_found(tmp_path: Path, monkeypatch: pytest
     settings = {"data.source": "folder", "data.dir": str(images), "train.batch_size": 16, "train.epochs": 1}
     config = load_config("default", REGISTRIES, [(key, value, "") for key, value in settings.items()])
     dataset = load_dataset(config.data)
-    seeds = [config.for_seed(seed) for seed in range(5)]
+    seeds = [config.for_seed(seed) for seed in range(4)]
+    monkeypatch.setattr(agreement, "CONFIDENCE", 0.9)  # of the ten seeds of the command, 0.999 finds as much
     assert check_images(config, dataset, CPU).difference == 0
 
-    def off_by_a_factor(networks: Any, setting: Any) -> Any:
+    def uphill(networks: Any, setting: Any) -> Any:
         run = agreement.WAYS["lanes"](networks, setting)
 
         def other(images: Any, labels: Any) -> Any:
             found = run(images, labels)
             for network in networks:
                 for parameter in network.parameters():
-                    parameter.grad *= torch.linspace(0, 1, parameter.numel()).view_as(parameter)
+                    parameter.grad.neg_()
             return found
 
         return other
 
     with monkeypatch.context() as patched:
-        patched.setattr("normbench.train.lockstep.WAYS", {"lanes": agreement.WAYS["lanes"], "wide": off_by_a_factor})
+        patched.setattr("normbench.train.lockstep.WAYS", {"lanes": agreement.WAYS["lanes"], "wide": uphill})
         assert [check.agrees for check in check_fp32(seeds, dataset, CPU)] == [True, True, False, False]
         found = list(check_together(seeds, dataset, CPU, "fp32", 4))
         assert [check.agrees for check in found] == [True, False]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from normbench.norms.batch import PreciseBatchNorm2d
+from normbench.models.dropout import Dropout
+from normbench.models.pool import MaxPool2d
+from normbench.norms.batch import BatchNorm2d, PreciseBatchNorm2d
 from normbench.norms.ghost import GhostBatchNorm2d
 from normbench.norms.group_norm import GroupNorm, InstanceNorm2d
 from normbench.norms.weight_standardization import StandardizedConv2d
@@ -18,6 +20,7 @@ WIDENED: Mapping[type[nn.Module], tuple[str, ...]] = {
     nn.Conv2d: _CONV,
     StandardizedConv2d: _CONV,
     nn.BatchNorm2d: _CHANNELS,
+    BatchNorm2d: _CHANNELS,
     PreciseBatchNorm2d: _CHANNELS,
     GhostBatchNorm2d: _CHANNELS,
     InstanceNorm2d: _CHANNELS,
@@ -27,7 +30,7 @@ WIDENED: Mapping[type[nn.Module], tuple[str, ...]] = {
 """Layers whose channels, or groups of channels, know nothing of each other: S of them are one with S times the counts
 named here. Exact types: a subclass may compute something else."""
 
-AS_IT_IS = (nn.Identity, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d)
+AS_IT_IS = (nn.Identity, nn.ReLU, nn.MaxPool2d, MaxPool2d, nn.AdaptiveAvgPool2d)
 
 
 Leaf = tuple[nn.Parameter, tuple[nn.Parameter, ...]]
@@ -73,7 +76,9 @@ def _replace(wide: nn.Module, members: Sequence[nn.Module], leaves: list[Leaf]) 
             _widen(layer, parts)
             own = zip(*(part.parameters() for part in parts), strict=True)
             leaves += zip(layer.parameters(), own, strict=True)
-        elif type(layer) not in AS_IT_IS and (getattr(layer, "is_norm", False) or not list(layer.children())):
+        elif type(layer) in AS_IT_IS or (isinstance(layer, Dropout) and not layer.is_active):
+            continue
+        elif getattr(layer, "is_norm", False) or not list(layer.children()):
             slices = _Slices(parts)
             leaves += [(parameter, (parameter,)) for parameter in slices.parameters()]
             wide.set_submodule(name, slices)

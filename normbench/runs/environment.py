@@ -13,6 +13,7 @@ import torch
 import torchvision
 
 import normbench
+from normbench.kernels.library import library
 
 
 def describe_environment(device: torch.device) -> dict[str, str | int | None]:
@@ -26,6 +27,7 @@ def describe_environment(device: torch.device) -> dict[str, str | int | None]:
         "cpu": _cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "kernels": "compiled" if library() else "PyTorch's own",
         "threads": torch.get_num_threads(),
         "platform": f"{platform.system()} {platform.machine()}",
     }

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor, nn, optim
@@ -11,7 +12,7 @@ from torch import Tensor, nn, optim
 from normbench.data.epochs import DrawnEpoch, arrange, draw_epoch
 from normbench.data.streams import stream_seed
 from normbench.data.types import Split
-from normbench.models.dropout import dropouts, seed_dropout
+from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, capture
 from normbench.train.loop import Diverged, Position, Recipe, set_lr, steps_per_epoch
@@ -69,13 +70,17 @@ class Lockstep:
         self._bad_loss = torch.zeros(count, device=device)
 
         optimizers, lrs = [member.optimizer for member in members], list(self._lrs.unbind())
-        self._optimizer = joined(optimizers, lrs, fused=device.type == "cuda")
+        self._optimizer = joined(optimizers, lrs)
         self._models = [member.model for member in members]
         self._pass = WAYS[way](self._models, setting)
-        self._dropouts = [layer for model in self._models for layer in dropouts(model) if layer.is_active]
-        self._generators = [torch.Generator(device) for _ in self._dropouts] if device.type == "cuda" else []
-        for layer, generator in zip(self._dropouts, self._generators, strict=False):
-            layer.draw_from(generator)
+        self._dropouts = [dropouts_of(model) for model in self._models]
+        self._is_random = any(layer.is_active for layers in self._dropouts for layer in layers)
+        self._generators: list[torch.Generator] = []
+        if device.type == "cuda":
+            for layer in chain.from_iterable(self._dropouts):
+                if layer.is_active:
+                    self._generators.append(torch.Generator(device))
+                    layer.draw_from(self._generators[-1])
         self._calls: dict[int, Callable[[], None]] = {}
         self._drawn: tuple[int, list[DrawnEpoch]] | None = None
 
@@ -96,9 +101,9 @@ class Lockstep:
             model.train()
         for step in range(first, self.num_steps):
             call = self._call(min(batch_size, len(self.split) - step * batch_size))
-            if self._dropouts:
-                for member in self.members:
-                    seed_dropout(member.model, stream_seed(member.recipe.seed, "dropout", epoch, step))
+            if self._is_random:
+                for member, layers in zip(self.members, self._dropouts, strict=True):
+                    seed_dropouts(layers, stream_seed(member.recipe.seed, "dropout", epoch, step))
             call()
             if step == self.num_steps - 1:
                 self._end_epoch(epoch)
@@ -125,7 +130,7 @@ class Lockstep:
     def finish(self) -> None:
         """Frees what only training together needs; the members' models have memory of their own again."""
         self._calls.clear()
-        for layer in self._dropouts:
+        for layer in chain.from_iterable(self._dropouts):
             layer.draw_from(None)
         for model in self._models:
             model.zero_grad(set_to_none=True)
@@ -189,11 +194,15 @@ class Lockstep:
             set_lr(member.optimizer, member.recipe, self.num_steps, (epoch + 1) * self.num_steps - 1)
 
     def _schedule(self) -> Tensor:
-        """The lr of each step of the run and parameter group, float32 [steps, groups]."""
+        """The lr of each step of the run and parameter group, [steps, groups].
+
+        On CUDA in float32, as the fused kernel reads it; on the CPU, which takes the value, as exact as a number.
+        """
         recipe, groups = self.members[0].recipe, self.members[0].optimizer.param_groups
         total = recipe.epochs * self.num_steps
         factors = [recipe.schedule(step, self.num_steps, total) for step in range(total)]
-        return torch.tensor([[group["initial_lr"] * factor for group in groups] for factor in factors])
+        lrs = [[group["initial_lr"] * factor for group in groups] for factor in factors]
+        return torch.tensor(lrs, dtype=torch.float32 if self._device.type == "cuda" else torch.float64)
 
     def _place_sums(self) -> None:
         """The sums of the positions become places in ours."""

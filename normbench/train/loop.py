@@ -14,7 +14,7 @@ from normbench.data.batches import batches, epoch_order, normalize
 from normbench.data.epochs import augment_step
 from normbench.data.streams import stream_seed
 from normbench.data.types import Split
-from normbench.models.dropout import seed_dropout
+from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
 from normbench.train.schedules import Schedule
 from normbench.train.setting import Setting
@@ -81,6 +81,7 @@ def train_epoch(
     num_images, epoch = len(split.labels), position.epoch
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
     order = epoch_order(num_images, recipe.seed, epoch)
+    dropouts = dropouts_of(model)
     model.train()
     clock = time.perf_counter()
     to_come = batches(split, recipe.batch_size, order[position.step * recipe.batch_size :])
@@ -90,7 +91,7 @@ def train_epoch(
         labels = labels.to(setting.device)
 
         set_lr(optimizer, recipe, num_steps, epoch * num_steps + step)
-        seed_dropout(model, stream_seed(recipe.seed, "dropout", epoch, step))
+        seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
         with setting.autocast():
             logits = model(inputs)

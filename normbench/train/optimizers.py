@@ -23,7 +23,7 @@ def sgd(
     Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
     """
     groups = _decayed_and_not(model, weight_decay, besides=[])
-    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, foreach=True)
+    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
 
 
 def muon(
@@ -50,21 +50,18 @@ def muon(
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": sgd, "muon": muon}
 
 
-def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor], fused: bool) -> optim.Optimizer:
+def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> optim.Optimizer:
     """One optimizer that makes the steps of all, which are alike but for their parameters; each keeps its own state.
 
-    `lrs`: a 0-dim tensor for each parameter group, which is read at each step, so that a recorded step follows its
-    changes. `fused`: SGD as one kernel for many tensors, which reads the lr where it lies; all others would wait for
-    it. Loading a state into one of `optimizers` afterwards has no effect on what is returned.
+    `lrs`: a 0-dim tensor for each parameter group, read at each step: fused SGD reads it where it lies, so that a
+    recorded step follows its changes and does not wait for it. Loading a state into one of `optimizers` afterwards has
+    no effect on what is returned.
     """
     one = copy(optimizers[0])
     one.param_groups = [
         {**groups[0], "params": [parameter for group in groups for parameter in group["params"]], "lr": lr}
         for lr, *groups in zip(lrs, *(optimizer.param_groups for optimizer in optimizers), strict=True)
     ]
-    if fused:
-        for group in one.param_groups:
-            group.update(fused=True, foreach=False)
     one.state = defaultdict(dict)
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -25,7 +25,7 @@ def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         inputs = normalize(images, memory_format=setting.memory_format)
         with setting.autocast():
             logits = network(inputs)
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = F.cross_entropy(_wide_enough(logits), labels)
         parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         for parameter, gradient in zip(parameters, _gradients(loss, parameters), strict=True):
             _set_gradient(parameter, gradient)
@@ -51,7 +51,7 @@ def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         inputs = inputs.transpose(0, 1).flatten(1, 2).contiguous(memory_format=setting.memory_format)
         with setting.autocast():
             logits = wide.network(inputs)
-        logits = logits.float().unflatten(1, (members, -1)).transpose(0, 1)
+        logits = _wide_enough(logits).unflatten(1, (members, -1)).transpose(0, 1)
         # Summed over the networks, of which none knows another: the gradient of each is that of its own loss.
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(members, batch).mean(1)
         gradients = _gradients(losses.sum(), [leaf for leaf, _ in leaves])
@@ -62,6 +62,11 @@ def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         return losses.detach(), logits.detach()
 
     return run
+
+
+def _wide_enough(logits: Tensor) -> Tensor:
+    """At least float32: a loss is not taken in bfloat16."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def _gradients(loss: Tensor, leaves: Sequence[Tensor]) -> Sequence[Tensor | None]:

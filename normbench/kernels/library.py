@@ -1,0 +1,117 @@
+"""The compiled kernels: built by the C++ compiler at hand, once a machine; without one PyTorch's own do the work."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import tempfile
+from contextlib import suppress
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from normbench.cache_folder import cache_folder
+from normbench.errors import DataError
+
+COMPILERS = ("c++", "g++", "clang++")
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-Wno-psabi")
+TIMEOUT_S = 120
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The kernels, loaded into this process; None where they cannot be built, which is no error.
+
+    The environment variable CXX names another compiler, and none at all if it is empty. What is built is kept in the
+    cache folder and loaded from there only if nobody but the user can have written it.
+    """
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    try:
+        return _loaded(compiler)
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _compiler() -> str | None:
+    named = os.environ.get("CXX")
+    if named is not None:
+        return shutil.which(named) if named else None
+    return next((path for name in COMPILERS if (path := shutil.which(name))), None)
+
+
+def _loaded(compiler: str) -> ctypes.CDLL:
+    sources = {file.name: file.read_bytes() for file in files("normbench.kernels").iterdir() if _is_source(file.name)}
+    kept = _place(sources, compiler)
+    if kept is not None and kept.exists():
+        with suppress(OSError):  # damaged: built again
+            return ctypes.CDLL(str(kept))
+    with tempfile.TemporaryDirectory(prefix="normbench-") as scratch:
+        built = _built(compiler, sources, Path(scratch))
+        loaded = ctypes.CDLL(str(built))  # which stays when the file goes
+        if kept is not None:
+            with suppress(OSError):
+                fresh = Path(shutil.copyfile(built, kept.with_name(f"{kept.name}.{os.getpid()}.tmp")))
+                fresh.chmod(0o700)
+                fresh.replace(kept)
+        return loaded
+
+
+def _is_source(name: str) -> bool:
+    return name.endswith((".cpp", ".h"))
+
+
+def _place(sources: dict[str, bytes], compiler: str) -> Path | None:
+    """Where the library built from this is kept; None where it could not be, or others could have written it."""
+    built_from = [
+        *(sources[name] for name in sorted(sources)),
+        compiler.encode(),
+        *(flag.encode() for flag in FLAGS),
+        _processor(),
+    ]
+    try:
+        folder = cache_folder() / "kernels"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (DataError, OSError):
+        return None
+    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32]
+    kept = folder / f"{name}.so"
+    return kept if all(_is_the_users_own(path) for path in (folder, kept) if path.exists()) else None
+
+
+def _built(compiler: str, sources: dict[str, bytes], folder: Path) -> Path:
+    for name, source in sources.items():
+        (folder / name).write_bytes(source)
+    units = sorted(name for name in sources if name.endswith(".cpp"))
+    objects = [f"{name}.o" for name in units]
+    for unit, compiled in zip(units, objects, strict=True):
+        _run(folder, compiler, *FLAGS, "-c", unit, "-o", compiled)
+    # Linked without -fopenmp: threads are those of the OpenMP runtime that PyTorch has loaded. A second runtime would
+    # start threads of its own, and both kinds would wait busily for each other's cores.
+    linked = folder / "kernels.so"
+    _run(folder, compiler, "-shared", *objects, "-o", linked.name)
+    return linked
+
+
+def _run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def _processor() -> bytes:
+    """What the compiler's `native` depends on: a home folder may be shared by machines of several kinds."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return f"{platform.node()} {platform.machine()} {platform.processor()}".encode()
+    lines = cpuinfo.read_bytes().splitlines()
+    return b"\n".join(sorted({line for line in lines if line.startswith((b"model name", b"flags", b"Features"))}))
+
+
+def _is_the_users_own(path: Path) -> bool:
+    """Nobody else owns it or may write it: to load a library is to run it."""
+    found = path.lstat()
+    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    return mine and not stat.S_ISLNK(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
