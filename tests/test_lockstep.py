@@ -20,6 +20,7 @@ from normbench.train.lockstep import Lockstep, Member
 from normbench.train.loop import Position, Recipe, epoch_metrics, set_base_lr, train_epoch
 from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
+from tests.recording import record_on_cpu
 
 CPU = torch.device("cpu")
 FP32 = Setting(CPU, "fp32")
@@ -212,6 +213,20 @@ def test_a_step_reads_and_writes_the_same_memory_each_time() -> None:
         if epoch + 1 < EPOCHS:
             lockstep.start_epoch(epoch + 1)
     assert len({tuple(place) for place in places}) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_step_recorded_once_and_replayed_trains_the_run(norm: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a CUDA graph would: the same operations on the same memory, with nothing of Python's in between."""
+    for module in ("norm", "pool"):  # compiled kernels are no operations of PyTorch's, and never on a GPU
+        monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
+    plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in SEEDS[:2]] for _ in range(2))
+    together(plain, way)
+    monkeypatch.setattr("normbench.train.lockstep.capture", record_on_cpu)
+    together(replayed, way)
+    for one, expected in zip(replayed, plain, strict=True):
+        assert_same_bits(one, expected)
 
 
 def test_the_networks_stay_parts_of_the_wide_one_until_they_are_separated() -> None:

@@ -48,7 +48,7 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, device: str, thread
                 measured[kind] = (
                     _epoch_seconds(config, dataset, device, precision)
                     if device == "cpu"
-                    else group_seconds([config], dataset, device, threads, precision, "lanes") / config.train.epochs
+                    else _epoch_seconds_together([config], dataset, device, threads, precision, "lanes")
                 )
             seconds.append(measured[kind] * config.train.epochs)
     return seconds
@@ -58,6 +58,14 @@ def group_seconds(
     configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str, way: str
 ) -> float:
     """Seconds that runs which differ in their seed only will take together, as `run_seconds` measures one alone."""
+    seconds = configs[0].train.epochs * _epoch_seconds_together(configs, dataset, device, threads, precision, way)
+    torch.cuda.empty_cache()  # other processes will train
+    return seconds
+
+
+def _epoch_seconds_together(
+    configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str, way: str
+) -> float:
     config, target = configs[0], choose_device(device)
     setting = Setting(target, _wanted(config, precision))
     members = [new_member(each, len(dataset.class_names), setting) for each in configs]
@@ -72,8 +80,7 @@ def group_seconds(
             num_steps += 1
         step = (_now(target) - begun) / max(num_steps, 1)
         evaluation = len(configs) * _evaluation_seconds(members[0].model, dataset, setting, num_held_out)
-    epoch = step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
-    return epoch * config.train.epochs
+    return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
 
 
 def _now(device: torch.device) -> float:

@@ -2,14 +2,16 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import groupby
 
 import torch
 from filelock import FileLock, Timeout
 
 from normbench.config import Config
+from normbench.data import Split
 from normbench.errors import Interrupted
 from normbench.runs.execute import (
     Draw,
@@ -104,16 +106,19 @@ def execute_together(
 
 def _train_and_finish(runs: dict[int, Prepared], way: str, say: Say, draw: Draw) -> Iterator[Happening]:
     trained = {number: Trained(rows=list(run.resumed.rows) if run.resumed else []) for number, run in runs.items()}
-    yield from _train(runs, trained, way, say)
+    on_device = yield from _train(runs, trained, way, say)
     for number, run in runs.items():
         try:
-            yield number, finish(run, trained[number], draw)
+            yield number, finish(replace(run, train=on_device), trained[number], draw)
             run.folder.lock.unlink(missing_ok=True)
         except Exception as error:
             yield number, error
 
 
-def _train(runs: dict[int, Prepared], trained: dict[int, Trained], way: str, say: Say) -> Iterator[Happening]:
+def _train(
+    runs: dict[int, Prepared], trained: dict[int, Trained], way: str, say: Say
+) -> Generator[Happening, None, Split]:
+    """Fills `trained`; returns the training images where they lie now."""
     one = next(iter(runs.values()))
     members = {number: start(run) for number, run in runs.items()}
     lockstep = Lockstep(list(members.values()), one.train, one.setting, way)
@@ -160,6 +165,7 @@ def _train(runs: dict[int, Prepared], trained: dict[int, Trained], way: str, say
     for number in going:
         if trained[number].logits is None:  # resumed after the last epoch
             trained[number].logits = infer(runs[number].model, held_out, one.setting)
+    return lockstep.split
 
 
 def _place(run: Prepared) -> tuple[int, int, str]:

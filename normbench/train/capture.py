@@ -41,7 +41,7 @@ def capture(
         for generator in generators:
             graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=aside):  # for which the rehearsal has made all handles
                 step()
         except RuntimeError as error:
             raise NotRecordable(str(error).partition("\n")[0]) from error
