@@ -42,7 +42,7 @@ def on_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(cli_bench, "FULL_SEEDS", 3)
     monkeypatch.setattr(full, "WARM_UP", 1)
     return [
-        *("bench", "--full", "--device", "cpu", "--norm", "bn", "--norm", "gn", "--rounds", 2, "--steps", 1),
+        *("bench", "--full", "--device", "cpu", "--norm", "gn", "--rounds", 2, "--steps", 1),
         *("--batch-size", 16, "--set", "train.epochs=1", "--set", "train.precision=fp32", "--threads", 1),
         *("--data", "folder", "--data-dir", images),
     ]
@@ -54,20 +54,20 @@ def test_it_measures_steps_seeds_and_runs_and_checks_them(on_cpu: list[object], 
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found == json.loads(output.read_text())
-    assert [row["label"] for row in found["steps"]] == ["BN", "GN(4)"]
+    assert [row["label"] for row in found["steps"]] == ["GN(4)"]
     for row in found["steps"]:
         assert row["times_low"] <= row["times"] <= row["times_high"]
         assert row["eager_ms"] > 0 < row["recorded_ms"]
     assert [(row["label"], row["way"], row["seeds"]) for row in found["seeds"]] == [
-        (label, way, 3) for label in ("BN", "GN(4)") for way in ("lanes", "wide")
+        ("GN(4)", way, 3) for way in ("lanes", "wide")
     ]
     assert [row["is_projected"] for row in found["runs"]] == [False, False, True]
     assert all(row["seconds"] > 0 for row in found["runs"])
     assert all(0 <= row["accuracy"] <= 1 for row in found["runs"][:2])
-    assert len(found["checks"]) == 1 + 2 * (4 + 2)
+    assert len(found["checks"]) == 1 + 4 + 2
     assert all(row["agrees"] for row in found["checks"])
     exact = [row["difference"] for row in found["checks"] if row["what"].startswith("lanes")]
-    assert exact == [0.0] * 6
+    assert exact == [0.0] * 3
 
 
 def test_a_device_that_computes_something_else_is_an_error(
@@ -75,9 +75,9 @@ def test_a_device_that_computes_something_else_is_an_error(
 ) -> None:
     monkeypatch.setattr(full, "check_images", lambda *arguments: Check("images", "all norms", 0.5, 0.0))
     monkeypatch.setattr(full, "check_together", lambda *arguments: [])
-    result = invoke(*on_cpu, "--norm", "bn")
+    result = invoke(*on_cpu)
     assert isinstance(result.exception, RunError)
-    assert "1 of 9 checks do not agree" in str(result.exception)
+    assert "1 of 5 checks do not agree" in str(result.exception)
     assert "images" in result.stdout
 
 

@@ -20,6 +20,7 @@ from normbench.runs.pool import RunEvent, train_all
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.together import AT_ONCE, alike_but_for_seed, execute_together
 from normbench.runs.worker import Advanced, Ended, EpochEnded, Order, Workplace
+from normbench.train.capture import NotRecordable
 from normbench.train.checkpoint import from_bytes
 from tests.tiny import invoke, make_folder
 
@@ -191,6 +192,22 @@ def test_one_that_diverges_is_a_result_and_the_others_stay_as_they_are(
     assert [number for number, event in happenings if isinstance(event, EpochDone)] == [1, 1]
     train_alone(apart[1])
     assert_same_results(runs[1][1], apart[1][1])
+
+
+def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(
+    configs: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*anything: Any) -> None:
+        raise NotRecordable("operation not permitted when stream is capturing")
+
+    run, apart, said = at("results", configs[:1]), at("apart", configs[:1]), []
+    monkeypatch.setattr("normbench.train.lockstep.capture", refuse)
+    list(execute_together(run, CPU, way="lanes", say=said.append, draw=draw_nothing, load=load_dataset))
+    assert [text for text in said if "CUDA graph" in text] == [
+        "the training step is not one CUDA graph, and slower for it: operation not permitted when stream is capturing"
+    ]
+    train_alone(apart[0])
+    assert_same_results(run[0][1], apart[0][1])
 
 
 def test_checkpoints_are_kept_as_time_goes_by(configs: list[Config], monkeypatch: pytest.MonkeyPatch) -> None:
