@@ -14,6 +14,7 @@ from normbench.cli_options import (
     Data,
     DataDir,
     Device,
+    NoPlugins,
     Override,
     Set,
     recipe_overrides,
@@ -70,6 +71,7 @@ def bench(
     data_dir: DataDir = None,
     device: Device = "auto",
     set_: Set = None,
+    no_plugins: NoPlugins = False,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write all numbers here, as JSON.")
@@ -91,7 +93,7 @@ def bench(
     from normbench.present.bench import bench_tables
     from normbench.present.document import as_document, render_document
     from normbench.runs.folder import write_json_atomically
-    from normbench.runs.registries import REGISTRIES
+    from normbench.runs.registries import registries
 
     plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
     if full and not _is_gpu(plan):
@@ -100,8 +102,9 @@ def bench(
     if full and batch_size is None:
         usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
+    known = registries(plugins=not no_plugins)
     configs = [
-        load_config(config, REGISTRIES, [*overrides, ("norm.kind", kind, f"--norm {kind}")])
+        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")])
         for kind in dict.fromkeys(norm or USUAL_NORMS)
     ]
     tell = (lambda text: None) if quiet else say

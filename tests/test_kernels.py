@@ -245,15 +245,15 @@ def test_a_library_is_kept_but_not_taken_from_strangers(
     """A damaged one is built again; one that others can have written is neither run nor touched."""
     compiler, cache = building._compiler(), tmp_path / "first"
     assert compiler is not None
-    monkeypatch.setenv("NORMBENCH_CACHE", str(cache))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     assert building._loaded(compiler)
-    (kept,) = (cache / "kernels").iterdir()
+    (kept,) = (cache / "normbench" / "kernels").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o700
     whole = kept.read_bytes()
 
     cache = cache.rename(tmp_path / "second")  # else the one already loaded answers to its name
-    monkeypatch.setenv("NORMBENCH_CACHE", str(cache))
-    (kept,) = (cache / "kernels").iterdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    (kept,) = (cache / "normbench" / "kernels").iterdir()
     kept.write_bytes(b"not a library")
     kept.chmod(0o722 if others_may_write else 0o700)
     assert building._loaded(compiler)
@@ -268,6 +268,6 @@ def test_without_a_compiler_training_goes_on(compiler: str, tmp_path: Path) -> N
         "assert library() is None; x = torch.ones(2, 16, 4, 4).to(memory_format=torch.channels_last);"
         "assert NORMS['bn']()(16, (4, 4))(x).shape == x.shape"
     )
-    environment = os.environ | {"CXX": compiler, "NORMBENCH_CACHE": str(tmp_path)}
+    environment = os.environ | {"CXX": compiler, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from normbench.cache_folder import cache_folder
+from normbench.cache_folder import users_cache_folder
 from normbench.errors import DataError
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -26,7 +26,8 @@ def library() -> ctypes.CDLL | None:
     """The kernels, loaded into this process; None where they cannot be built, which is no error.
 
     The environment variable CXX names another compiler, and none at all if it is empty. What is built is kept in the
-    cache folder and loaded from there only if nobody but the user can have written it.
+    user's own cache folder (NORMBENCH_CACHE may name a stranger's) and loaded from there only if nobody else can have
+    written it.
     """
     compiler = _compiler()
     if compiler is None:
@@ -74,7 +75,7 @@ def _place(sources: dict[str, bytes], compiler: str) -> Path | None:
         _processor(),
     ]
     try:
-        folder = cache_folder() / "kernels"
+        folder = users_cache_folder() / "kernels"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (DataError, OSError):
         return None
@@ -98,7 +99,9 @@ def _built(compiler: str, sources: dict[str, bytes], folder: Path) -> Path:
 
 
 def _run(folder: Path, *command: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL)
+    subprocess.run(  # noqa: S603  (the compiler on the user's PATH or in CXX, on our own sources)
+        command, cwd=folder, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL
+    )
 
 
 def _processor() -> bytes:

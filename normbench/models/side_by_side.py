@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from normbench.models.dropout import Dropout
 from normbench.models.pool import MaxPool2d
 from normbench.norms.batch import BatchNorm2d, PreciseBatchNorm2d
+from normbench.norms.conv import Conv2d
 from normbench.norms.ghost import GhostBatchNorm2d
 from normbench.norms.group_norm import GroupNorm, InstanceNorm2d
 from normbench.norms.weight_standardization import StandardizedConv2d
@@ -18,6 +19,7 @@ _CONV, _GROUPS, _CHANNELS = ("in_channels", "out_channels", "groups"), ("num_gro
 
 WIDENED: Mapping[type[nn.Module], tuple[str, ...]] = {
     nn.Conv2d: _CONV,
+    Conv2d: _CONV,
     StandardizedConv2d: _CONV,
     nn.BatchNorm2d: _CHANNELS,
     BatchNorm2d: _CHANNELS,

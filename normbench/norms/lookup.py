@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from normbench.errors import ConfigError
+from normbench.norms.conv import Conv2d
 from normbench.norms.factory import Norm, NormFactory
 from normbench.norms.registry import NORMS
 from normbench.norms.weight_standardization import StandardizedConv2d
@@ -31,12 +32,20 @@ class Shelf(Mapping[str, Callable[..., Parts]]):
     parameter is num_channels and whose keyword-only parameters are the options.
 
     Iterates over the names but not the import paths. Looking one up raises KeyError for an unknown name, ConfigError
-    for one that cannot be imported or does not have that form.
+    for one that cannot be imported or does not have that form; without `plugins` for all but NORMS.
     """
+
+    def __init__(self, *, plugins: bool = True) -> None:
+        self._plugins = plugins
 
     def __getitem__(self, name: str) -> Callable[..., Parts]:
         if name in NORMS:
             return _with_ws(NORMS[name])
+        if not self._plugins and name in self:
+            raise ConfigError(
+                f"norm {name!r} is code from outside of normbench, and --no-plugins refuses it; "
+                f"known: {', '.join(NORMS)}"
+            )
         if ":" in name:
             return _with_ws(_as_norm(name, _imported(name)))
         entry = _entry_points()[name]
@@ -50,13 +59,15 @@ class Shelf(Mapping[str, Callable[..., Parts]]):
         return name in NORMS or name in _entry_points() or (isinstance(name, str) and ":" in name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(NORMS | _entry_points())
+        return iter(NORMS | _entry_points() if self._plugins else NORMS)
 
     def __len__(self) -> int:
-        return len(NORMS | _entry_points())
+        return sum(1 for _ in self)
 
 
 SHELF = Shelf()
+OUR_SHELF = Shelf(plugins=False)
+"""The same names, and a refusal for those that stand for code of others."""
 
 
 def _entry_points() -> dict[str, EntryPoint]:
@@ -79,7 +90,7 @@ def _reason(error: Exception) -> str:
 
 def _with_ws(norm: Norm) -> Callable[..., Parts]:
     def parts(*, ws: bool = False, **options: Any) -> Parts:
-        return norm(**options), StandardizedConv2d if ws else nn.Conv2d
+        return norm(**options), StandardizedConv2d if ws else Conv2d
 
     switch = inspect.Parameter("ws", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
     parameters = inspect.signature(norm, eval_str=True).parameters.values()

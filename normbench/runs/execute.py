@@ -20,12 +20,13 @@ from normbench.models.budget import check_budget
 from normbench.runs.environment import git_commit
 from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically, write_json_atomically
 from normbench.runs.identity import run_id
-from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
+from normbench.runs.outputs import Row, columns, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
 from normbench.runs.registries import build_member, build_network
 from normbench.runs.stopping import StopRequest
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
+from normbench.train.checkpoint_check import check_checkpoint
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.lockstep import Member
 from normbench.train.loop import Diverged, Position, epoch_metrics, steps_per_epoch, train_epoch
@@ -165,7 +166,7 @@ def prepare(
     if config.data.evaluate_on == "val":
         _, num_held_out = split_sizes(config, dataset)
         train, held_out = hold_out(dataset.train, num_held_out)
-    resumed = _read_checkpoint(folder, dataset, device, say)
+    resumed = _read_checkpoint(config, folder, dataset, len(train), model, device, say)
     keep_freed_memory()
     if resumed:
         wanted = resumed.precision
@@ -270,15 +271,34 @@ def finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
     return Finished(record)
 
 
-def _read_checkpoint(folder: RunFolder, dataset: Dataset, device: torch.device, say: Say) -> Checkpoint | None:
-    if not folder.checkpoint.exists():
+def _read_checkpoint(
+    config: Config,
+    folder: RunFolder,
+    dataset: Dataset,
+    num_images: int,
+    model: nn.Module,
+    device: torch.device,
+    say: Say,
+) -> Checkpoint | None:
+    if not folder.checkpoint.is_file():
         return None
+    train = config.train
+    optimizer = build_member(config, model, device).optimizer
     try:
         checkpoint = from_bytes(folder.checkpoint.read_bytes(), device)
+        if checkpoint.fingerprint != dataset.fingerprint:
+            say(f"the data have changed since {folder.checkpoint} was written: starting from the beginning")
+            return None
+        check_checkpoint(
+            checkpoint,
+            model,
+            optimizer,
+            epochs=train.epochs,
+            batch_size=train.batch_size,
+            num_images=num_images,
+            columns=columns(config.data.evaluate_on),
+        )
     except CheckpointError as error:
         say(f"{folder.checkpoint} is damaged ({error}): starting from the beginning")
-        return None
-    if checkpoint.fingerprint != dataset.fingerprint:
-        say(f"the data have changed since {folder.checkpoint} was written: starting from the beginning")
         return None
     return checkpoint

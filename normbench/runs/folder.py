@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from normbench.errors import ConfigError, NormbenchError
-from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked, printable
+from normbench.printable import printable
+from normbench.regular_file import read_regular
+from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -19,7 +21,6 @@ __all__ = [
     "decisions_file",
     "find_runs",
     "is_trial",
-    "printable",
     "read_record",
     "refuse_constant",
     "survey",
@@ -28,6 +29,10 @@ __all__ = [
     "write_bytes_atomically",
     "write_json_atomically",
 ]
+
+
+MAX_BYTES = 2**26
+"""Of a text file in a run's folder: more is none of ours."""
 
 
 class RecordError(NormbenchError):
@@ -191,7 +196,7 @@ def read_record(folder: RunFolder) -> dict[str, Any]:
     """
     where = printable(folder.record)
     try:
-        text = folder.record.read_text(encoding="utf-8")
+        text = read_regular(folder.record, MAX_BYTES).decode()
         record = json.loads(text, parse_constant=refuse_constant)
     except FileNotFoundError as error:
         raise RecordError(f"{where}: no record, the run is not finished") from error
