@@ -15,18 +15,21 @@ from normbench.cli_options import (
     DataDir,
     Device,
     NoPlugins,
+    Override,
     Set,
     recipe_overrides,
     set_overrides,
 )
 from normbench.cli_output import Quiet, TableFormat, console, say
-from normbench.errors import ConfigError, Interrupted
+from normbench.errors import ConfigError, Interrupted, RunError
 
 if TYPE_CHECKING:
     from normbench.bench.measure import Plan
     from normbench.config import Config as RunConfig
+    from normbench.data import Dataset
 
 EXAMPLE = "Example: [bold]normbench bench --norm bn --norm gn --against plain[/bold]"
+FULL_BATCH, FULL_SEEDS = 128, 10
 USUAL_NORMS = ("bn", "gn", "ln")
 BUSY = 0.25  # load a core: from there on something else takes part of the machine
 
@@ -50,6 +53,14 @@ def bench(
         Against | None,
         typer.Option("--against", help="plain: also the loop of the notebooks, in the same rounds, and the ratio."),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="On a GPU: the recorded step against the eager one, seeds together against seeds in turn, whole runs, "
+            "and whether they compute what the CPU does.",
+        ),
+    ] = False,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each has its turn.")] = 5,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps in a turn.")] = 20,
     threads: Annotated[
@@ -74,6 +85,8 @@ def bench(
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         wrong = "is a folder; name a file" if output.is_dir() else "its folder does not exist; create it first"
         raise ConfigError(f"--output {output}: {wrong}")
+    if full and against:
+        raise ConfigError("--against plain is a measurement of its own: give it without --full")
     from normbench.bench.measure import measure
     from normbench.config import load_config
     from normbench.data import load_dataset
@@ -82,7 +95,12 @@ def bench(
     from normbench.runs.folder import write_json_atomically
     from normbench.runs.registries import registries
 
-    usual = [] if data or data_dir else [("data.source", "synthetic", "")]
+    plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
+    if full and not _is_gpu(plan):
+        raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
+    usual: list[Override] = [] if data or data_dir else [("data.source", "synthetic", "")]
+    if full and batch_size is None:
+        usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
     known = registries(plugins=not no_plugins)
     configs = [
@@ -90,22 +108,19 @@ def bench(
         for kind in dict.fromkeys(norm or USUAL_NORMS)
     ]
     tell = (lambda text: None) if quiet else say
-    plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
     load = _load_average()
     warnings = busy_notes(load)
     dataset = load_dataset(configs[0].data, tell, bar=not quiet and sys.stderr.isatty())
+    if full:
+        _measure_full(configs, dataset, plan, config, load, format_, output, quiet=quiet)
+        return
     tell(f"timing {', '.join(found.norm.name for found in configs)} and no norm; first a round that does not count")
     try:
         found = measure(configs, dataset, plan, tell)
     except KeyboardInterrupt:
         raise Interrupted("stopped; nothing is kept, as every number needs all rounds") from None
-    recipe = configs[0]
-    setting = (
-        f"{found.device}, {_number(plan.threads, 'thread')}, {found.precision}, "
-        f"batch {recipe.train.batch_size}, {_number(rounds, 'round')} of {_number(steps, 'step')}"
-    )
-    tables = bench_tables(found, setting)
-    head = _head(config, recipe, dataset.source, plan, found.precision, load)
+    tables = bench_tables(found, _setting(configs[0], plan, found.precision))
+    head = _head(config, configs[0], dataset.source, plan, found.precision, load)
     if output is not None:
         write_json_atomically(output, as_document(tables, head, warnings))
     shown = tables if format_ is TableFormat.json else {name: tables[name] for name in tables if name != "laps"}
@@ -113,6 +128,50 @@ def bench(
     if not quiet:
         for warning in warnings:
             say(f"note: {warning}")
+
+
+def _measure_full(
+    configs: "list[RunConfig]",
+    dataset: "Dataset",
+    plan: "Plan",
+    config: str,
+    load: float | None,
+    format_: TableFormat,
+    output: Path | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Measures, shows, and raises RunError if the GPU does not compute what the CPU does."""
+    from normbench.bench.full import FullPlan, measure_full
+    from normbench.present.bench_full import full_tables
+    from normbench.present.document import as_document, render_document
+    from normbench.runs.estimate import common_precision
+    from normbench.runs.folder import write_json_atomically
+
+    precision = common_precision(configs[0], dataset, plan.device.type, plan.threads)
+    full_plan = FullPlan(plan.device, precision, FULL_SEEDS, plan.rounds, plan.steps)
+    try:
+        found = measure_full(configs, dataset, full_plan, (lambda text: None) if quiet else say)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; nothing is kept, as every number needs all rounds") from None
+    tables = full_tables(found, _setting(configs[0], plan, precision))
+    head = _head(config, configs[0], dataset.source, plan, precision, load)
+    if output is not None:
+        write_json_atomically(output, as_document(tables, head, []))
+    render_document(tables, format_, console(), head, [])
+    if apart := [check for check in found.checks if not check.agrees]:
+        raise RunError(f"{len(apart)} of {len(found.checks)} checks do not agree; see the table of checks")
+
+
+def _is_gpu(plan: "Plan") -> bool:
+    return plan.device.type == "cuda"
+
+
+def _setting(recipe: "RunConfig", plan: "Plan", precision: str) -> str:
+    return (
+        f"{plan.device.type}, {_number(plan.threads, 'thread')}, {precision}, "
+        f"batch {recipe.train.batch_size}, {_number(plan.rounds, 'round')} of {_number(plan.steps, 'step')}"
+    )
 
 
 def _number(count: int, what: str) -> str:

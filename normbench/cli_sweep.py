@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: [bold]normbench sweep quickstart --jobs 2[/bold]"
 
 
+class Together(StrEnum):
+    auto = "auto"
+    off = "off"
+    lanes = "lanes"
+    wide = "wide"
+
+
 def sweep(
     config: Annotated[str, typer.Argument(help="A YAML file with sweep:, or the name of a shipped config.")],
     jobs: Annotated[
@@ -43,6 +51,14 @@ def sweep(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast/--keep-going", help="Stop at the first failure, or go on with the other runs.")
     ] = False,
+    together: Annotated[
+        Together,
+        typer.Option(
+            "--together",
+            help="How the seeds of a norm train: off, each alone; lanes or wide, all in the same steps; "
+            "auto, off on a CPU, else the faster of the two.",
+        ),
+    ] = Together.auto,
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="Add seeds until each pair of norms is decided.")
     ] = False,
@@ -88,7 +104,7 @@ def sweep(
     dataset = load_dataset(experiment.runs[0].data, tell, bar=not quiet and sys.stderr.isatty())
 
     def train(orders: "Sequence[Order]", what: str, axes: Sequence[str], note: str = "") -> None:
-        plan = make_plan(orders, dataset, device, jobs, draw_run)
+        plan = make_plan(orders, dataset, device, jobs, draw_run, together)
         if not quiet:
             print_plan(plan, what, axes, note, out)
         if plan.to_do and not dry_run:

@@ -145,7 +145,7 @@ def test_the_lr_is_zero_however_often_the_epochs_begin_anew(config: Config, monk
         models.append(build_network(config, num_classes))
         return models[-1]
 
-    monkeypatch.setattr("normbench.bench.training.build_network", build)
+    monkeypatch.setattr("normbench.runs.registries.build_network", build)
     sgd = config.model_copy(update={"train": load_config("reference", REGISTRIES, [("train.epochs", 1, "")]).train})
     take = training_laps(sgd, "fp32", CPU, num_steps=2)
     before = [parameter.clone() for parameter in models[0].parameters()]

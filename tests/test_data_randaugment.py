@@ -108,4 +108,4 @@ def test_two_draws_an_image_uniform_over_operations_and_signs() -> None:
 def test_what_is_drawn_is_what_is_done() -> None:
     images = IMAGES["noise"]
     expected = apply(images, draw(len(images), stream(5, "augment"), p=0.5))
-    assert torch.equal(randaugment(images, stream(5, "augment"), p=0.5), expected)
+    assert torch.equal(randaugment(p=0.5)(images, stream(5, "augment")), expected)

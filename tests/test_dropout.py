@@ -8,7 +8,7 @@ from scipy.special import bdtr, bdtrc
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.models.dropout import Dropout, _kept_on_device, dropouts_of, seed_dropouts
+from normbench.models.dropout import Dropout, dropouts_of, seed_dropouts
 
 
 def make(p: float, seed: int | None = 0) -> Dropout:
@@ -167,11 +167,32 @@ def test_each_layer_of_a_model_has_its_own_stream() -> None:
 def test_the_mask_of_other_devices_has_the_same_distribution() -> None:
     """Runs on the CPU too: only the choice between the two depends on the device."""
     x = torch.ones(100_000)
-    kept = _kept_on_device(x, round(0.1 * 65536), (3, 1))
-    assert kept.dtype is torch.bool
+
+    def kept_by(*seed: int) -> Tensor:
+        dropout = Dropout(0.1).train()
+        dropout.draw_from(torch.Generator())
+        dropout.seed(*seed)
+        return dropout(x) != 0
+
+    kept = kept_by(3, 1)
     assert_binomial(int((~kept).sum()), len(x), 0.1)
-    assert torch.equal(kept, _kept_on_device(x, round(0.1 * 65536), (3, 1)))
-    assert not torch.equal(kept, _kept_on_device(x, round(0.1 * 65536), (3, 2)))
+    assert torch.equal(kept, kept_by(3, 1))
+    assert not torch.equal(kept, kept_by(3, 2))
+
+
+def test_it_draws_from_a_generator_it_was_given_until_that_is_taken_back() -> None:
+    x, dropout = torch.ones(1000), make(0.5)
+    before = dropout(x)
+    generator = torch.Generator()
+    dropout.draw_from(generator)
+    dropout.seed(0)
+    first, second = dropout(x), dropout(x)
+    assert not torch.equal(first, second)
+    dropout.seed(0)
+    assert torch.equal(dropout(x), first)
+    dropout.draw_from(None)
+    dropout.seed(0)
+    assert torch.equal(dropout(x), before)
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, 1.5, float("nan")])

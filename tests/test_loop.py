@@ -156,6 +156,15 @@ def test_auto_precision_leaves_model_and_random_state_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, weights(run.model), strict=True))
 
 
+@pytest.mark.parametrize(("is_there", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_auto_precision_on_a_gpu_is_what_its_hardware_has(
+    is_there: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_there)
+    setting = choose_setting(Run().model, tiny_split().images, torch.device("cuda"), "auto")
+    assert (setting.device.type, setting.precision) == ("cuda", precision)
+
+
 @pytest.mark.parametrize(
     "damage",
     [lambda content: b"", lambda content: content[: len(content) // 2], lambda content: b"not a checkpoint at all"],

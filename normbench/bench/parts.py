@@ -17,7 +17,7 @@ class PartClock:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._is_cuda = device.type == "cuda"
+        self.device, self._is_cuda = device, device.type == "cuda"
         self._begun: list[tuple[str, Any]] = []
 
     def begin(self, part: str) -> None:

@@ -1,10 +1,12 @@
-"""Augmentations: uint8 images [B, C, H, W] and an explicit generator in, new images of the same shape and device out.
+"""Augmentations: options -> two steps, a draw on the CPU and its application to uint8 images [B, C, H, W] anywhere.
 
-Keyword-only parameters are the options a config may set. Every draw comes from the CPU generator that is passed, so an
-augmentation gives the same images on every device; torch's global random state stays as it was.
+A registered function's keyword-only parameters are the options a config may set. Every draw comes from the CPU
+generator that is passed, so an augmentation gives the same images on every device, and draws of many batches may be
+made ahead and applied at once; torch's global random state stays as it was.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,30 +14,84 @@ from torch import Tensor
 
 from normbench.errors import ConfigError
 
-Augmentation = Callable[..., Tensor]
+
+@dataclass(frozen=True)
+class Augmentation:
+    """`draw`: (shape [B, C, H, W], generator) -> what is done to each image, int64 or bool [B, ...] on the CPU.
+
+    `apply`: (images, what was drawn for them) -> new images of the same shape and device. Images and draws of several
+    batches may be concatenated. Raises ConfigError for images the options do not fit.
+    """
+
+    draw: Callable[[torch.Size, torch.Generator], Tensor]
+    apply: Callable[[Tensor, Tensor], Tensor]
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draws and applies for one batch."""
+        return self.apply(images, self.draw(images.shape, generator))
 
 
-def flip(images: Tensor, generator: torch.Generator, *, p: float = 0.5) -> Tensor:
-    """Mirror each image left to right with probability p."""
+def flip(*, p: float = 0.5) -> Augmentation:
+    """Mirror each image left to right with probability p. Raises ConfigError for p outside 0..1."""
     _check_probability("flip", p)
-    chosen = torch.rand(len(images), generator=generator) < p
+    return Augmentation(lambda shape, generator: torch.rand(shape[0], generator=generator) < p, _mirror)
+
+
+def translate(*, pixels: int = 2) -> Augmentation:
+    """Shift each image by -pixels..pixels, drawn uniformly for each axis; what comes in from outside is 0 (black).
+
+    Raises ConfigError when `pixels` is not within 0..min(H, W) - 1.
+    """
+
+    def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
+        height, width = shape[2:]
+        largest = min(height, width) - 1
+        if not 0 <= pixels <= largest:
+            raise ConfigError(f"translate: pixels is {pixels}, allowed is 0..{largest} for images of {height}x{width}")
+        return torch.randint(0, 2 * pixels + 1, (2, shape[0]), generator=generator).T
+
+    return Augmentation(draw, lambda images, drawn: _shift(images, drawn, pixels))
+
+
+def randaugment(*, p: float = 0.25) -> Augmentation:
+    """torchvision's RandAugment with its defaults (2 operations, magnitude 9) on each image with probability p.
+
+    Each image gets operations of its own, as in a loader's transform. Source: Cubuk et al., RandAugment (2019).
+    Raises ConfigError for p outside 0..1.
+    """
+    _check_probability("randaugment", p)
+
+    def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
+        from normbench.data.randaugment import draw  # torchvision is slow to import, and few runs need it
+
+        return draw(shape[0], generator, p)
+
+    def apply(images: Tensor, drawn: Tensor) -> Tensor:
+        from normbench.data.randaugment import apply
+
+        return apply(images, drawn)
+
+    return Augmentation(draw, apply)
+
+
+AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
+    "flip": flip,
+    "translate": translate,
+    "randaugment": randaugment,
+}
+
+
+def _mirror(images: Tensor, chosen: Tensor) -> Tensor:
     # All bits set where mirrored: picking between two byte tensors by bit masks is 5 times as fast as torch.where.
     mask = chosen.to(torch.uint8).neg().to(images.device).view(-1, 1, 1, 1)
     return images ^ ((images ^ images.flip(3)) & mask)
 
 
-def translate(images: Tensor, generator: torch.Generator, *, pixels: int = 2) -> Tensor:
-    """Shift each image by -pixels..pixels, drawn uniformly for each axis; what comes in from outside is 0 (black).
-
-    Raises ConfigError when `pixels` is not within 0..min(H, W) - 1.
-    """
+def _shift(images: Tensor, drawn: Tensor, pixels: int) -> Tensor:
     batch, channels, height, width = images.shape
-    largest = min(height, width) - 1
-    if not 0 <= pixels <= largest:
-        raise ConfigError(f"translate: pixels is {pixels}, allowed is 0..{largest} for images of {height}x{width}")
-    down, right = torch.randint(0, 2 * pixels + 1, (2, batch, 1, 1), generator=generator).to(images.device)
     if batch == 0 or pixels == 0:
         return images.clone()
+    down, right = drawn.to(images.device).T.unsqueeze(2).unsqueeze(3)
     padded = F.pad(images.contiguous(), (pixels,) * 4)
     padded_height, padded_width = padded.shape[2:]
     # A row of the result is `width` neighbouring bytes of `padded`, so copying rows by where they start does it all:
@@ -45,20 +101,6 @@ def translate(images: Tensor, generator: torch.Generator, *, pixels: int = 2) ->
     row = plane * padded_height + down + torch.arange(height, device=images.device)
     start = row * padded_width + right
     return starts.index_select(0, start.view(-1)).view(images.shape)
-
-
-def randaugment(images: Tensor, generator: torch.Generator, *, p: float = 0.25) -> Tensor:
-    """torchvision's RandAugment with its defaults (2 operations, magnitude 9) on each image with probability p.
-
-    Each image gets operations of its own, as in a loader's transform. Source: Cubuk et al., RandAugment (2019).
-    """
-    from normbench.data.randaugment import apply, draw  # torchvision is slow to import, and few runs need it
-
-    _check_probability("randaugment", p)
-    return apply(images, draw(len(images), generator, p))
-
-
-AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip, "translate": translate, "randaugment": randaugment}
 
 
 def _check_probability(name: str, p: float) -> None:

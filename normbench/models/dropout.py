@@ -31,6 +31,20 @@ class Dropout(nn.Module):
         self._threshold = min(round(p * _LEVELS), _LEVELS - 1)
         self._seed: tuple[int, int] | None = None
         self._num_draws = 0
+        self._generator: torch.Generator | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it drops anything in training."""
+        return self._threshold > 0
+
+    def draw_from(self, generator: torch.Generator | None) -> None:
+        """From now on the masks come from `generator`, which `seed` seeds: a step that is recorded can make none.
+
+        A generator of the inputs' device, or None, which leaves the choice to the layer again. The first mask after
+        `seed` is the same either way, except on the CPU.
+        """
+        self._generator = generator
 
     def seed(self, value: int, index: int = 0) -> None:
         """The coming forward passes draw from the stream (value, index), both >= 0, one after the other.
@@ -40,14 +54,23 @@ class Dropout(nn.Module):
         """
         self._seed = (value, index)
         self._num_draws = 0
+        if self._generator is not None:
+            self._generator.manual_seed(_device_seed((value, index, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self._threshold == 0:
             return x
-        draw = _kept_on_cpu if x.device.type == "cpu" else _kept_on_device
         scale = 1 / (1 - self._threshold / _LEVELS)
-        dropped: Tensor = _ScaledMask.apply(x, draw(x, self._threshold, self._next_entropy()), scale)
+        dropped: Tensor = _ScaledMask.apply(x, self._kept(x), scale)
         return dropped
+
+    def _kept(self, x: Tensor) -> Tensor:
+        if self._generator is not None:
+            return _kept_on_device(x, self._threshold, self._generator)
+        entropy = self._next_entropy()
+        if x.device.type == "cpu":
+            return _kept_on_cpu(x, self._threshold, entropy)
+        return _kept_on_device(x, self._threshold, torch.Generator(x.device).manual_seed(_device_seed(entropy)))
 
     def draw(self) -> Drop:
         """What the coming forward pass drops, for a kernel that does it; the next pass draws anew, as after a call."""
@@ -83,10 +106,12 @@ def _kept_on_cpu(x: Tensor, threshold: int, entropy: tuple[int, ...]) -> Tensor:
     return mask.as_strided(x.shape, x.stride()) if _is_dense(x) else mask.view(x.shape)
 
 
-def _kept_on_device(x: Tensor, threshold: int, entropy: tuple[int, ...]) -> Tensor:
+def _device_seed(entropy: tuple[int, ...]) -> int:
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+
+
+def _kept_on_device(x: Tensor, threshold: int, generator: torch.Generator) -> Tensor:
     """The same by torch's own generator, for devices where drawing is cheap and copying from the CPU is not."""
-    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
-    generator = torch.Generator(x.device).manual_seed(seed)
     return torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - threshold / _LEVELS, generator=generator)
 
 

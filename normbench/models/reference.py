@@ -58,7 +58,8 @@ class Reference(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1:] != IMAGE_SHAPE:
+        channels = self.layers.stem[0].in_channels  # type: ignore[index, union-attr]  # several where networks are joined
+        if images.shape[1:] != (channels, *IMAGE_SHAPE[1:]):
             found = list(images.shape)
             raise ValueError(f"the reference network takes images [B, 3, 32, 32], not {found}: resize them first")
         logits: Tensor = self.layers(images)

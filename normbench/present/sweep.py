@@ -76,6 +76,8 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
         processes = f"{plan.jobs} process{'es' if plan.jobs > 1 else ''}"
         threads = f"{place.threads} thread{'s' if place.threads > 1 else ''}"
         lines["machine"] = f"{place.device}, {processes} of {threads}, {place.precision}"
+        if ways := dict.fromkeys(order.way for order in plan.to_do if order.way):
+            lines["machine"] += f"; the seeds of a norm train together ({' or '.join(ways)})"
         lines["time"] = f"about {duration(plan.total_s)} for {len(plan.to_do):,} runs, from a few steps of each kind"
     print_fields(lines, console)
     if note:

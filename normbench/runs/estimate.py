@@ -5,21 +5,24 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 import torch
+from torch import nn
 
 from normbench.config import Config
 from normbench.data import Dataset
 from normbench.runs.execute import split_sizes
-from normbench.runs.registries import build_network, build_recipe
-from normbench.train import OPTIMIZERS
+from normbench.runs.registries import build_network, new_member
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
-from normbench.train.loop import Diverged, Position, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.lockstep import Lockstep
+from normbench.train.loop import Diverged, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting
 
 WARM_UP = 2  # steps that are not counted
 STEPS = 5
+STEPS_TOGETHER = 20  # on a GPU they take a few milliseconds each
 EVALUATED = 1_000  # images
 
 
@@ -42,9 +45,49 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, device: str, thread
         for config in configs:
             kind = json.dumps(_kind(config), sort_keys=True)
             if kind not in measured:
-                measured[kind] = _epoch_seconds(config, dataset, device, precision)
+                measured[kind] = (
+                    _epoch_seconds(config, dataset, device, precision)
+                    if device == "cpu"
+                    else _epoch_seconds_together([config], dataset, device, threads, precision, "lanes")
+                )
             seconds.append(measured[kind] * config.train.epochs)
     return seconds
+
+
+def group_seconds(
+    configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str, way: str
+) -> float:
+    """Seconds that runs which differ in their seed only will take together, as `run_seconds` measures one alone."""
+    seconds = configs[0].train.epochs * _epoch_seconds_together(configs, dataset, device, threads, precision, way)
+    torch.cuda.empty_cache()  # other processes will train
+    return seconds
+
+
+def _epoch_seconds_together(
+    configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str, way: str
+) -> float:
+    config, target = configs[0], choose_device(device)
+    setting = Setting(target, _wanted(config, precision))
+    members = [new_member(each, len(dataset.class_names), setting) for each in configs]
+    num_train, num_held_out = split_sizes(config, dataset)
+    with _threads(threads):
+        lockstep = Lockstep(members, dataset.train, setting, way)
+        steps = lockstep.train_epoch()
+        for _ in islice(steps, WARM_UP):  # on CUDA the first records a graph
+            pass
+        num_steps, begun = 0, _now(target)
+        for _ in islice(steps, STEPS_TOGETHER):
+            num_steps += 1
+        step = (_now(target) - begun) / max(num_steps, 1)
+        evaluation = len(configs) * _evaluation_seconds(members[0].model, dataset, setting, num_held_out)
+    return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
+
+
+def _now(device: torch.device) -> float:
+    """Once the device has done what it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _kind(config: Config) -> Mapping[str, object]:
@@ -63,28 +106,31 @@ def _kind(config: Config) -> Mapping[str, object]:
 
 def _epoch_seconds(config: Config, dataset: Dataset, device: str, precision: str) -> float:
     keep_freed_memory()
-    wanted = precision if config.train.precision == "auto" else config.train.precision
-    setting = Setting(choose_device(device), wanted)
-    model = build_network(config, len(dataset.class_names))
-    model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
-    choice = config.train.optimizer
-    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
-    set_base_lr(optimizer)
-    position = Position.start_of(0, setting.device)
+    setting = Setting(choose_device(device), _wanted(config, precision))
+    member = new_member(config, len(dataset.class_names), setting)
+    model, position = member.model, member.position
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0
     with suppress(Diverged):  # the time it takes is the same
-        for _ in train_epoch(model, optimizer, dataset.train, build_recipe(config), setting, position):
+        for _ in train_epoch(model, member.optimizer, dataset.train, member.recipe, setting, position):
             seconds.append(position.train_s - before)
             before = position.train_s
             if len(seconds) == WARM_UP + STEPS:
                 break
+    step = statistics.median(seconds[WARM_UP:] or seconds or [0.0])
+    evaluation = _evaluation_seconds(model, dataset, setting, num_held_out)
+    return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
+
+
+def _evaluation_seconds(model: nn.Module, dataset: Dataset, setting: Setting, num_held_out: int) -> float:
     probe = dataset.test.images[:EVALUATED]
     start = time.perf_counter()
     infer(model, probe, setting)
-    evaluation = (time.perf_counter() - start) / len(probe) * num_held_out
-    step = statistics.median(seconds[WARM_UP:] or seconds or [0.0])
-    return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
+    return (time.perf_counter() - start) / len(probe) * num_held_out
+
+
+def _wanted(config: Config, precision: str) -> str:
+    return precision if config.train.precision == "auto" else config.train.precision
 
 
 @contextmanager

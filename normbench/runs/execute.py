@@ -22,14 +22,14 @@ from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically
 from normbench.runs.identity import run_id
 from normbench.runs.outputs import Row, columns, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
-from normbench.runs.registries import build_network, build_recipe
+from normbench.runs.registries import build_member, build_network
 from normbench.runs.stopping import StopRequest
-from normbench.train import OPTIMIZERS
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 from normbench.train.checkpoint_check import check_checkpoint
 from normbench.train.evaluate import evaluate, infer
-from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.lockstep import Member
+from normbench.train.loop import Diverged, Position, epoch_metrics, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting
 from normbench.train.statistics import AccuracyByStatistics, accuracy_by_statistics, recompute_statistics
 
@@ -143,20 +143,20 @@ def execute(
             if folder.is_finished:  # by another process, while the data were loading
                 yield Finished(read_record(folder), already=True)
                 return
-            run = _prepare(config, folder, dataset, target, precision, say)
+            run = prepare(config, folder, dataset, target, precision, say)
             yield run
             trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
             try:
-                yield from _train(run, trained)
+                yield from _train(run, trained, say)
             except Diverged as error:
                 trained.diverged = error
-            yield _finish(run, trained, draw)
+            yield finish(run, trained, draw)
             folder.lock.unlink(missing_ok=True)
     except Timeout as error:
         raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
 
 
-def _prepare(
+def prepare(
     config: Config, folder: RunFolder, dataset: Dataset, device: torch.device, precision: str | None, say: Say
 ) -> Prepared:
     started_at = datetime.now(UTC)
@@ -178,59 +178,83 @@ def _prepare(
     return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, git_commit(), started_at)
 
 
-def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
-    recipe, setting, model = build_recipe(run.config), run.setting, run.model
-    choice = run.config.train.optimizer
-    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
-    set_base_lr(optimizer)
-    position = Position.start_of(0, setting.device)
-    if run.resumed:
-        model.load_state_dict(run.resumed.model)
-        optimizer.load_state_dict(run.resumed.optimizer)
-        position = run.resumed.position
-    num_images = len(run.train.labels)
-    num_steps = steps_per_epoch(num_images, recipe.batch_size)
+def _train(run: Prepared, trained: Trained, say: Say) -> Iterator[Event]:
+    if run.setting.device.type != "cpu":
+        from normbench.runs.together import train_on_device  # which needs this module
 
-    def keep() -> None:
-        content = to_bytes(model, optimizer, position, setting.precision, run.dataset.fingerprint, trained.rows)
-        write_bytes_atomically(run.folder.checkpoint, content)
-
+        yield from train_on_device(run, trained, say)
+        return
+    member = start(run)
+    num_images, num_epochs = len(run.train), member.recipe.epochs
+    num_steps = steps_per_epoch(num_images, member.recipe.batch_size)
     with StopRequest() as stop:
-        while position.epoch < recipe.epochs:
-            for _ in train_epoch(model, optimizer, run.train, recipe, setting, position):
-                seen = min(position.step * recipe.batch_size, num_images)
-                yield Step(position.epoch, position.step, num_steps, seen / position.train_s)
+        while member.position.epoch < num_epochs:
+            position = member.position
+            for _ in train_epoch(run.model, member.optimizer, run.train, member.recipe, run.setting, position):
+                yield step_done(member, num_images, num_steps)
                 if stop.requested:
-                    keep()
+                    keep(run, member, trained)
                     raise Interrupted(
-                        f"stopped in epoch {position.epoch + 1} of {recipe.epochs} after step {position.step} of "
+                        f"stopped in epoch {position.epoch + 1} of {num_epochs} after step {position.step} of "
                         f"{num_steps}; checkpoint kept in {run.folder.path}"
                     )
-            start = time.perf_counter()
-            recompute_statistics(model, run.train, setting, recipe.seed)
-            trained.logits = infer(model, run.held_out.images, setting)
-            held_out = evaluate(trained.logits, run.held_out.labels)
-            row = metrics_row(
-                epoch=position.epoch + 1,
-                lr=optimizer.param_groups[0]["lr"],
-                train=epoch_metrics(position, num_images),
-                split=run.config.data.evaluate_on,
-                held_out=held_out,
-                train_s=position.train_s,
-                eval_s=time.perf_counter() - start,
-            )
-            if not math.isfinite(held_out.loss):
-                raise Diverged(position.epoch, num_steps - 1, held_out.loss)
-            trained.rows.append(row)
-            position = Position.start_of(position.epoch + 1, setting.device)
-            keep()
+            row = end_epoch(run, member, trained, run.train, run.held_out.images)
+            member.position = Position.start_of(position.epoch + 1, run.setting.device)
+            keep(run, member, trained)
             write_metrics(run.folder, trained.rows)
             yield EpochDone(row)
     if trained.logits is None:  # resumed after the last epoch
-        trained.logits = infer(model, run.held_out.images, setting)
+        trained.logits = infer(run.model, run.held_out.images, run.setting)
 
 
-def _finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
+def start(run: Prepared) -> Member:
+    """The run's optimizer and recipe, and where it stands: at its beginning, or where its checkpoint was."""
+    member = build_member(run.config, run.model, run.setting.device)
+    if run.resumed:
+        run.model.load_state_dict(run.resumed.model)
+        member.optimizer.load_state_dict(run.resumed.optimizer)
+        member.position = run.resumed.position
+    return member
+
+
+def step_done(member: Member, num_images: int, num_steps: int) -> Step:
+    position = member.position
+    seen = min(position.step * member.recipe.batch_size, num_images)
+    return Step(position.epoch, position.step, num_steps, seen / position.train_s)
+
+
+def keep(run: Prepared, member: Member, trained: Trained) -> None:
+    content = to_bytes(
+        run.model, member.optimizer, member.position, run.setting.precision, run.dataset.fingerprint, trained.rows
+    )
+    write_bytes_atomically(run.folder.checkpoint, content)
+
+
+def end_epoch(run: Prepared, member: Member, trained: Trained, train: Split, held_out: Tensor) -> Row:
+    """Evaluates after an epoch; its row, which `trained` has then too. Raises Diverged.
+
+    `train` and the images `held_out` are the run's own, which may lie on the device already.
+    """
+    begun, position = time.perf_counter(), member.position
+    recompute_statistics(run.model, train, run.setting, member.recipe.seed)
+    trained.logits = infer(run.model, held_out, run.setting)
+    evaluated = evaluate(trained.logits, run.held_out.labels)
+    row = metrics_row(
+        epoch=position.epoch + 1,
+        lr=member.optimizer.param_groups[0]["lr"],
+        train=epoch_metrics(position, len(train)),
+        split=run.config.data.evaluate_on,
+        held_out=evaluated,
+        train_s=position.train_s,
+        eval_s=time.perf_counter() - begun,
+    )
+    if not math.isfinite(evaluated.loss):
+        raise Diverged(position.epoch, position.step - 1, evaluated.loss)
+    trained.rows.append(row)
+    return row
+
+
+def finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
     """Writes the outputs, the record last: a folder with a record is a finished run."""
     write_metrics(run.folder, trained.rows)
     if trained.logits is not None and not trained.diverged:
@@ -259,8 +283,7 @@ def _read_checkpoint(
     if not folder.checkpoint.is_file():
         return None
     train = config.train
-    optimizer = OPTIMIZERS[train.optimizer.name](model, **train.optimizer.options)
-    set_base_lr(optimizer)
+    optimizer = build_member(config, model, device).optimizer
     try:
         checkpoint = from_bytes(folder.checkpoint.read_bytes(), device)
         if checkpoint.fingerprint != dataset.fingerprint:

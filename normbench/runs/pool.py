@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 from normbench.runs.stopping import StopRequest
+from normbench.runs.together import alike_but_for_seed
 from normbench.runs.worker import Ended, Message, Order, Workplace, work
 
 POLL_S = 0.5
@@ -23,7 +24,7 @@ BYTES_PER_JOB = 3 * 2**29  # 1.5 GiB: what the hungriest norms take; bn, gn and 
 
 @dataclass(frozen=True)
 class RunEvent:
-    """What became of a run, or how far it is; `slot` numbers the process from 0."""
+    """What became of a run, or how far it is; no two runs at a time have one `slot`, a number from 0."""
 
     order: Order
     slot: int
@@ -49,8 +50,9 @@ Event = RunEvent | Waiting | Stopping
 class _Worker:
     slot: int
     process: BaseProcess
-    connection: "Connection[Order | None, Message]"
-    order: Order | None = None
+    connection: "Connection[Sequence[Order] | None, tuple[int, Message]]"
+    orders: dict[int, Order] = field(default_factory=dict)
+    """What it is at, by number among those it was sent at once."""
 
 
 def num_cores() -> int:
@@ -71,13 +73,16 @@ def choose_jobs(num_runs: int, device: str) -> int:
 
 
 def train_all(orders: Sequence[Order], place: Workplace, jobs: int, *, fail_fast: bool = False) -> Iterator[Event]:
-    """Trains all runs, up to `jobs` at a time, each in a process with the workplace's threads; yields as they go on.
+    """Trains all runs in up to `jobs` processes with the workplace's threads; yields as they go on.
 
+    A process trains one at a time, or together those whose `way` says so and that differ in their seed only.
     A run that fails, or whose process dies, ends in its Ended message, and the others go on, unless `fail_fast`. Runs
     that other processes are training are tried again once nothing else is left. After Ctrl-C or SIGTERM each run is
     stopped after its step, with a checkpoint; the caller sees Stopping and the last Ended messages.
     """
-    to_do, busy = deque(orders), deque[Order]()
+    groups = _groups(orders)
+    jobs, width = min(jobs, len(groups)), max(map(len, groups), default=1)
+    to_do, busy = deque(groups), deque[Sequence[Order]]()
     workers: list[_Worker] = []
     retry_at = 0.0
     stopping = False
@@ -93,17 +98,17 @@ def train_all(orders: Sequence[Order], place: Workplace, jobs: int, *, fail_fast
                     busy.clear()
                 if busy and not to_do and time.monotonic() >= retry_at:
                     to_do, busy = busy, deque()
-                _hand_out(to_do, workers, min(jobs, len(orders)), place)
-                if not to_do and not busy and not any(worker.order for worker in workers):
+                _hand_out(to_do, workers, jobs, place)
+                if not to_do and not busy and not any(worker.orders for worker in workers):
                     break
-                for event in _heard(workers):
+                for event in _heard(workers, width):
                     yield event
                     match event.message:
                         case Ended(status="busy"):
-                            busy.append(event.order)
+                            busy.append([event.order])
                             retry_at = time.monotonic() + RETRY_S
-                            if not to_do and not any(worker.order for worker in workers):
-                                yield Waiting(tuple(busy))
+                            if not to_do and not any(worker.orders for worker in workers):
+                                yield Waiting(tuple(order for group in busy for order in group))
                         case Ended(status="failed") if fail_fast and not stopping:
                             stopping = True
                             _stop(workers)
@@ -114,19 +119,31 @@ def train_all(orders: Sequence[Order], place: Workplace, jobs: int, *, fail_fast
                 worker.process.kill()
 
 
-def _hand_out(to_do: deque[Order], workers: list[_Worker], jobs: int, place: Workplace) -> None:
-    """Every idle process gets a run, and processes are started while there are runs and fewer than `jobs` of them."""
+def _groups(orders: Sequence[Order]) -> list[Sequence[Order]]:
+    """In the order of their first run."""
+    ways = {order.way for order in orders}
+    groups: list[list[int]] = [[number] for number, order in enumerate(orders) if order.way is None]
+    for way in ways - {None}:
+        numbers = [number for number, order in enumerate(orders) if order.way == way]
+        alike = alike_but_for_seed([orders[number].config for number in numbers])
+        groups += [[numbers[place] for place in group] for group in alike]
+    return [[orders[number] for number in group] for group in sorted(groups)]
+
+
+def _hand_out(to_do: deque[Sequence[Order]], workers: list[_Worker], jobs: int, place: Workplace) -> None:
+    """Every idle process gets runs, and processes are started while there are runs and fewer than `jobs` of them."""
     while to_do:
-        idle = next((worker for worker in workers if worker.order is None), None)
+        idle = next((worker for worker in workers if not worker.orders), None)
         if idle is None:
             if len(workers) == jobs:
                 return
             taken = {worker.slot for worker in workers}
             idle = _start(next(slot for slot in range(jobs) if slot not in taken), place)
             workers.append(idle)
-        idle.order = to_do.popleft()
+        group = to_do.popleft()
+        idle.orders = dict(enumerate(group))
         with suppress(BrokenPipeError):  # it died meanwhile: the next look tells
-            idle.connection.send(idle.order)
+            idle.connection.send(group)
 
 
 def _start(slot: int, place: Workplace) -> _Worker:
@@ -161,22 +178,21 @@ def without_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _heard(workers: list[_Worker]) -> Iterator[RunEvent]:
-    """What the workers have to say within a moment. One that died is struck off, and its run has failed."""
+def _heard(workers: list[_Worker], width: int) -> Iterator[RunEvent]:
+    """What the workers have to say within a moment. One that died is struck off, and its runs have failed."""
     by_connection = {worker.connection: worker for worker in workers}
     for connection in wait(list(by_connection), timeout=POLL_S):
         worker = by_connection[connection]  # type: ignore[index]
-        order = worker.order
         try:
-            message = worker.connection.recv()
+            heard = [worker.connection.recv()]
         except (EOFError, ConnectionResetError):
             worker.process.join()
             workers.remove(worker)
-            message = _death(worker.process.exitcode)
-        if isinstance(message, Ended):
-            worker.order = None
-        if order is not None:
-            yield RunEvent(order, worker.slot, message)
+            heard = [(number, _death(worker.process.exitcode)) for number in worker.orders]
+        for number, message in heard:
+            order = worker.orders.pop(number) if isinstance(message, Ended) else worker.orders.get(number)
+            if order is not None:
+                yield RunEvent(order, worker.slot * width + number, message)
 
 
 def _death(exit_code: int | None) -> Ended:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import torch
 from torch import nn
 
 from normbench.config import Choice, Config
@@ -12,7 +13,9 @@ from normbench.data.streams import stream_seed
 from normbench.models import MODELS, build
 from normbench.norms import OUR_SHELF, SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.train.loop import Recipe
+from normbench.train.lockstep import Member
+from normbench.train.loop import Position, Recipe, set_base_lr
+from normbench.train.setting import Setting
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
     "norm": SHELF,
@@ -36,12 +39,27 @@ def build_network(config: Config, num_classes: int) -> nn.Module:
     return build(model, stream_seed(config.seed, "init"))
 
 
+def build_member(config: Config, model: nn.Module, device: torch.device) -> Member:
+    """A run at its beginning: the config's optimizer at its base lr, and its recipe, for a model on the device."""
+    choice = config.train.optimizer
+    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
+    set_base_lr(optimizer)
+    return Member(model, optimizer, build_recipe(config), Position.start_of(0, device))
+
+
+def new_member(config: Config, num_classes: int, setting: Setting) -> Member:
+    """`build_member` with a network of its own."""
+    model = build_network(config, num_classes)
+    model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
+    return build_member(config, model, setting.device)
+
+
 def build_recipe(config: Config) -> Recipe:
     schedule: Choice = config.train.schedule
     return Recipe(
         epochs=config.train.epochs,
         batch_size=config.train.batch_size,
-        augmentations=[partial(AUGMENTATIONS[choice.name], **choice.options) for choice in config.data.augment],
+        augmentations=[AUGMENTATIONS[choice.name](**choice.options) for choice in config.data.augment],
         schedule=SCHEDULES[schedule.name](**schedule.options),
         seed=config.seed,
     )

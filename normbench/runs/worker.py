@@ -4,7 +4,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -15,8 +15,10 @@ import torch
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, load_dataset
 from normbench.errors import Interrupted, NormbenchError
-from normbench.runs.execute import Draw, EpochDone, Finished, Prepared, RunIsBusy, Say, Step, execute
+from normbench.runs.execute import Draw, EpochDone, Event, Finished, Load, Prepared, RunIsBusy, Say, Step, execute
 from normbench.runs.folder import RunFolder, write_bytes_atomically
+from normbench.runs.together import Happening, execute_together
+from normbench.train.setting import choose_device
 
 TELL_S = 0.25  # between two messages about the steps of a run
 
@@ -25,10 +27,14 @@ Status = Literal["finished", "diverged", "already", "busy", "failed", "interrupt
 
 @dataclass(frozen=True)
 class Order:
-    """A run to train and where."""
+    """A run to train and where.
+
+    `way`: how it trains together with those that differ in their seed only, one of WAYS; None trains it alone.
+    """
 
     config: Config
     folder: RunFolder
+    way: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,12 @@ class Ended:
 Message = Advanced | EpochEnded | Said | Ended
 
 
-def work(connection: "Connection[Message, Order | None]", place: Workplace, environ: Mapping[str, str]) -> None:
+def work(
+    connection: "Connection[tuple[int, Message], Sequence[Order] | None]", place: Workplace, environ: Mapping[str, str]
+) -> None:
     """Trains what it is sent until None comes, or nobody is there any more. The parent alone hears Ctrl-C.
 
+    Orders that come at once train together; each message comes with the number of its order among them.
     `environ` is the parent's: a fork server keeps the one it began with.
     """
     os.environ.update(environ)
@@ -91,39 +100,69 @@ def work(connection: "Connection[Message, Order | None]", place: Workplace, envi
         return known[key]
 
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while (order := connection.recv()) is not None:
-            for message in _messages(order, place, load, lambda text: connection.send(Said(text))):
-                connection.send(message)
+        while orders := connection.recv():
+            for number, message in _messages(orders, place, load, lambda text: connection.send((0, Said(text)))):
+                connection.send((number, message))
 
 
-def _messages(order: Order, place: Workplace, load: Any, say: Say) -> Iterator[Message]:
-    order.folder.error.unlink(missing_ok=True)
+def _messages(orders: Sequence[Order], place: Workplace, load: Load, say: Say) -> Iterator[tuple[int, Message]]:
+    """Each order's, by its number, of which the last is Ended."""
+    going, told = dict(enumerate(orders)), dict.fromkeys(range(len(orders)), 0.0)
+    for order in orders:
+        order.folder.error.unlink(missing_ok=True)
     try:
-        events = execute(
-            order.config, order.folder, place.device, say=say, draw=place.draw, precision=place.precision, load=load
-        )
-        told = 0.0
-        for event in events:
-            match event:
-                case Prepared():
-                    yield Advanced(0, 0.0, 0.0)
-                case Step() if (now := time.monotonic()) - told > TELL_S:
-                    told = now
-                    done = (event.epoch + event.step / event.num_steps) / order.config.train.epochs
-                    yield Advanced(event.epoch, done, event.images_per_s)
-                case EpochDone():
-                    yield EpochEnded(event.row)
-                case Finished():
-                    yield Ended("already" if event.already else event.record["status"], event.record)
-    except RunIsBusy as error:
-        yield Ended("busy", message=str(error))
-    except Interrupted as error:
-        yield Ended("interrupted", message=str(error))
+        for number, event in _events(orders, place, load, say):
+            if isinstance(event, Step):
+                if time.monotonic() - told[number] < TELL_S:
+                    continue
+                told[number] = time.monotonic()
+            message = _message(orders[number], event)
+            if isinstance(message, Ended):
+                del going[number]
+            yield number, message
     except (BrokenPipeError, ConnectionResetError):
         raise
-    except NormbenchError as error:
-        yield Ended("failed", message=str(error))
     except Exception as error:
-        with suppress(OSError):
-            write_bytes_atomically(order.folder.error, traceback.format_exc().encode())
-        yield Ended("failed", message=f"{type(error).__name__}: {error} (traceback in {order.folder.error})")
+        for number, order in going.items():
+            yield number, _message(order, error)
+
+
+def _events(orders: Sequence[Order], place: Workplace, load: Load, say: Say) -> Iterator[Happening]:
+    first = orders[0]
+    if first.way is None:
+        for event in execute(
+            first.config, first.folder, place.device, say=say, draw=place.draw, precision=place.precision, load=load
+        ):
+            yield 0, event
+        return
+    yield from execute_together(
+        [(order.config, order.folder) for order in orders],
+        choose_device(place.device),
+        way=first.way,
+        say=say,
+        draw=place.draw,
+        precision=place.precision,
+        load=load,
+    )
+
+
+def _message(order: Order, event: Event | Exception) -> Message:
+    match event:
+        case Prepared():
+            return Advanced(0, 0.0, 0.0)
+        case Step():
+            done = (event.epoch + event.step / event.num_steps) / order.config.train.epochs
+            return Advanced(event.epoch, done, event.images_per_s)
+        case EpochDone():
+            return EpochEnded(event.row)
+        case Finished():
+            return Ended("already" if event.already else event.record["status"], event.record)
+        case RunIsBusy():
+            return Ended("busy", message=str(event))
+        case Interrupted():
+            return Ended("interrupted", message=str(event))
+        case NormbenchError():
+            return Ended("failed", message=str(event))
+    with suppress(OSError):
+        write_bytes_atomically(order.folder.error, "".join(traceback.format_exception(event)).encode())
+    return Ended("failed", message=f"{type(event).__name__}: {event} (traceback in {order.folder.error})")

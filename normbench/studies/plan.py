@@ -1,18 +1,21 @@
 """What a sweep has to train, what is done already, and how long the rest will take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from normbench.config import Config
 from normbench.data import Dataset
+from normbench.errors import RunError
 from normbench.models.budget import check_budget
-from normbench.runs.estimate import common_precision, run_seconds
+from normbench.runs.estimate import common_precision, group_seconds, run_seconds
 from normbench.runs.execute import Draw, folder_of
 from normbench.runs.folder import RecordError, RunFolder, read_record
 from normbench.runs.pool import choose_jobs, num_cores
 from normbench.runs.registries import build_network
+from normbench.runs.together import alike_but_for_seed
 from normbench.runs.worker import Order, Workplace
+from normbench.train.passes import WAYS
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,13 @@ def orders_for(configs: Sequence[Config], results: Path) -> list[Order]:
     return [Order(config, folder_of(config, results)) for config in configs]
 
 
-def make_plan(orders: Sequence[Order], dataset: Dataset, device: str, jobs: int | None, draw: Draw) -> Plan:
+def make_plan(
+    orders: Sequence[Order], dataset: Dataset, device: str, jobs: int | None, draw: Draw, together: str = "auto"
+) -> Plan:
     """A plan for at least one run; `jobs` None takes what the machine carries.
 
+    `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off on the CPU, and on a
+    GPU whatever a few steps show to be fastest for each norm.
     Where `precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so that
     no difference between norms is one between precisions. Raises ConfigError for a network over its budget.
     """
@@ -49,8 +56,34 @@ def make_plan(orders: Sequence[Order], dataset: Dataset, device: str, jobs: int 
     precision = _precision_so_far([order.folder for order in done if order.config.train.precision == "auto"])
     if precision is None:
         precision = common_precision(orders[0].config, dataset, device, threads)
-    seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
-    return Plan(to_do, done, tuple(seconds), jobs, Workplace(device, threads, precision, draw))
+    place = Workplace(device, threads, precision, draw)
+    if together == "off" or (together == "auto" and device == "cpu"):
+        seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
+        return Plan(to_do, done, tuple(seconds), jobs, place)
+    planned = _together(to_do, dataset, place, list(WAYS) if together == "auto" else [together])
+    return Plan(tuple(order for order, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, place)
+
+
+def _together(
+    orders: Sequence[Order], dataset: Dataset, place: Workplace, ways: Sequence[str]
+) -> list[tuple[Order, float]]:
+    """Each order with the fastest of the ways for its group, and its share of the seconds the group takes."""
+    planned: dict[int, tuple[Order, float]] = {}
+    for numbers in alike_but_for_seed([order.config for order in orders]):
+        group = [orders[number].config for number in numbers]
+        times: dict[str, float] = {}
+        for way in ways:
+            try:
+                times[way] = group_seconds(group, dataset, place.device, place.threads, place.precision, way)
+            except RuntimeError:  # the device cannot do it: too little memory, say, or too many groups in a conv
+                if len(ways) == 1:
+                    raise
+        if not times:
+            raise RunError(f"{len(group)} runs cannot train together on this device; --together off trains each alone")
+        fastest = min(times, key=lambda way: times[way])
+        for number in numbers:
+            planned[number] = replace(orders[number], way=fastest), times[fastest] / len(group)
+    return [planned[number] for number in sorted(planned)]
 
 
 def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:

@@ -36,7 +36,7 @@ def to_bytes(
 ) -> bytes:
     buffer = io.BytesIO()
     content = {
-        "model": model.state_dict(),
+        "model": {name: tensor.clone() for name, tensor in model.state_dict().items()},  # it may be part of a wider one
         "optimizer": optimizer.state_dict(),
         "position": vars(position),
         "precision": precision,

@@ -10,6 +10,7 @@ from normbench.data.batches import normalize
 from normbench.train.setting import Setting
 
 LARGEST_FLOAT16 = 65504.0
+BATCH_SIZE = {"cpu": 500, "cuda": 5000}  # images: few enough for a cache; enough to keep a GPU busy
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,14 @@ class Metrics:
         return 1 - self.num_errors / self.num_images
 
 
-def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int = 500) -> Tensor:
+def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | None = None) -> Tensor:
     """Logits on the CPU, float32 [N, classes], in eval mode, of uint8 images [N, 3, H, W]; any batch size.
 
-    They are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file gets
-    the recorded one.
+    The images may lie on the device already; nothing waits for it before the last batch.
+    Logits are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file
+    gets the recorded one.
     """
-    return logits_of(model.eval(), images, setting, batch_size)
+    return logits_of(model.eval(), images, setting, batch_size or BATCH_SIZE[setting.device.type])
 
 
 @torch.inference_mode()

@@ -2,22 +2,22 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
+from normbench.data.augment import Augmentation
 from normbench.data.batches import batches, epoch_order, normalize
-from normbench.data.streams import stream, stream_seed
+from normbench.data.epochs import augment_step
+from normbench.data.streams import stream_seed
 from normbench.data.types import Split
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
 from normbench.train.schedules import Schedule
 from normbench.train.setting import Setting
-
-Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 CHECK_EVERY = 50  # steps between two looks at the loss on CUDA, where each look waits for the device
 
@@ -86,14 +86,11 @@ def train_epoch(
     clock = time.perf_counter()
     to_come = batches(split, recipe.batch_size, order[position.step * recipe.batch_size :])
     for step, (images, labels) in enumerate(to_come, start=position.step):
-        for number, augment in enumerate(recipe.augmentations):
-            images = augment(images, stream(recipe.seed, "augment", epoch, step, number))
+        images = augment_step(images, recipe.augmentations, recipe.seed, epoch, step)
         inputs = normalize(images.to(setting.device), memory_format=setting.memory_format)
         labels = labels.to(setting.device)
 
-        factor = recipe.schedule(epoch * num_steps + step, num_steps, recipe.epochs * num_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+        set_lr(optimizer, recipe, num_steps, epoch * num_steps + step)
         seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
         with setting.autocast():
@@ -128,3 +125,10 @@ def set_base_lr(optimizer: optim.Optimizer) -> None:
     """Remembers each group's lr as the base the schedule scales (the name torch's own schedulers use)."""
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
+
+
+def set_lr(optimizer: optim.Optimizer, recipe: Recipe, num_steps: int, step: int) -> None:
+    """The lr of a step of the run, with `num_steps` an epoch."""
+    factor = recipe.schedule(step, num_steps, recipe.epochs * num_steps)
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor

@@ -33,6 +33,10 @@ class Muon(optim.SGD):
         super().__init__([orthogonal, *groups], lr=lr, fused=True)
         self._frame: Frame | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._frame = None  # a copy's filters may be others
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         group = self.param_groups[0]

@@ -1,6 +1,8 @@
 """Optimizers by name. Each takes the model and sets the base lr of its parameter groups; the loop scales it."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 from torch import Tensor, nn, optim
@@ -45,6 +47,29 @@ def muon(
     return Muon(filters, groups, lr=lr, momentum=momentum)
 
 
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": sgd, "muon": muon}
+
+
+def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> optim.Optimizer:
+    """One optimizer that makes the steps of all, which are alike but for their parameters; each keeps its own state.
+
+    `lrs`: a 0-dim tensor for each parameter group, read at each step: fused SGD reads it where it lies, so that a
+    recorded step follows its changes and does not wait for it. Loading a state into one of `optimizers` afterwards has
+    no effect on what is returned.
+    """
+    one = copy(optimizers[0])
+    one.param_groups = [
+        {**groups[0], "params": [parameter for group in groups for parameter in group["params"]], "lr": lr}
+        for lr, *groups in zip(lrs, *(optimizer.param_groups for optimizer in optimizers), strict=True)
+    ]
+    one.state = defaultdict(dict)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                one.state[parameter] = optimizer.state[parameter]
+    return one
+
+
 def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor]) -> list[dict[str, Any]]:
     """Two parameter groups: the weights of convs and linear layers, and all else; without the parameters `besides`."""
     taken = {id(parameter) for parameter in besides}
@@ -53,6 +78,3 @@ def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor
     taken |= {id(weight) for weight in weights}
     others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": sgd, "muon": muon}

@@ -1,0 +1,141 @@
+"""Whether a device trains as the CPU does, and runs together as runs alone."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+
+from normbench.config import Config
+from normbench.data import Dataset, Split
+from normbench.data.epochs import arrange, draw_epoch
+from normbench.norms import norm_label
+from normbench.runs.registries import build_recipe, new_member
+from normbench.train.evaluate import infer
+from normbench.train.lockstep import Lockstep, Member
+from normbench.train.loop import Diverged, train_epoch
+from normbench.train.passes import WAYS
+from normbench.train.setting import Setting
+
+SEEDS = 2  # trained on the CPU too, which takes its time
+FEW_STEPS = 5  # from then on roundings have grown
+FP32_LOSS = 1e-3  # of the loss
+FP32_LOGITS = 1e-2
+CONFIDENCE = 0.999
+BF16_LOSS = 0.005  # nats; less is nothing, however sure
+
+
+@dataclass(frozen=True)
+class Check:
+    """`difference` is at most `allowed`, or the two do not agree."""
+
+    what: str
+    label: str
+    difference: float
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        return self.difference <= self.allowed  # never with NaN
+
+
+def check_images(config: Config, dataset: Dataset, device: torch.device) -> Check:
+    """The share of an epoch's augmented images and labels that differ: none may."""
+    recipe = build_recipe(config)
+    drawn = draw_epoch(dataset.train.images.shape, recipe.batch_size, recipe.augmentations, recipe.seed, 0)
+    expected = arrange(dataset.train, drawn, recipe.augmentations)
+    there = Split(dataset.train.images.to(device), dataset.train.labels.to(device))
+    found = arrange(there, drawn, recipe.augmentations)
+    same = (found.images.cpu() == expected.images).flatten(1).all(1) & (found.labels.cpu() == expected.labels)
+    return Check("augmented images that differ from the CPU's", "all norms", 1 - float(same.double().mean()), 0.0)
+
+
+def check_fp32(configs: Sequence[Config], dataset: Dataset, device: torch.device) -> Iterator[Check]:
+    """In full float32, for the first few steps of a few seeds: losses, and logits after them, each way."""
+    configs = configs[:SEEDS]
+    label, cpu = _label(configs), torch.device("cpu")
+    with _full_float32():
+        losses, logits = _first_steps(configs, dataset, Setting(cpu, "fp32"), "lanes")
+        for way in WAYS:
+            found, found_logits = _first_steps(configs, dataset, Setting(device, "fp32"), way)
+            apart = float(((found - losses) / losses).abs().max())
+            yield Check(
+                f"{way}, fp32: losses of {FEW_STEPS} steps against the CPU's, relative", label, apart, FP32_LOSS
+            )
+            apart = float((found_logits - logits).abs().max())
+            yield Check(f"{way}, fp32: logits after them against the CPU's", label, apart, FP32_LOGITS)
+
+
+def check_together(
+    configs: Sequence[Config], dataset: Dataset, device: torch.device, precision: str, num_steps: int
+) -> Iterator[Check]:
+    """In the precision that is used: the mean loss of the first steps, each way against eager runs alone, by seed.
+
+    Allowed is what the spread over the seeds makes of no difference at all (Student's t, two-sided), at least
+    BF16_LOSS.
+    """
+    setting = Setting(device, precision)
+    eager = [_member(config, dataset, setting) for config in configs]
+    alone = torch.stack([_loss_alone(member, dataset, setting, num_steps) for member in eager])
+    for way in WAYS:
+        members = [_member(config, dataset, setting) for config in configs]
+        apart = (_losses_together(members, dataset, setting, way, num_steps) - alone).tolist()
+        spread = float("inf")
+        if len(apart) > 1:
+            quantile = float(stdtrit(len(apart) - 1, (1 + CONFIDENCE) / 2))
+            spread = quantile * statistics.stdev(apart) / len(apart) ** 0.5
+        what = f"{way}, {precision}: mean loss of {num_steps} steps against eager runs, {len(apart)} seeds"
+        yield Check(what, _label(configs), abs(statistics.fmean(apart)), max(spread, BF16_LOSS))
+
+
+def _first_steps(configs: Sequence[Config], dataset: Dataset, setting: Setting, way: str) -> tuple[Tensor, Tensor]:
+    """Sums of losses [S] and then logits of some test images [S, N, classes], on the CPU."""
+    members = [_member(config, dataset, setting) for config in configs]
+    losses = _losses_together(members, dataset, setting, way, FEW_STEPS)
+    probe = dataset.test.images[: 2 * configs[0].train.batch_size]
+    return losses, torch.stack([infer(member.model, probe, setting) for member in members])
+
+
+def _losses_together(members: Sequence[Member], dataset: Dataset, setting: Setting, way: str, num_steps: int) -> Tensor:
+    lockstep = Lockstep(members, dataset.train, setting, way)
+    for _ in islice(lockstep.train_epoch(), num_steps):
+        pass
+    return torch.stack([_mean_loss(member, len(dataset.train)) for member in members])
+
+
+def _loss_alone(member: Member, dataset: Dataset, setting: Setting, num_steps: int) -> Tensor:
+    steps = train_epoch(member.model, member.optimizer, dataset.train, member.recipe, setting, member.position)
+    try:
+        for _ in islice(steps, num_steps):
+            pass
+    except Diverged:
+        return torch.tensor(float("nan"), dtype=torch.float64)
+    return _mean_loss(member, len(dataset.train))
+
+
+def _mean_loss(member: Member, num_images: int) -> Tensor:
+    position = member.position
+    return position.loss_sum.cpu() / min(position.step * member.recipe.batch_size, num_images)
+
+
+def _member(config: Config, dataset: Dataset, setting: Setting) -> Member:
+    return new_member(config, len(dataset.class_names), setting)
+
+
+def _label(configs: Sequence[Config]) -> str:
+    return norm_label(configs[0].norm.name, configs[0].norm.options)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Convs and matrix products in float32 are often computed with 10 bits of mantissa (TF32) otherwise."""
+    convs, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convs, products

@@ -1,0 +1,211 @@
+"""Runs that differ in their seed only, trained step by step together, with all they need on the device."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+import torch
+from torch import Tensor, nn, optim
+
+from normbench.data.epochs import DrawnEpoch, arrange, draw_epoch
+from normbench.data.streams import stream_seed
+from normbench.data.types import Split
+from normbench.models.dropout import dropouts_of, seed_dropouts
+from normbench.models.side_by_side import separate
+from normbench.train.capture import NotRecordable, capture
+from normbench.train.loop import Diverged, Position, Recipe, set_lr, steps_per_epoch
+from normbench.train.optimizers import joined
+from normbench.train.passes import WAYS, tensors_of
+from normbench.train.setting import Setting
+
+NEVER = -1
+
+
+@dataclass
+class Member:
+    """One of the runs; its model is on the device, and model, optimizer and position are as they were resumed."""
+
+    model: nn.Module
+    optimizer: optim.Optimizer
+    recipe: Recipe
+    position: Position
+
+
+class Lockstep:
+    """Trains all members by an epoch at a time, from the position they share; on CUDA a step is one graph.
+
+    Each member has its own weights, order, augmentation and dropout, drawn from its seed as `train_epoch` draws them,
+    and keeps its own optimizer state and position, so that it can be saved and go on alone, or with others, later.
+    Nothing waits for the device before the end of an epoch; a member whose loss is not finite goes on as it is, and
+    `diverged` says since when. `finish` gives the members back.
+
+    Args:
+        members: at the same position, if they were resumed.
+        split: on the CPU or the device.
+        way: one of WAYS, how the members' passes are computed.
+    """
+
+    def __init__(self, members: Sequence[Member], split: Split, setting: Setting, way: str = "lanes") -> None:
+        device, recipe, count = setting.device, members[0].recipe, len(members)
+        self.members, self._device = members, device
+        self.split = Split(split.images.to(device), split.labels.to(device))
+        self.num_steps = steps_per_epoch(len(split), recipe.batch_size)
+        self.not_recorded: str | None = None
+        """Why the step is not one call, where it should be."""
+
+        self._images = torch.empty(count, *split.images.shape, dtype=torch.uint8, device=device)
+        self._labels = torch.empty(count, len(split), dtype=torch.int64, device=device)
+        self._offsets = torch.arange(recipe.batch_size, device=device)
+        self._row = torch.zeros(1, dtype=torch.int64, device=device)  # of the epoch: where the next step begins
+        self._step = torch.zeros(1, dtype=torch.int64, device=device)  # of the run: the next one
+        self._lr_by_step = self._schedule().to(device)
+        self._lrs = self._lr_by_step[0].clone()
+
+        self._loss_sums = torch.stack([member.position.loss_sum.to(device) for member in members])
+        self._num_correct = torch.stack([member.position.num_correct.to(device) for member in members])
+        self._place_sums()
+        self._bad_step = torch.full((count,), NEVER, dtype=torch.int64, device=device)
+        self._bad_loss = torch.zeros(count, device=device)
+
+        optimizers, lrs = [member.optimizer for member in members], list(self._lrs.unbind())
+        self._optimizer = joined(optimizers, lrs)
+        self._models = [member.model for member in members]
+        self._pass = WAYS[way](self._models, setting)
+        self._dropouts = [dropouts_of(model) for model in self._models]
+        self._is_random = any(layer.is_active for layers in self._dropouts for layer in layers)
+        self._generators: list[torch.Generator] = []
+        if device.type == "cuda":
+            for layer in chain.from_iterable(self._dropouts):
+                if layer.is_active:
+                    self._generators.append(torch.Generator(device))
+                    layer.draw_from(self._generators[-1])
+        self._calls: dict[int, Callable[[], None]] = {}
+        self._drawn: tuple[int, list[DrawnEpoch]] | None = None
+
+    def train_epoch(self) -> Iterator[None]:
+        """Trains to the end of the members' epoch; yields after each step, which the device may still have to do.
+
+        At the end it waits for the device: the time it took is right only then.
+        """
+        begun = time.perf_counter()
+        positions = [member.position for member in self.members]
+        epoch, first, seconds = positions[0].epoch, positions[0].step, positions[0].train_s
+        batch_size = self._offsets.numel()
+        self._load(epoch)
+        self._row.fill_(first * batch_size)
+        self._step.fill_(epoch * self.num_steps + first)
+        self._bad_step.fill_(NEVER)
+        for model in self._models:
+            model.train()
+        for step in range(first, self.num_steps):
+            call = self._call(min(batch_size, len(self.split) - step * batch_size))
+            if self._is_random:
+                for member, layers in zip(self.members, self._dropouts, strict=True):
+                    seed_dropouts(layers, stream_seed(member.recipe.seed, "dropout", epoch, step))
+            call()
+            if step == self.num_steps - 1:
+                self._end_epoch(epoch)
+            for position in positions:
+                position.step = step + 1
+                position.train_s = seconds + time.perf_counter() - begun
+            yield
+
+    def start_epoch(self, epoch: int) -> None:
+        """Puts all positions at the start of an epoch."""
+        self._loss_sums.zero_()
+        self._num_correct.zero_()
+        for member in self.members:
+            member.position = Position.start_of(epoch, self._device)
+        self._place_sums()
+
+    def diverged(self, number: int) -> Diverged | None:
+        """Whether, and where in the epoch just trained, a member's loss was no longer finite. Waits for the device."""
+        at = int(self._bad_step[number])
+        if at == NEVER:
+            return None
+        return Diverged(at // self.num_steps, at % self.num_steps, float(self._bad_loss[number]))
+
+    def finish(self) -> None:
+        """Frees what only training together needs; the members' models have memory of their own again."""
+        self._calls.clear()
+        for layer in chain.from_iterable(self._dropouts):
+            layer.draw_from(None)
+        for model in self._models:
+            model.zero_grad(set_to_none=True)
+        separate(self._models)
+
+    def _one_step(self, size: int) -> None:
+        """The whole step, on tensors that stay where they are: what it works on follows from `_row` and `_step`."""
+        rows = self._row + self._offsets[:size]
+        labels = self._labels.index_select(1, rows)
+        losses, logits = self._pass(self._images.index_select(1, rows), labels)
+        self._lrs.copy_(self._lr_by_step.index_select(0, self._step).squeeze(0))
+        self._optimizer.step()
+        with torch.no_grad():
+            self._loss_sums += losses.double() * size
+            self._num_correct += (logits.argmax(dim=2) == labels).sum(1)
+            went_bad = ~self._loss_sums.isfinite() & (self._bad_step == NEVER)
+            self._bad_step.copy_(torch.where(went_bad, self._step, self._bad_step))
+            self._bad_loss.copy_(torch.where(went_bad, losses, self._bad_loss))
+            self._row += size
+            self._step += 1
+
+    def _state(self) -> list[Tensor]:
+        """All that `_one_step` changes and reads again."""
+        by_optimizer = [value for state in self._optimizer.state.values() for value in state.values()]
+        own = [self._loss_sums, self._num_correct, self._bad_step, self._bad_loss, self._row, self._step]
+        return [*tensors_of(self._models), *(value for value in by_optimizer if isinstance(value, Tensor)), *own]
+
+    def _call(self, size: int) -> Callable[[], None]:
+        """One for the steps of an epoch and one for its last, short one."""
+        if size not in self._calls:
+            step = partial(self._one_step, size)
+            try:
+                self._calls[size] = capture(step, self._state, self._device, self._generators)
+            except NotRecordable as error:
+                self.not_recorded = str(error)
+                self._calls[size] = step
+        return self._calls[size]
+
+    def _load(self, epoch: int) -> None:
+        """The epoch's images and labels, in the order of each member and augmented."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._draw(epoch)
+        assert self._drawn is not None
+        for number, (member, drawn) in enumerate(zip(self.members, self._drawn[1], strict=True)):
+            arranged = arrange(self.split, drawn, member.recipe.augmentations)
+            self._images[number].copy_(arranged.images)
+            self._labels[number].copy_(arranged.labels)
+
+    def _draw(self, epoch: int) -> None:
+        batch_size, shape = self._offsets.numel(), self.split.images.shape
+        recipes = [member.recipe for member in self.members]
+        drawn = [draw_epoch(shape, batch_size, recipe.augmentations, recipe.seed, epoch) for recipe in recipes]
+        self._drawn = epoch, drawn
+
+    def _end_epoch(self, epoch: int) -> None:
+        if epoch + 1 < self.members[0].recipe.epochs:
+            self._draw(epoch + 1)  # while the device is still at this one
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        for member in self.members:  # as if each had trained alone: its record tells the last step's
+            set_lr(member.optimizer, member.recipe, self.num_steps, (epoch + 1) * self.num_steps - 1)
+
+    def _schedule(self) -> Tensor:
+        """The lr of each step of the run and parameter group, [steps, groups].
+
+        On CUDA in float32, as the fused kernel reads it; on the CPU, which takes the value, as exact as a number.
+        """
+        recipe, groups = self.members[0].recipe, self.members[0].optimizer.param_groups
+        total = recipe.epochs * self.num_steps
+        factors = [recipe.schedule(step, self.num_steps, total) for step in range(total)]
+        lrs = [[group["initial_lr"] * factor for group in groups] for factor in factors]
+        return torch.tensor(lrs, dtype=torch.float32 if self._device.type == "cuda" else torch.float64)
+
+    def _place_sums(self) -> None:
+        """The sums of the positions become places in ours."""
+        for number, member in enumerate(self.members):
+            member.position.loss_sum = self._loss_sums[number]
+            member.position.num_correct = self._num_correct[number]

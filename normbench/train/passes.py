@@ -1,0 +1,90 @@
+"""Forward and backward pass of several networks in one step: two ways to the same gradients."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from normbench.data.batches import normalize
+from normbench.models.side_by_side import side_by_side
+from normbench.train.capture import Lanes
+from normbench.train.setting import Setting
+
+Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(images uint8 [S, B, 3, H, W], labels [S, B]) -> (mean losses [S], logits [S, B, classes]); sets every `grad`."""
+
+
+def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
+    """Each network computes what it would compute alone, in a stream of its own: the same bits."""
+    lanes = Lanes(setting.device, len(networks))
+
+    def one(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = normalize(images, memory_format=setting.memory_format)
+        with setting.autocast():
+            logits = network(inputs)
+        loss = F.cross_entropy(_wide_enough(logits), labels)
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        for parameter, gradient in zip(parameters, _gradients(loss, parameters), strict=True):
+            _set_gradient(parameter, gradient)
+        return loss.detach(), logits.detach()
+
+    def run(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        found = lanes.run([partial(one, *member) for member in zip(networks, images, labels, strict=True)])
+        losses, logits = zip(*found, strict=True)
+        return torch.stack(losses), torch.stack(logits)
+
+    return run
+
+
+def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
+    """All networks as one wide network, see `side_by_side`: S times fewer and larger kernels, other roundings."""
+    wide = side_by_side(networks)
+    wide.network.train()
+    leaves = [(leaf, parts) for leaf, parts in wide.leaves if leaf.requires_grad]
+
+    def run(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        members, batch = labels.shape
+        inputs = normalize(images.flatten(0, 1)).unflatten(0, (members, batch))
+        inputs = inputs.transpose(0, 1).flatten(1, 2).contiguous(memory_format=setting.memory_format)
+        with setting.autocast():
+            logits = wide.network(inputs)
+        logits = _wide_enough(logits).unflatten(1, (members, -1)).transpose(0, 1)
+        # Summed over the networks, of which none knows another: the gradient of each is that of its own loss.
+        losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(members, batch).mean(1)
+        gradients = _gradients(losses.sum(), [leaf for leaf, _ in leaves])
+        for gradient, (_, parts) in zip(gradients, leaves, strict=True):
+            pieces = [None] * len(parts) if gradient is None else gradient.chunk(len(parts))
+            for part, piece in zip(parts, pieces, strict=True):
+                _set_gradient(part, piece)
+        return losses.detach(), logits.detach()
+
+    return run
+
+
+def _wide_enough(logits: Tensor) -> Tensor:
+    """At least float32: a loss is not taken in bfloat16."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _gradients(loss: Tensor, leaves: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    # Not backward(): what it adds to `grad` runs in the stream that first used the parameter.
+    return torch.autograd.grad(loss, leaves, allow_unused=True)
+
+
+def _set_gradient(parameter: Tensor, gradient: Tensor | None) -> None:
+    """As backward() would: in the memory layout of the parameter, which the kernels for many tensors insist on."""
+    if gradient is not None and gradient.stride() != parameter.stride():
+        gradient = torch.empty_like(parameter).copy_(gradient)
+    parameter.grad = gradient
+
+
+WAYS: Mapping[str, Callable[[Sequence[nn.Module], Setting], Pass]] = {"lanes": in_lanes, "wide": as_one}
+"""How runs train together; which is faster depends on the device."""
+
+
+def tensors_of(networks: Sequence[nn.Module]) -> list[Tensor]:
+    """Parameters and buffers."""
+    return list(chain.from_iterable((*network.parameters(), *network.buffers()) for network in networks))
