@@ -68,7 +68,7 @@ def bench(
     from normbench.data import load_dataset
     from normbench.present.bench import bench_tables
     from normbench.present.document import as_document, render_document
-    from normbench.runs.folder import write_json_atomically
+    from normbench.runs.files import write_json_atomically
     from normbench.runs.registries import REGISTRIES
 
     usual = [] if data or data_dir else [("data.source", "synthetic", "")]

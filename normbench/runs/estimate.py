@@ -3,20 +3,17 @@
 import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-
-import torch
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from normbench.config import Config
 from normbench.data import Dataset
 from normbench.runs.execute import split_sizes
-from normbench.runs.registries import build_network, build_recipe
-from normbench.train import OPTIMIZERS
+from normbench.runs.registries import build_network, build_optimizer, build_recipe
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
-from normbench.train.loop import Diverged, Position, set_base_lr, steps_per_epoch, train_epoch
-from normbench.train.setting import Setting, choose_device, choose_setting
+from normbench.train.loop import Diverged, Position, steps_per_epoch, train_epoch
+from normbench.train.setting import Setting, choose_device, choose_setting, using_threads
 
 WARM_UP = 2  # steps that are not counted
 STEPS = 5
@@ -25,7 +22,7 @@ EVALUATED = 1_000  # images
 
 def common_precision(config: Config, dataset: Dataset, device: str, threads: int) -> str:
     """What `precision: auto` means on this machine, found with one network, for all runs that shall be compared."""
-    with _threads(threads):
+    with using_threads(threads):
         model = build_network(config, len(dataset.class_names))
         return choose_setting(model, dataset.train.images, choose_device(device), config.train.precision).precision
 
@@ -38,7 +35,7 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, device: str, thread
     """
     measured: dict[str, float] = {}
     seconds = []
-    with _threads(threads):
+    with using_threads(threads):
         for config in configs:
             kind = json.dumps(_kind(config), sort_keys=True)
             if kind not in measured:
@@ -67,9 +64,7 @@ def _epoch_seconds(config: Config, dataset: Dataset, device: str, precision: str
     setting = Setting(choose_device(device), wanted)
     model = build_network(config, len(dataset.class_names))
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
-    choice = config.train.optimizer
-    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
-    set_base_lr(optimizer)
+    optimizer = build_optimizer(config, model)
     position = Position.start_of(0, setting.device)
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0
@@ -85,13 +80,3 @@ def _epoch_seconds(config: Config, dataset: Dataset, device: str, precision: str
     evaluation = (time.perf_counter() - start) / len(probe) * num_held_out
     step = statistics.median(seconds[WARM_UP:] or seconds or [0.0])
     return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -10,26 +10,28 @@ from typing import Any
 
 import torch
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from torch import Tensor, nn
 
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, Split, hold_out, load_dataset
 from normbench.errors import Interrupted, RunError
 from normbench.models.budget import check_budget
-from normbench.runs.environment import git_commit
-from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically, write_json_atomically
+from normbench.runs.environment import Environment, environment_now
+from normbench.runs.files import locked, write_bytes_atomically, write_json_atomically
+from normbench.runs.folder import RunFolder, read_record
 from normbench.runs.identity import run_id
+from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
-from normbench.runs.registries import build_network, build_recipe
+from normbench.runs.registries import build_network, build_optimizer, build_recipe
+from normbench.runs.resume import environments_so_far, keep, newest_checkpoint
 from normbench.runs.stopping import StopRequest
-from normbench.train import OPTIMIZERS
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
+from normbench.train.checkpoint import Checkpoint
 from normbench.train.evaluate import evaluate, infer
-from normbench.train.loop import Diverged, Position, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
-from normbench.train.setting import Setting, choose_device, choose_setting
+from normbench.train.loop import Diverged, Position, epoch_metrics, steps_per_epoch, train_epoch
+from normbench.train.setting import Setting, choose_device, choose_setting, using_threads
 from normbench.train.statistics import AccuracyByStatistics, accuracy_by_statistics, recompute_statistics
 
 VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
@@ -50,7 +52,8 @@ class Prepared:
     model: nn.Module
     setting: Setting
     resumed: Checkpoint | None
-    git_commit: str | None
+    environments: list[Environment]
+    """What it was trained in so far, the last of them now."""
     started_at: datetime
 
 
@@ -125,32 +128,33 @@ def execute(
     (drawing is a later stop of the flow). `precision` is what `auto` means, so that runs to be compared all have the
     same; None lets the run find out for itself.
 
-    Raises ConfigError for a network over its budget, DataError, RunIsBusy if another process is at this run,
-    Interrupted after Ctrl-C or SIGTERM.
+    Raises ConfigError for a network over its budget or a place that cannot be written, DataError, RunIsBusy if another
+    process is at this run, RunError for a full disk or too little memory, Interrupted after Ctrl-C or SIGTERM.
     """
     target = choose_device(device)
     check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
     if folder.is_finished and not restart:
+        folder.tidy()
         yield Finished(read_record(folder), already=True)
         return
     dataset = load(config.data, say)
-    folder.path.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder.lock).acquire(timeout=0):
+        with locked(folder.path, timeout=0), memory_explained(config.train.batch_size, target):
+            folder.error.unlink(missing_ok=True)
             if restart:
                 folder.clear()
             if folder.is_finished:  # by another process, while the data were loading
                 yield Finished(read_record(folder), already=True)
                 return
             run = _prepare(config, folder, dataset, target, precision, say)
-            yield run
-            trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
-            try:
-                yield from _train(run, trained)
-            except Diverged as error:
-                trained.diverged = error
-            yield _finish(run, trained, draw)
-            folder.lock.unlink(missing_ok=True)
+            with using_threads(run.environments[-1]["threads"]):
+                yield run
+                trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
+                try:
+                    yield from _train(run, trained)
+                except Diverged as error:
+                    trained.diverged = error
+                yield _finish(run, trained, draw)
     except Timeout as error:
         raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
 
@@ -158,6 +162,7 @@ def execute(
 def _prepare(
     config: Config, folder: RunFolder, dataset: Dataset, device: torch.device, precision: str | None, say: Say
 ) -> Prepared:
+    """Builds the run as its checkpoint has it: with the precision and the threads that it was begun with."""
     started_at = datetime.now(UTC)
     model = build_network(config, len(dataset.class_names))
     check_budget(model, config.budget.max_parameters)
@@ -165,7 +170,9 @@ def _prepare(
     if config.data.evaluate_on == "val":
         _, num_held_out = split_sizes(config, dataset)
         train, held_out = hold_out(dataset.train, num_held_out)
-    resumed = _read_checkpoint(folder, dataset, device, say)
+    resumed = newest_checkpoint(folder, dataset.fingerprint, model, build_optimizer(config, model), device, say)
+    if not resumed:
+        folder.clear()
     keep_freed_memory()
     if resumed:
         wanted = resumed.precision
@@ -174,14 +181,13 @@ def _prepare(
     setting = choose_setting(model, train.images, device, wanted)
     model.to(device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
-    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, git_commit(), started_at)
+    environments = environments_so_far(resumed, environment_now(setting.device), say)
+    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, environments, started_at)
 
 
 def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
     recipe, setting, model = build_recipe(run.config), run.setting, run.model
-    choice = run.config.train.optimizer
-    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
-    set_base_lr(optimizer)
+    optimizer = build_optimizer(run.config, model)
     position = Position.start_of(0, setting.device)
     if run.resumed:
         model.load_state_dict(run.resumed.model)
@@ -190,9 +196,17 @@ def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
     num_images = len(run.train.labels)
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
 
-    def keep() -> None:
-        content = to_bytes(model, optimizer, position, setting.precision, run.dataset.fingerprint, trained.rows)
-        write_bytes_atomically(run.folder.checkpoint, content)
+    def keep_so_far() -> None:
+        checkpoint = Checkpoint(
+            model=model.state_dict(),
+            optimizer=optimizer.state_dict(),
+            position=position,
+            precision=setting.precision,
+            fingerprint=run.dataset.fingerprint,
+            rows=trained.rows,
+            environments=run.environments,
+        )
+        keep(run.folder, checkpoint)
 
     with StopRequest() as stop:
         while position.epoch < recipe.epochs:
@@ -200,7 +214,7 @@ def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
                 seen = min(position.step * recipe.batch_size, num_images)
                 yield Step(position.epoch, position.step, num_steps, seen / position.train_s)
                 if stop.requested:
-                    keep()
+                    keep_so_far()
                     raise Interrupted(
                         f"stopped in epoch {position.epoch + 1} of {recipe.epochs} after step {position.step} of "
                         f"{num_steps}; checkpoint kept in {run.folder.path}"
@@ -222,7 +236,7 @@ def _train(run: Prepared, trained: Trained) -> Iterator[Step | EpochDone]:
                 raise Diverged(position.epoch, num_steps - 1, held_out.loss)
             trained.rows.append(row)
             position = Position.start_of(position.epoch + 1, setting.device)
-            keep()
+            keep_so_far()
             write_metrics(run.folder, trained.rows)
             yield EpochDone(row)
     if trained.logits is None:  # resumed after the last epoch
@@ -242,19 +256,5 @@ def _finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
         draw(run, trained)
     record = build_record(run, trained)
     write_json_atomically(run.folder.record, record)
-    run.folder.checkpoint.unlink(missing_ok=True)
+    run.folder.remove_checkpoints()
     return Finished(record)
-
-
-def _read_checkpoint(folder: RunFolder, dataset: Dataset, device: torch.device, say: Say) -> Checkpoint | None:
-    if not folder.checkpoint.exists():
-        return None
-    try:
-        checkpoint = from_bytes(folder.checkpoint.read_bytes(), device)
-    except CheckpointError as error:
-        say(f"{folder.checkpoint} is damaged ({error}): starting from the beginning")
-        return None
-    if checkpoint.fingerprint != dataset.fingerprint:
-        say(f"the data have changed since {folder.checkpoint} was written: starting from the beginning")
-        return None
-    return checkpoint

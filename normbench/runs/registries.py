@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from torch import nn
+from torch import nn, optim
 
 from normbench.config import Choice, Config
 from normbench.data import SOURCES
@@ -12,7 +12,7 @@ from normbench.data.streams import stream_seed
 from normbench.models import MODELS, build
 from normbench.norms import SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.train.loop import Recipe
+from normbench.train.loop import Recipe, set_base_lr
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
     "norm": SHELF,
@@ -29,6 +29,14 @@ def build_network(config: Config, num_classes: int) -> nn.Module:
     norm, conv = SHELF[config.norm.name](**config.norm.options)
     model = partial(MODELS[config.model.name], norm, num_classes, conv, **config.model.options)
     return build(model, stream_seed(config.seed, "init"))
+
+
+def build_optimizer(config: Config, model: nn.Module) -> optim.Optimizer:
+    """The config's optimizer at its base lr, which the schedule scales."""
+    choice = config.train.optimizer
+    optimizer = OPTIMIZERS[choice.name](model, **choice.options)
+    set_base_lr(optimizer)
+    return optimizer
 
 
 def build_recipe(config: Config) -> Recipe:

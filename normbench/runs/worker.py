@@ -14,9 +14,10 @@ import torch
 
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, load_dataset
-from normbench.errors import Interrupted, NormbenchError
+from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
 from normbench.runs.execute import Draw, EpochDone, Finished, Prepared, RunIsBusy, Say, Step, execute
-from normbench.runs.folder import RunFolder, write_bytes_atomically
+from normbench.runs.files import write_bytes_atomically
+from normbench.runs.folder import RunFolder
 
 TELL_S = 0.25  # between two messages about the steps of a run
 
@@ -97,7 +98,6 @@ def work(connection: "Connection[Message, Order | None]", place: Workplace, envi
 
 
 def _messages(order: Order, place: Workplace, load: Any, say: Say) -> Iterator[Message]:
-    order.folder.error.unlink(missing_ok=True)
     try:
         events = execute(
             order.config, order.folder, place.device, say=say, draw=place.draw, precision=place.precision, load=load
@@ -124,6 +124,9 @@ def _messages(order: Order, place: Workplace, load: Any, say: Say) -> Iterator[M
     except NormbenchError as error:
         yield Ended("failed", message=str(error))
     except Exception as error:
-        with suppress(OSError):
+        if trouble := trouble_of_the_machine(error):
+            yield Ended("failed", message=str(trouble))
+            return
+        with suppress(NormbenchError):
             write_bytes_atomically(order.folder.error, traceback.format_exc().encode())
         yield Ended("failed", message=f"{type(error).__name__}: {error} (traceback in {order.folder.error})")

@@ -1,0 +1,26 @@
+"""Too little memory, said with a way out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from normbench.errors import RunError, is_out_of_memory
+
+
+@contextmanager
+def memory_explained(batch_size: int, device: torch.device) -> Iterator[None]:
+    """While a run trains with `batch_size`: raises RunError with a smaller one where memory does not suffice."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        ways = [f"a smaller batch (--batch-size {batch_size // 2})"] if batch_size > 1 else []
+        ways += ["fewer runs at a time (--jobs)"]
+        ways += ["the processor (--device cpu)"] if device.type == "cuda" else []
+        where = "the GPU" if device.type == "cuda" else "this machine"
+        raise RunError(
+            f"out of memory on {where} with batch size {batch_size}: try {', '.join(ways[:-1])} or {ways[-1]}; the "
+            "checkpoint is kept"
+        ) from error
