@@ -56,11 +56,19 @@ def cannot_write(path: object, error: OSError | NotImplementedError) -> Normbenc
     return RunError(f"{path}: cannot be written ({why}); once it can, the same command goes on where this one stopped")
 
 
+_NO_MEMORY = (
+    *("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed"),
+    "failed to map segment",  # of a library that is being imported
+    "could not create a primitive",  # oneDNN, without a word about memory
+    "can't start new thread",
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Python, torch on the CPU, CUDA and its libraries each have their own way to say it."""
-    texts = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+    """Python, the system, torch on the CPU, CUDA and its libraries each have their own way to say it."""
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+        isinstance(error, RuntimeError | ImportError | OSError)
+        and any(text in str(error).lower() for text in _NO_MEMORY)
     )
 
 
