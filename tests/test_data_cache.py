@@ -14,9 +14,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import normbench.data.load as loading
+from normbench.cache_folder import cache_folder
 from normbench.data import SOURCES, Dataset, Split, hold_out, load_dataset
 from normbench.data import cache as caching
-from normbench.data.cache import cache_folder, load_cached
+from normbench.data.cache import load_cached
 from normbench.data.types import Found, RawData, fingerprint
 from normbench.errors import ConfigError, DataError
 

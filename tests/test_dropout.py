@@ -8,7 +8,7 @@ from scipy.special import bdtr, bdtrc
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.models.dropout import Dropout, _kept_on_device, seed_dropout
+from normbench.models.dropout import Dropout, _kept_on_device, dropouts_of, seed_dropouts
 
 
 def make(p: float, seed: int | None = 0) -> Dropout:
@@ -157,9 +157,9 @@ def test_seeded_it_leaves_torchs_generator_alone_and_unseeded_follows_it() -> No
 def test_each_layer_of_a_model_has_its_own_stream() -> None:
     model = nn.Sequential(Dropout(0.5), nn.Sequential(nn.ReLU(), Dropout(0.5)))
     x = torch.ones(1000)
-    seed_dropout(model, 2**62 + 1)
+    seed_dropouts(dropouts_of(model), 2**62 + 1)
     first, second = model[0](x), model[1][1](x)
-    seed_dropout(model, 2**62 + 1)
+    seed_dropouts(dropouts_of(model), 2**62 + 1)
     assert not torch.equal(first, second)
     assert torch.equal(first, model[0](x)) and torch.equal(second, model[1][1](x))
 

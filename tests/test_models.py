@@ -10,7 +10,7 @@ from torch import nn
 from normbench.errors import ConfigError
 from normbench.models import MODELS, build
 from normbench.models.count import count_parameters
-from normbench.models.dropout import seed_dropout
+from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.summary import summarize
 from normbench.norms import NORMS
 
@@ -42,7 +42,7 @@ def test_number_of_parameters(norm: str, count: int) -> None:
 def test_every_parameter_learns(model: str, norm: str) -> None:
     """Also that no layer in place destroys what a backward pass needs: autograd would refuse."""
     network = make(norm, model, dropout=0.1).train()
-    seed_dropout(network, 0)
+    seed_dropouts(dropouts_of(network), 0)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     logits = network(images)
     assert logits.shape == (4, 10)

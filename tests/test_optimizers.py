@@ -9,7 +9,7 @@ from torch import nn
 from normbench.models import MODELS
 from normbench.norms import NORMS
 from normbench.train import OPTIMIZERS
-from normbench.train.muon import orthogonalize
+from normbench.train.muon import Frame
 
 
 def network() -> nn.Module:
@@ -64,11 +64,11 @@ def test_state_survives_saving(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def test_orthogonalize_keeps_directions_and_levels_singular_values() -> None:
+def test_orthogonalized_keeps_directions_and_levels_singular_values() -> None:
     shapes = [(16, 144), (144, 16), (10, 10), (32, 20)]  # wide, tall and square ones at once
     generator = torch.Generator().manual_seed(0)
     matrices = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
-    for matrix, result in zip(matrices, orthogonalize(matrices), strict=True):
+    for matrix, result in zip(matrices, Frame(matrices).orthogonalized(matrices), strict=True):
         u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
         inner = u.mT @ result @ vh.mT  # diagonal: the iteration changes singular values only
         values = inner.diagonal()
@@ -77,13 +77,13 @@ def test_orthogonalize_keeps_directions_and_levels_singular_values() -> None:
         assert values.max() < 1.3
 
 
-def test_orthogonalize_is_the_newton_schulz_iteration() -> None:
+def test_orthogonalized_is_the_newton_schulz_iteration() -> None:
     matrix = torch.randn(5, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     x = matrix / (matrix.norm() + 1e-7)
     for _ in range(5):
         square = x @ x.mT
         x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
-    assert torch.allclose(orthogonalize([matrix])[0], x, atol=1e-12)
+    assert torch.allclose(Frame([matrix]).orthogonalized([matrix])[0], x, atol=1e-12)
 
 
 def test_muon_step_by_hand() -> None:
@@ -94,7 +94,8 @@ def test_muon_step_by_hand() -> None:
     for number in range(3):
         gradient = torch.randn(6, 36, generator=torch.Generator().manual_seed(number), dtype=torch.float64)
         momentum = 0.6 * momentum + gradient
-        update = orthogonalize([gradient + 0.6 * momentum])[0]
+        direction = gradient + 0.6 * momentum
+        update = Frame([direction]).orthogonalized([direction])[0]
         expected = expected * 6**0.5 / expected.norm() - 0.5 * update
         weight.grad = gradient.view_as(weight).clone()
         for outer in (conv[0], conv[2]):

@@ -13,7 +13,20 @@ from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = [
-    *("errors", "yaml_lines", "config", "data", "norms", "models", "train", "runs", "bench", "analysis"),
+    *(
+        "errors",
+        "yaml_lines",
+        "cache_folder",
+        "config",
+        "data",
+        "kernels",
+        "norms",
+        "models",
+        "train",
+        "runs",
+        "bench",
+        "analysis",
+    ),
     *("studies", "explain", "present", "cli_output", "cli_options"),
     *("cli_explain", "cli_compare", "cli_sweep", "cli_bench", "cli"),
 ]

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from normbench.data.types import Dataset, Found, RawData, Say, Split, fingerprint
-from normbench.errors import DataError
 
 FORMAT = "1"  # raise it whenever what is written, or how a source decodes its input, changes
 
@@ -30,19 +29,6 @@ class _Place:
     lock: Path
     part: Path
     """A folder, since what is written there has temporary files of its own; it is there only while, or after a kill."""
-
-
-def cache_folder() -> Path:
-    """NORMBENCH_CACHE, else normbench/ in the XDG cache folder (~/.cache). Raises DataError without a home folder."""
-    if named := os.environ.get("NORMBENCH_CACHE"):
-        return Path(named).expanduser().absolute()
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if xdg.is_absolute():  # the XDG specification has relative ones ignored
-        return xdg / "normbench"
-    try:
-        return Path.home() / ".cache" / "normbench"
-    except RuntimeError as error:
-        raise DataError("no home folder to keep decoded images in: name a folder in NORMBENCH_CACHE") from error
 
 
 def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:

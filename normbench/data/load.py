@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.data.cache import cache_folder, load_cached
+from normbench.cache_folder import cache_folder
+from normbench.data.cache import load_cached
 from normbench.data.cifar10 import cifar10
 from normbench.data.folder import folder
 from normbench.data.synthetic import VERSION, synthetic

@@ -1,10 +1,13 @@
 """Dropout whose mask does not cost half of a training step on a CPU."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
+from normbench.kernels import Drop
 
 _LEVELS = 2**16  # the mask compares 16-bit integers: p is held to a multiple of 1 / 65,536
 
@@ -46,6 +49,13 @@ class Dropout(nn.Module):
         dropped: Tensor = _ScaledMask.apply(x, draw(x, self._threshold, self._next_entropy()), scale)
         return dropped
 
+    def draw(self) -> Drop:
+        """What the coming forward pass drops, for a kernel that does it; the next pass draws anew, as after a call."""
+        if not self.training or self._threshold == 0:
+            return Drop()
+        (seed,) = np.random.SeedSequence(self._next_entropy()).generate_state(1, np.uint64).tolist()
+        return Drop(self._threshold, seed)
+
     def extra_repr(self) -> str:
         return f"p={self.p}"
 
@@ -56,10 +66,13 @@ class Dropout(nn.Module):
         return (*self._seed, self._num_draws)
 
 
-def seed_dropout(model: nn.Module, seed: int) -> None:
-    """Gives every Dropout of the model its own stream (seed, index in the order of `modules()`)."""
-    layers = (module for module in model.modules() if isinstance(module, Dropout))
-    for index, layer in enumerate(layers):
+def dropouts_of(model: nn.Module) -> list[Dropout]:
+    return [module for module in model.modules() if isinstance(module, Dropout)]
+
+
+def seed_dropouts(dropouts: Sequence[Dropout], seed: int) -> None:
+    """Gives each its own stream (seed, its index)."""
+    for index, layer in enumerate(dropouts):
         layer.seed(seed, index)
 
 

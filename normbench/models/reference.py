@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
+from normbench.models.merged import Merged
+from normbench.models.pool import MaxPool2d
 from normbench.norms import ChannelCountError, NormFactory
 
 IMAGE_SHAPE = (3, 32, 32)
@@ -43,7 +45,7 @@ class Reference(nn.Module):
         stage = _Stage(norm, act, dropout, conv)
         self.layers = nn.Sequential(
             OrderedDict(
-                stem=nn.Sequential(
+                stem=Merged(
                     *stage.conv(IMAGE_SHAPE[0], NARROW, size=32),
                     *stage.conv(NARROW, WIDE, size=32),
                 ),
@@ -72,13 +74,13 @@ class Residual(nn.Sequential):
     def __init__(self, stage: "_Stage", size: int) -> None:
         super().__init__(
             OrderedDict(
-                main=nn.Sequential(
+                main=Merged(
                     *stage.conv(NARROW, NARROW, size),
                     *stage.conv(NARROW, WIDE, size),
                     stage.conv_layer(WIDE, WIDE, 3, padding=1),
                 ),
                 shortcut=stage.conv_layer(NARROW, WIDE, 1),
-                after=nn.Sequential(*stage.after(WIDE, size)),
+                after=Merged(*stage.after(WIDE, size)),
             )
         )
 
@@ -105,4 +107,4 @@ class _Stage:
         return [norm, act, self.dropout()]
 
     def shrink(self) -> nn.Sequential:
-        return nn.Sequential(self.conv_layer(WIDE, NARROW, 1), nn.MaxPool2d(2))
+        return nn.Sequential(self.conv_layer(WIDE, NARROW, 1), MaxPool2d())

@@ -1,8 +1,12 @@
 """Norms with statistics of the whole batch: batch norm and precise batch norm."""
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from normbench.kernels import Running, Sets, can_normalize, normalize
+from normbench.norms.compiled import Compiled, Kernel
 from normbench.norms.factory import NormFactory, check_eps, check_momentum
 
 
@@ -19,7 +23,7 @@ def bn(*, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> Norm
     """
     check_eps(eps)
     check_momentum(momentum)
-    return lambda num_channels, size: nn.BatchNorm2d(num_channels, eps=eps, momentum=momentum, affine=affine)
+    return lambda num_channels, size: BatchNorm2d(num_channels, eps=eps, momentum=momentum, affine=affine)
 
 
 def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
@@ -38,7 +42,32 @@ def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     return lambda num_channels, size: PreciseBatchNorm2d(num_channels, eps=eps, affine=affine)
 
 
-class PreciseBatchNorm2d(nn.BatchNorm2d):
+class BatchNorm2d(Compiled, nn.BatchNorm2d):
+    """See `bn`."""
+
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.kernel(x)
+        return kernel(x) if kernel else super().forward(x)
+
+    def kernel(self, x: Tensor) -> Kernel | None:
+        running = Running(self.running_mean, self.running_var, self.momentum, self.num_batches_tracked)
+        return batch_kernel(self, x, x.shape[0], running)
+
+
+def batch_kernel(layer: nn.BatchNorm2d, x: Tensor, num_images: int, running: Running | None) -> Kernel | None:
+    """For statistics of each channel over `num_images` neighbouring images; None in eval mode."""
+    if not layer.training or not can_normalize(x) or x.shape[2:].numel() == 1:  # perhaps one value a channel
+        return None
+    sets = Sets(num_images, layer.num_features)
+    return partial(normalize, weight=layer.weight, bias=layer.bias, sets=sets, eps=layer.eps, running=running)
+
+
+class PreciseBatchNorm2d(Compiled, nn.BatchNorm2d):
     """See `pn`. Training leaves the buffers alone: `recompute_statistics` writes them before each evaluation."""
 
     is_evaluated_precisely = True
@@ -48,6 +77,11 @@ class PreciseBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         self._check_input_dim(x)
+        if kernel := self.kernel(x):
+            return kernel(x)
         if self.training:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+    def kernel(self, x: Tensor) -> Kernel | None:
+        return batch_kernel(self, x, x.shape[0], running=None)

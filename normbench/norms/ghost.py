@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from normbench.kernels import Running
+from normbench.norms.batch import batch_kernel
+from normbench.norms.compiled import Compiled, Kernel
 from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum
 
 
@@ -24,10 +27,12 @@ def gbn(*, ghost_size: int = 16, eps: float = 1e-5, momentum: float = 0.1, affin
     return lambda num_channels, size: GhostBatchNorm2d(ghost_size, num_channels, eps, momentum, affine)
 
 
-class GhostBatchNorm2d(nn.BatchNorm2d):
+class GhostBatchNorm2d(Compiled, nn.BatchNorm2d):
     """See `gbn`."""
 
     momentum: float
+    running_mean: Tensor
+    running_var: Tensor
     num_batches_tracked: Tensor
 
     def __init__(self, ghost_size: int, num_channels: int, eps: float, momentum: float, affine: bool) -> None:
@@ -38,9 +43,15 @@ class GhostBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         self._check_input_dim(x)
+        if kernel := self.kernel(x):
+            return kernel(x)
         ghosts = x.split(self.ghost_size)
         self.num_batches_tracked += len(ghosts)
         return torch.cat([self._normalized(ghost) for ghost in ghosts])
+
+    def kernel(self, x: Tensor) -> Kernel | None:
+        running = Running(self.running_mean, self.running_var, self.momentum, self.num_batches_tracked)
+        return batch_kernel(self, x, self.ghost_size, running)
 
     def _normalized(self, ghost: Tensor) -> Tensor:
         statistics = self.running_mean, self.running_var

@@ -37,7 +37,7 @@ def ln(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     Raises ConfigError for eps <= 0.
     """
     check_eps(eps)
-    return lambda num_channels, size: nn.GroupNorm(1, num_channels, eps=eps, affine=affine)
+    return lambda num_channels, size: GroupNorm(1, num_channels, eps=eps, affine=affine)
 
 
 def instance(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:

@@ -1,31 +1,41 @@
 """Group norm that is fast between convolutions in channels_last, the layout in which a CPU convolves fastest."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+
+from normbench.kernels import Sets, can_normalize, normalize
+from normbench.norms.compiled import Compiled, Kernel
 
 MANY_PIXELS = 1024  # from so many on, PyTorch's forward kernel for channels_last runs along the memory
 WHOLE = 2**14  # elements of an image that is copied at once
 TILE_CHANNELS, TILE_ROWS = 16, 16
 
 
-class GroupNorm(nn.GroupNorm):
+class GroupNorm(Compiled, nn.GroupNorm):
     """`nn.GroupNorm`, [N, C, *] -> [N, C, *] in the memory layout of its input.
 
-    PyTorch's CPU kernels for several groups of few channels are 3 to 10 times as slow in channels_last as in the
-    default layout, the backward one always, the forward one for images of few pixels. So the images change their
-    layout for these and change back: copies, which alter no number.
+    Without a compiled kernel it gets by with PyTorch's. On the CPU those for several groups of few channels are 3 to 10
+    times as slow in channels_last as in the default layout, the backward one always, the forward one for images of few
+    pixels. So the images change their layout for these and change back: copies, which alter no number.
     Wu & He 2018, arXiv:1803.08494.
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        if kernel := self.kernel(x):
+            return kernel(x)
         if self.num_groups == 1 or x.device.type != "cpu" or not _only_channels_last(x):
             return super().forward(x)
         out: Tensor = _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
         return out
 
+    def kernel(self, x: Tensor) -> Kernel | None:
+        return image_kernel(self, x, self.num_groups)
 
-class InstanceNorm2d(nn.InstanceNorm2d):
+
+class InstanceNorm2d(Compiled, nn.InstanceNorm2d):
     """`nn.InstanceNorm2d`, [N, C, H, W] -> [N, C, H, W] in the memory layout of its input.
 
     PyTorch's own copies images in channels_last, and returns them in the default layout: here they are group norm
@@ -33,10 +43,23 @@ class InstanceNorm2d(nn.InstanceNorm2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        if kernel := self.kernel(x):
+            return kernel(x)
         if x.device.type != "cpu" or not _only_channels_last(x):
             return super().forward(x)
         out: Tensor = _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_features, self.eps)
         return out
+
+    def kernel(self, x: Tensor) -> Kernel | None:
+        one_value = x.shape[2:].numel() == 1  # PyTorch's layer refuses that in training
+        return None if one_value else image_kernel(self, x, self.num_features)
+
+
+def image_kernel(layer: nn.GroupNorm | nn.InstanceNorm2d, x: Tensor, num_groups: int) -> Kernel | None:
+    """For statistics of each image by itself."""
+    if not can_normalize(x):
+        return None
+    return partial(normalize, weight=layer.weight, bias=layer.bias, sets=Sets(1, num_groups), eps=layer.eps)
 
 
 def _only_channels_last(x: Tensor) -> bool:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from normbench.data.batches import batches, epoch_order, normalize
 from normbench.data.streams import stream, stream_seed
 from normbench.data.types import Split
-from normbench.models.dropout import seed_dropout
+from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
 from normbench.train.schedules import Schedule
 from normbench.train.setting import Setting
@@ -81,6 +81,7 @@ def train_epoch(
     num_images, epoch = len(split.labels), position.epoch
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
     order = epoch_order(num_images, recipe.seed, epoch)
+    dropouts = dropouts_of(model)
     model.train()
     clock = time.perf_counter()
     to_come = batches(split, recipe.batch_size, order[position.step * recipe.batch_size :])
@@ -93,7 +94,7 @@ def train_epoch(
         factor = recipe.schedule(epoch * num_steps + step, num_steps, recipe.epochs * num_steps)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        seed_dropout(model, stream_seed(recipe.seed, "dropout", epoch, step))
+        seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
         with setting.autocast():
             logits = model(inputs)

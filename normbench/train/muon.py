@@ -30,52 +30,78 @@ class Muon(optim.SGD):
     def __init__(self, filters: list[Tensor], groups: list[dict[str, Any]], lr: float, momentum: float) -> None:
         # To SGD the filters are a group without momentum: it applies the update that `step` puts into their `grad`.
         orthogonal = {"params": filters, "lr": lr, "muon_momentum": momentum, "momentum": 0.0, "nesterov": False}
-        super().__init__([orthogonal, *groups], lr=lr, foreach=True)
+        super().__init__([orthogonal, *groups], lr=lr, fused=True)
+        self._frame: Frame | None = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         group = self.param_groups[0]
         momentum = group["muon_momentum"]
         filters: list[Tensor] = group["params"]
-        gradients = [_gradient(weight) for weight in filters]
-        for weight in filters:
-            if "muon_momentum_buffer" not in self.state[weight]:
-                self.state[weight]["muon_momentum_buffer"] = torch.zeros_like(weight)
-        buffers = [self.state[weight]["muon_momentum_buffer"] for weight in filters]
-        torch._foreach_mul_(buffers, momentum)
-        torch._foreach_add_(buffers, gradients)
-        directions = torch._foreach_add(gradients, buffers, alpha=momentum)
-        updates = orthogonalize([direction.flatten(1) for direction in directions])
-        torch._foreach_div_(filters, torch._foreach_norm(filters))
-        torch._foreach_mul_(filters, [len(weight) ** 0.5 for weight in filters])
-        for weight, update in zip(filters, updates, strict=True):
-            weight.grad = torch.empty_like(weight).copy_(update.view(weight.shape))
+        if filters:
+            gradients = [_gradient(weight) for weight in filters]
+            for weight in filters:
+                if "muon_momentum_buffer" not in self.state[weight]:
+                    self.state[weight]["muon_momentum_buffer"] = torch.zeros_like(weight)
+            buffers = [self.state[weight]["muon_momentum_buffer"] for weight in filters]
+            torch._foreach_mul_(buffers, momentum)
+            torch._foreach_add_(buffers, gradients)
+            torch._foreach_add_(gradients, buffers, alpha=momentum)
+            if self._frame is None or len(self._frame.places) != len(filters):
+                self._frame = Frame(filters)
+            # The gradients, which nobody reads again, give their memory to the updates.
+            torch._foreach_copy_(gradients, self._frame.orthogonalized(gradients))
+            torch._foreach_div_(filters, torch._foreach_norm(filters))
+            torch._foreach_mul_(filters, [len(weight) ** 0.5 for weight in filters])
         super().step(closure)
 
 
-def orthogonalize(matrices: Sequence[Tensor]) -> list[Tensor]:
-    """The nearest semi-orthogonal matrices, roughly: singular values end between 0.7 and 1.2. Shapes stay.
+class Frame:
+    """Matrices of several shapes in one tensor of zeros, which stay zero: at this size calls cost more than arithmetic.
 
-    Five steps of a quintic Newton-Schulz iteration, X <- P X with P = a I + b (X Xᵀ) + c (X Xᵀ)², from X = G / |G|_F.
+    Filter banks [out, in, k, k] are seen as [out, in k k], and lie on their side where that is taller than wide.
     """
-    if not matrices:
-        return []
-    a, b, c = COEFFICIENTS
-    wide = [matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT for matrix in matrices]
-    rows, columns = (max(sizes) for sizes in zip(*(matrix.shape for matrix in wide), strict=True))
-    # All matrices in one frame of zeros, which stay zero: at this size calls cost more than arithmetic. The iteration
-    # needs X only in X Xᵀ, which becomes P (X Xᵀ) P: it runs on these small squares and collects the product of the P.
-    frame = torch.zeros(len(wide), rows, columns, dtype=matrices[0].dtype, device=matrices[0].device)
-    for place, matrix in zip(frame, wide, strict=True):
-        place[: matrix.shape[0], : matrix.shape[1]] = matrix
-    frame /= frame.norm(dim=(1, 2), keepdim=True) + 1e-7
-    identity = torch.eye(rows, dtype=frame.dtype, device=frame.device).expand(len(wide), rows, rows)
-    gram, product = frame @ frame.mT, identity
-    for _ in range(ITERATIONS):
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + a * identity
-        gram, product = factor @ gram @ factor, factor @ product
-    cut = [full[: matrix.shape[0], : matrix.shape[1]] for full, matrix in zip(product @ frame, wide, strict=True)]
-    return [result if result.shape == matrix.shape else result.mT for result, matrix in zip(cut, matrices, strict=True)]
+
+    def __init__(self, filters: Sequence[Tensor]) -> None:
+        sizes = [sorted((len(bank), bank[0].numel())) for bank in filters]
+        rows, columns = (max(size) for size in zip(*sizes, strict=True))
+        self.matrices, self.results = (filters[0].new_zeros(len(filters), rows, columns) for _ in range(2))
+        self.places, self.result_places = (
+            [_place(matrix, bank.shape) for matrix, bank in zip(matrices, filters, strict=True)]
+            for matrices in (self.matrices, self.results)
+        )
+        self.linear = COEFFICIENTS[0] * torch.eye(rows, dtype=self.matrices.dtype, device=self.matrices.device)
+
+    def orthogonalized(self, filters: Sequence[Tensor]) -> list[Tensor]:
+        """The nearest semi-orthogonal matrices, roughly: singular values end between 0.7 and 1.2. Shapes stay.
+
+        What is returned is overwritten by the next call.
+
+        Five steps of a quintic Newton-Schulz iteration, X <- P X with P = a I + b (X Xᵀ) + c (X Xᵀ)², from
+        X = G / |G|_F.
+        """
+        _, b, c = COEFFICIENTS
+        torch._foreach_copy_(self.places, filters)
+        start = self.matrices / (torch.linalg.vector_norm(self.matrices, dim=(1, 2), keepdim=True) + 1e-7)
+        # X is needed in X Xᵀ only, which becomes P (X Xᵀ) P: the iteration runs on these small squares and collects
+        # the product of the P, which commute.
+        gram = start @ start.mT
+        product = None
+        for iteration in range(ITERATIONS):
+            factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c).add_(self.linear)
+            product = factor if product is None else factor @ product
+            if iteration < ITERATIONS - 1:
+                gram = factor @ gram @ factor
+        assert product is not None
+        torch.bmm(product, start, out=self.results)
+        return self.result_places
+
+
+def _place(matrix: Tensor, shape: torch.Size) -> Tensor:
+    """Where a filter bank of this shape lies in a matrix of the frame: a view."""
+    rows, columns = shape[0], shape[1:].numel()
+    seen = matrix[:rows, :columns] if rows <= columns else matrix[:columns, :rows].mT
+    return seen.unflatten(1, shape[1:])
 
 
 def _gradient(weight: Tensor) -> Tensor:

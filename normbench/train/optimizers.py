@@ -21,7 +21,7 @@ def sgd(
     Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
     """
     groups = _decayed_and_not(model, weight_decay, besides=[])
-    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, foreach=True)
+    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
 
 
 def muon(

@@ -1,0 +1,19 @@
+"""The folder for what can be made again: decoded images, compiled kernels."""
+
+import os
+from pathlib import Path
+
+from normbench.errors import DataError
+
+
+def cache_folder() -> Path:
+    """NORMBENCH_CACHE, else normbench/ in the XDG cache folder (~/.cache). Raises DataError without a home folder."""
+    if named := os.environ.get("NORMBENCH_CACHE"):
+        return Path(named).expanduser().absolute()
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if xdg.is_absolute():  # the XDG specification has relative ones ignored
+        return xdg / "normbench"
+    try:
+        return Path.home() / ".cache" / "normbench"
+    except RuntimeError as error:
+        raise DataError("no home folder to keep decoded images in: name a folder in NORMBENCH_CACHE") from error
