@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from filelock import FileLock
+
 from normbench.cache_folder import cache_folder
 from normbench.errors import DataError
 
@@ -20,8 +22,16 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-Wno-psabi"
 TIMEOUT_S = 120
 
 
+class Library(ctypes.CDLL):
+    """`digest` is of its machine code: what another compiler makes may give other bits."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 @cache
-def library() -> ctypes.CDLL | None:
+def library() -> Library | None:
     """The kernels, loaded into this process; None where they cannot be built, which is no error.
 
     The environment variable CXX names another compiler, and none at all if it is empty. What is built is kept in the
@@ -43,38 +53,57 @@ def _compiler() -> str | None:
     return next((path for name in COMPILERS if (path := shutil.which(name))), None)
 
 
-def _loaded(compiler: str) -> ctypes.CDLL:
+def _loaded(compiler: str) -> Library:
     source = files("normbench.kernels").joinpath("kernels.cpp").read_bytes()
     built_from = [source, compiler.encode(), *(flag.encode() for flag in FLAGS), _processor()]
-    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32] + ".so"
+    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32]
+    try:
+        folder = cache_folder() / "kernels"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = folder / f"{name}.so"
+        if _is_the_users_own(folder):
+            _keep_built(kept, compiler, source)
+            if _is_the_users_own(kept):
+                return Library(kept)
+    except (DataError, OSError, NotImplementedError):  # NotImplementedError: a file system without locks
+        pass
     with tempfile.TemporaryDirectory(prefix="normbench-") as scratch:
+        return Library(_built(compiler, source, Path(scratch)))  # the file may go once it is loaded
+
+
+def _keep_built(kept: Path, compiler: str, source: bytes) -> None:
+    """One process builds, others wait for it; what a killed one left is removed by the next."""
+    part = kept.with_suffix(".part")
+    if kept.exists() and not part.exists():
+        return
+    with FileLock(kept.with_suffix(".lock")):
+        shutil.rmtree(part, ignore_errors=True)
+        if kept.exists():
+            return
+        part.mkdir(mode=0o700)
         try:
-            folder = cache_folder() / "kernels"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except (DataError, OSError):
-            return ctypes.CDLL(str(_built(compiler, source, Path(scratch))))  # the file may go once it is loaded
-        kept = folder / name
-        if not _is_the_users_own(folder) or (kept.exists() and not _is_the_users_own(kept)):
-            return ctypes.CDLL(str(_built(compiler, source, Path(scratch))))
-        if not kept.exists():
-            fresh = shutil.copyfile(_built(compiler, source, Path(scratch)), folder / f"{name}.{os.getpid()}.tmp")
+            scratch = tempfile.mkdtemp(dir=part)  # where no compiler that outlived its parent writes
+            fresh = _built(compiler, source, Path(scratch))
             fresh.chmod(0o700)
             fresh.replace(kept)
-        return ctypes.CDLL(str(kept))
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _built(compiler: str, source: bytes, folder: Path) -> Path:
     written, compiled, linked = (folder / f"kernels.{ending}" for ending in ("cpp", "o", "so"))
     written.write_bytes(source)
-    _run(compiler, *FLAGS, "-c", str(written), "-o", str(compiled))
+    _run(folder, compiler, *FLAGS, "-c", str(written), "-o", str(compiled))
     # Linked without -fopenmp: threads are those of the OpenMP runtime that PyTorch has loaded. A second runtime would
     # start threads of its own, and both kinds would wait busily for each other's cores.
-    _run(compiler, "-shared", str(compiled), "-o", str(linked))
+    _run(folder, compiler, "-shared", str(compiled), "-o", str(linked))
     return linked
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+def _run(folder: Path, *command: str) -> None:
+    """The compiler's own temporary files lie in `folder` too."""
+    environ = os.environ | {"TMPDIR": str(folder)}
+    subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, env=environ)
 
 
 def _processor() -> bytes:

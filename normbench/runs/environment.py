@@ -15,6 +15,7 @@ import torch
 import torchvision
 
 import normbench
+from normbench.kernels import library
 
 Environment = dict[str, Any]
 
@@ -31,6 +32,7 @@ def environment_now(device: torch.device) -> Environment:
 
 
 def describe_environment(device: torch.device) -> Environment:
+    kernels = library() if device.type == "cpu" else None
     return {
         "normbench": normbench.__version__,
         "python": platform.python_version(),
@@ -41,6 +43,7 @@ def describe_environment(device: torch.device) -> Environment:
         "cpu": _cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "kernels": kernels.digest if kernels else None,
         "threads": torch.get_num_threads(),
         "variables": " ".join(f"{name}={os.environ[name]}" for name in _STEERING if os.environ.get(name)) or None,
         "platform": f"{platform.system()} {platform.machine()}",

@@ -22,13 +22,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork cannot go on with the threads of its parent
+
+import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
+import scipy.stats  # noqa: F401
+
 import normbench.present.pictures
 import normbench.runs.pool
 import normbench.studies.plan
 from normbench.cli import main
 
 PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
-HANGS_S = 300
+POLL_S = 0.005
+MOST_POLLS = 60_000  # not seconds: a busy machine may stop all of us for a while
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
@@ -36,7 +42,7 @@ class Hangs(Exception):
     pass
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempt:
     """A process and what it prints."""
 
@@ -55,23 +61,30 @@ def adopt_orphans() -> None:
     assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
 
 
-def begin(arguments: Sequence[object], output: Path, arm: Callable[[], None] | None = None) -> Attempt:
-    """Runs the command line in a fork with a session of its own; `arm` is called there first."""
+def begin(
+    arguments: Sequence[object], output: Path, arm: Callable[[], None] | None = None, *, anew: bool = False
+) -> Attempt:
+    """Runs the command line in a fork with a session of its own; `arm` is called there first.
+
+    `anew` starts a Python of its own instead, as a user does; it cannot be armed.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _be_normbench([str(argument) for argument in arguments], output, arm)
+        _be_normbench([str(argument) for argument in arguments], output, arm, anew)
     return Attempt(pid, output)
 
 
-def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | None) -> NoReturn:
+def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | None, anew: bool) -> NoReturn:
     code = 99
     try:
         os.setsid()
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for standard in (1, 2):
             os.dup2(descriptor, standard)
+        if anew:
+            os.execv(sys.executable, [sys.executable, "-m", "normbench", *arguments])
         tempfile.tempdir = None  # TMPDIR is read again
         sys.argv[:] = ["normbench", *arguments]
         pool: Any = normbench.runs.pool
@@ -99,7 +112,7 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
 def finish(attempts: Sequence[Attempt], *, descendants: bool = True) -> None:
     """Waits for the attempts and, if wanted, for whatever they left running."""
     open_ = {attempt.pid: attempt for attempt in attempts if attempt.code is None}
-    deadline = time.monotonic() + HANGS_S
+    polls = 0
     while open_ or descendants:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -108,9 +121,10 @@ def finish(attempts: Sequence[Attempt], *, descendants: bool = True) -> None:
         if pid in open_:
             open_.pop(pid).code = os.waitstatus_to_exitcode(status)
         elif pid == 0:
-            if time.monotonic() > deadline:
-                raise Hangs(f"{[attempt.output.read_text()[-500:] for attempt in attempts]}")
-            time.sleep(0.005)
+            polls += 1
+            if polls > MOST_POLLS:
+                raise Hangs(f"{[attempt.text[-500:] for attempt in attempts]}")
+            time.sleep(POLL_S)
 
 
 def kill_later(attempt: Attempt, after_s: float, number: signal.Signals, whom: str, rng: random.Random) -> None:
