@@ -54,6 +54,7 @@ def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
         make_record(split="val"),
         make_diverged(),
         make_record(statistics=None),
+        make_record(environment_changes={"torch": ["1.0", None]}),
         make_record(statistics={"running": 0.8, "batch": 0.81, "precise": 0.82, "batch_size": 64}),
     ],
 )
@@ -75,6 +76,8 @@ def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
         ({"statistics": [0.7]}, "statistics: expected a mapping"),
         ({"statistics": {"running": 0.7, "batch": 0.7}}, "statistics.precise: expected a number, found None"),
         ({"statistics": {"running": 70, "batch": 0.7, "precise": 0.7}}, "statistics.running: 70 is not a fraction"),
+        ({"environment_changes": ["torch"]}, "environment_changes: expected a mapping, found ['torch']"),
+        ({"environment_changes": {"torch": "1.0"}}, "environment_changes.torch: expected a list, found '1.0'"),
         ({"timing__train_s_per_epoch": "fast"}, "timing.train_s_per_epoch: expected a number"),
         ({"label": "BN\x1b[31m"}, "label: holds control characters"),
         ({"experiment": "a\u202eb"}, "experiment: holds control characters"),

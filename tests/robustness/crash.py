@@ -121,7 +121,7 @@ def prepare(place: Path) -> list[Kind]:
     commands = {
         "train bn": ["train", *common, "--epochs", "6"],
         "train brn": ["train", *common, "--epochs", "6", "--norm", "brn", *moving],
-        "sweep": sweep,
+        "sweep bn gn": sweep,
         "train diverging": ["train", *common, *diverging],
         "sweep tuned": tuned,
         "sweep until decided": [*sweep, "--until-decided", "--max-seeds", "2"],

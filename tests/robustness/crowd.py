@@ -31,7 +31,7 @@ def main() -> None:
     chosen = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="crowd-"))
     adopt_orphans()
-    sweep = next(kind for kind in prepare(place) if kind.name == "sweep")
+    sweep = next(kind for kind in prepare(place) if kind.name == "sweep bn gn")
     (place / "one.yaml").write_text("extends: default.yaml\nname: tiny\ntrain: {epochs: 3}\n")
     undisturbed(sweep, place, anew=False)
     for number in range(chosen.rounds):
