@@ -189,6 +189,8 @@ def main() -> None:
         app(prog_name="normbench")
     except NormbenchError as error:
         _fail(error)
+    except KeyboardInterrupt:  # before or after the command, which has its own ways
+        _fail(Interrupted("stopped"))
     except Exception as error:
         if trouble := trouble_of_the_machine(error):
             _fail(trouble)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.runs import execute, record
-from normbench.runs.folder import RunFolder
+from normbench.runs.folder import RecordError, RunFolder
 from tests.tiny import full_at, invoke, make_folder, stopped_before_the_end
 
 SMALL = ("--data", "folder", "--epochs", 3, "--batch-size", 8, "--device", "cpu", "--set", "train.precision=fp32")
@@ -169,6 +169,17 @@ def test_data_that_changed_or_went_away_lose_no_run(images: Path, undisturbed: R
     )
     shutil.rmtree(own)
     assert "finished already" in train(own, tmp_path / "results").stdout
+
+
+def test_a_damaged_record_is_not_taken_for_a_result(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "default" / undisturbed.path.name))
+    run.record.write_bytes(run.record.read_bytes()[:100])
+    result = train(images, tmp_path)
+    assert isinstance(result.exception, RecordError)
+    assert "not valid JSON" in str(result.exception)
+    assert "--restart makes the run anew" in str(result.exception)
+    assert train(images, tmp_path, "--restart").exit_code == 0
+    assert_same(run, undisturbed)
 
 
 def test_a_clock_that_goes_backwards_spoils_nothing(

@@ -19,7 +19,7 @@ from normbench.errors import Interrupted, RunError
 from normbench.models.budget import check_budget
 from normbench.runs.environment import Environment, environment_now
 from normbench.runs.files import locked, write_bytes_atomically, write_json_atomically
-from normbench.runs.folder import RunFolder, read_record
+from normbench.runs.folder import RecordError, RunFolder, read_record
 from normbench.runs.identity import run_id
 from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
@@ -135,7 +135,7 @@ def execute(
     check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
     if folder.is_finished and not restart:
         folder.tidy()
-        yield Finished(read_record(folder), already=True)
+        yield _already(folder)
         return
     dataset = load(config.data, say)
     try:
@@ -144,7 +144,7 @@ def execute(
             if restart:
                 folder.clear()
             if folder.is_finished:  # by another process, while the data were loading
-                yield Finished(read_record(folder), already=True)
+                yield _already(folder)
                 return
             run = _prepare(config, folder, dataset, target, precision, say)
             with using_threads(run.environments[-1]["threads"]):
@@ -157,6 +157,13 @@ def execute(
                 yield _finish(run, trained, draw)
     except Timeout as error:
         raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
+
+
+def _already(folder: RunFolder) -> Finished:
+    try:
+        return Finished(read_record(folder), already=True)
+    except RecordError as error:
+        raise RecordError(f"{error}; normbench train --restart makes the run anew") from error
 
 
 def _prepare(
