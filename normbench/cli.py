@@ -24,6 +24,7 @@ from normbench.cli_options import (
     Epochs,
     Groups,
     LearningRate,
+    NoPlugins,
     Norm,
     Results,
     Set,
@@ -83,6 +84,7 @@ def train(
     results: Results = Path("results"),
     set_: Set = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew what is finished or half done.")] = False,
+    no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
     """Train one run: one norm, one seed, one recipe. Run again, it goes on where it was stopped."""
@@ -97,10 +99,10 @@ def train(
     from normbench.present.live import follow, print_result
     from normbench.present.pictures import draw_run
     from normbench.runs.execute import execute, folder_of
-    from normbench.runs.registries import REGISTRIES
+    from normbench.runs.registries import registries
     from normbench.train.setting import using_threads
 
-    resolved = load_config(config, REGISTRIES, overrides)
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides)
     out = console()
     tell = (lambda text: None) if quiet else say
     if len(resolved.seeds) > 1:
@@ -130,6 +132,7 @@ def summary(
     config: Config = "default",
     groups: Groups = None,
     set_: Set = None,
+    no_plugins: NoPlugins = False,
     format_: Annotated[SummaryFormat, typer.Option("--format", "-f", help="table or json.")] = SummaryFormat.table,
 ) -> None:
     """The network with a norm: layers, parameters, multiply-adds, receptive field, budget. Needs no data."""
@@ -137,10 +140,10 @@ def summary(
     from normbench.models.summary import summarize
     from normbench.norms import norm_label
     from normbench.present.network import print_summary
-    from normbench.runs.registries import REGISTRIES, build_network
+    from normbench.runs.registries import build_network, registries
 
     overrides = [*set_overrides(set_), *norm_overrides(norm, groups)]
-    resolved = load_config(config, REGISTRIES, overrides)
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides)
     found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
     if format_ is SummaryFormat.json:
@@ -156,6 +159,7 @@ def norms(
     ] = False,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Steps of each norm that --time takes.")] = 10,
     device: Annotated[str, typer.Option("--device", help="Where --time measures: auto, cpu or cuda.")] = "auto",
+    no_plugins: NoPlugins = False,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     quiet: Quiet = False,
 ) -> None:
@@ -163,10 +167,11 @@ def norms(
     from normbench.bench.step_times import relative_step_times
     from normbench.config import Config as Defaults
     from normbench.models.norm_cards import norm_cards
+    from normbench.norms import OUR_SHELF, SHELF
     from normbench.present.norms import norm_table
     from normbench.present.tables import render
 
-    cards, notes = norm_cards(Defaults().budget.max_parameters)
+    cards, notes = norm_cards(Defaults().budget.max_parameters, OUR_SHELF if no_plugins else SHELF)
     times = None
     if time_:
         if not quiet:
@@ -201,5 +206,5 @@ def main() -> None:
 
 
 def _fail(error: NormbenchError) -> NoReturn:
-    console(stderr=True).print(f"normbench: {error}", highlight=False, soft_wrap=True, markup=False)
+    say(f"normbench: {error}", style="none")
     sys.exit(error.exit_code)

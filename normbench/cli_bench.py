@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from normbench.cli_options import BatchSize, Config, Data, DataDir, Device, Set, recipe_overrides, set_overrides
+from normbench.cli_options import (
+    BatchSize,
+    Config,
+    Data,
+    DataDir,
+    Device,
+    NoPlugins,
+    Set,
+    recipe_overrides,
+    set_overrides,
+)
 from normbench.cli_output import Quiet, TableFormat, console, say
 from normbench.errors import ConfigError, Interrupted
 
@@ -50,6 +60,7 @@ def bench(
     data_dir: DataDir = None,
     device: Device = "auto",
     set_: Set = None,
+    no_plugins: NoPlugins = False,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write all numbers here, as JSON.")
@@ -69,12 +80,13 @@ def bench(
     from normbench.present.bench import bench_tables
     from normbench.present.document import as_document, render_document
     from normbench.runs.files import write_json_atomically
-    from normbench.runs.registries import REGISTRIES
+    from normbench.runs.registries import registries
 
     usual = [] if data or data_dir else [("data.source", "synthetic", "")]
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
+    known = registries(plugins=not no_plugins)
     configs = [
-        load_config(config, REGISTRIES, [*overrides, ("norm.kind", kind, f"--norm {kind}")])
+        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")])
         for kind in dict.fromkeys(norm or USUAL_NORMS)
     ]
     tell = (lambda text: None) if quiet else say

@@ -1,4 +1,7 @@
-"""`normbench explain`: parse, call one function, print."""
+"""`normbench explain`: parse, call one function, print.
+
+Only `params --model` takes norms that are code from outside; the others take `--no-plugins` as every command does.
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from normbench.cli_options import NoPlugins
 from normbench.cli_output import say
 from normbench.errors import ConfigError
 
@@ -49,6 +53,7 @@ def params(
     groups: Groups = None,
     model: Annotated[bool, typer.Option("--model", help="Count the layers of the network instead.")] = False,
     config: Annotated[str, typer.Option("--config", "-c", help="With --model: the network's config.")] = "default",
+    no_plugins: NoPlugins = False,
     format_: OutputFormat = Format.table,
 ) -> None:
     """How many means a norm computes, how many values it learns and how many it stores."""
@@ -60,25 +65,25 @@ def params(
     if model:
         if shape is not None:
             raise ConfigError("--model counts at the network's own shapes: leave out --shape, or --model")
-        _network_params(norm or [], groups, config, format_)
+        _network_params(norm or [], groups, config, format_, plugins=not no_plugins)
         return
     counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), norm, groups)
     _show([asdict(count) for count in counts], format_, lambda console: render(params_table(counts), "table", console))
 
 
-def _network_params(norm: list[str], groups: int | None, config: str, format_: Format) -> None:
+def _network_params(norm: list[str], groups: int | None, config: str, format_: Format, *, plugins: bool) -> None:
     from normbench.config import load_config
     from normbench.explain.params import count_network
     from normbench.present.explain import network_table
     from normbench.present.tables import render
-    from normbench.runs.registries import REGISTRIES, build_network
+    from normbench.runs.registries import build_network, registries
 
     if len(norm) > 1:
         raise ConfigError(f"--model counts one network, with one norm: found --norm {' --norm '.join(norm)}")
     overrides: list[tuple[str, Any, str]] = [("norm.kind", kind, f"--norm {kind}") for kind in norm]
     if groups is not None:
         overrides.append(("norm.num_groups", groups, f"--groups {groups}"))
-    resolved = load_config(config, REGISTRIES, overrides)
+    resolved = load_config(config, registries(plugins=plugins), overrides)
     network = build_network(resolved, num_classes=10)
     found = count_network(network, resolved.norm.name, resolved.norm.options, resolved.train.batch_size)
     _show(asdict(found), format_, lambda console: render(network_table(found), "table", console))
@@ -99,6 +104,7 @@ def tensor(
         bool | None,
         typer.Option("--affine/--no-affine", help="Learn weight and bias.", show_default="all but in, as PyTorch"),
     ] = None,
+    no_plugins: NoPlugins = False,
     format_: OutputFormat = Format.table,
 ) -> None:
     """A small tensor through each norm in train and eval mode: statistics, output, state_dict."""
@@ -128,6 +134,7 @@ def running(
     seed: Seed = 0,
     norm: Norms = None,
     groups: Groups = None,
+    no_plugins: NoPlugins = False,
     output: Picture = None,
     format_: OutputFormat = Format.table,
 ) -> None:
@@ -167,6 +174,7 @@ def axes(
     shape: Annotated[str, typer.Option("--shape", help="N,C,H,W of the block.")] = "4,6,2,2",
     norm: Norms = None,
     groups: Groups = None,
+    no_plugins: NoPlugins = False,
     output: Picture = None,
     format_: OutputFormat = Format.table,
 ) -> None:

@@ -26,6 +26,10 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
 
+NoPlugins = Annotated[
+    bool, typer.Option("--no-plugins", help="Refuse norms that are code from outside of normbench, and import none.")
+]
+
 Override = tuple[str, Any, str]
 """(dotted key, value, the flag it came from)."""
 

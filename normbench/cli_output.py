@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from normbench.printable import printable_lines
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
 
 
@@ -21,5 +23,6 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, emoji=False)  # or `my_norms:X:` becomes a picture
 
 
-def say(text: str) -> None:
-    console(stderr=True).print(text, style="dim", highlight=False, soft_wrap=True, markup=False)
+def say(text: str, *, style: str = "dim") -> None:
+    """A message on stderr, whose lines may hold names that somebody else gave."""
+    console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)

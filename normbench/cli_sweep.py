@@ -15,6 +15,7 @@ from normbench.cli_options import (
     Device,
     Epochs,
     LearningRate,
+    NoPlugins,
     Results,
     Set,
     Threads,
@@ -62,6 +63,7 @@ def sweep(
     device: Device = "auto",
     results: Results = Path("results"),
     set_: Set = None,
+    no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every run of a config's matrix that is not finished, several at a time, and compare them."""
@@ -74,14 +76,14 @@ def sweep(
     from normbench.present.sweep import follow_sweep, print_decisions, print_plan, run_title
     from normbench.runs.files import make_writable
     from normbench.runs.pool import train_all
-    from normbench.runs.registries import REGISTRIES
+    from normbench.runs.registries import registries
     from normbench.studies.decide import judge, make_design, runs_at
     from normbench.studies.plan import make_plan, orders_for
     from normbench.studies.tune import choose, trials
     from normbench.train.setting import choose_device
 
     overrides = [*set_overrides(set_), *recipe_overrides(epochs, batch_size, lr, data, data_dir)]
-    experiment = load_experiment(config, REGISTRIES, overrides)
+    experiment = load_experiment(config, registries(plugins=not no_plugins), overrides)
     name, axes = experiment.name, list(experiment.axes)
     out = console()
     tell = (lambda text: None) if quiet else say

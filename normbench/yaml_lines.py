@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from normbench.errors import ConfigError
+from normbench.printable import UNPRINTABLE
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000
@@ -216,6 +217,9 @@ class _Builder:
             items = [self.build(item, _line(item), (*path, index)) for index, item in enumerate(node.value)]
             kept = [item for item in items if item is not None]
             return Located(kept, place) if len(kept) == len(items) else None
+        if UNPRINTABLE.search(node.value):
+            self.refuse(place, path, f"text may not hold control characters or line breaks, found {node.value!r}")
+            return None
         try:
             return Located(_scalar(node.tag, node.value), place)
         except ValueError:

@@ -27,9 +27,8 @@ def text_of(paths: list[Path]) -> str:
     with Image.open(png) as image:
         image.load()
         assert image.width > 500
-    return "\n".join(
-        "".join(text.itertext()) for text in ET.parse(svg).getroot().iter("{http://www.w3.org/2000/svg}text")
-    )
+    root = ET.parse(svg).getroot()  # noqa: S314  (just drawn by us)
+    return "\n".join("".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text"))
 
 
 def run(level: float, epochs: int = 3, split: str = "test") -> list[dict[str, float]]:

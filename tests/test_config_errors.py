@@ -67,7 +67,7 @@ from normbench.errors import ConfigError
         ("name: 5", "name: must be text, found 5"),
         ("name: ../x", "name: must be 1 to 64 letters"),
         ("name: é", "name: must be 1 to 64 letters"),
-        ('name: "x\\n"', "name: must be 1 to 64 letters"),
+        ('name: "x\\n"', "name: text may not hold control characters or line breaks"),
         (f"name: {'x' * 65}", "name: must be 1 to 64 letters"),
         ("extend: x", "extend: unknown key 'extend': did you mean 'extends'?"),
         ("5: x", "a key must be text, found '5'"),

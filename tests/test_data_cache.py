@@ -131,6 +131,34 @@ def test_a_damaged_cache_is_said_and_rebuilt(input: Input, damage: str) -> None:
         assert input.reads == 2
 
 
+@pytest.mark.parametrize(
+    ("names", "changes"),
+    [
+        (("a", "b\x1b[31m"), {}),
+        (("a",), {}),
+        ({"a": 0, "b": 1}, {}),
+        (NAMES, {"labels": torch.tensor([0, -1])}),
+        (NAMES, {"labels": torch.tensor([0.0, 1.0])}),
+        (NAMES, {"images": torch.zeros(2, 1, 32, 32, dtype=torch.uint8)}),
+        (NAMES, {"images": torch.zeros(2, 3, dtype=torch.uint8)}),
+        (NAMES, {"images": torch.zeros(0, 3, 32, 32, dtype=torch.uint8), "labels": torch.zeros(0, dtype=torch.int64)}),
+    ],
+)
+def test_a_cache_whose_fingerprint_is_right_but_that_no_source_makes_is_rebuilt(
+    input: Input, names: object, changes: dict[str, torch.Tensor]
+) -> None:
+    first = input.load()
+    parts = {"images": torch.zeros(2, 3, 32, 32, dtype=torch.uint8), "labels": torch.tensor([0, 1])} | changes
+    splits = [Split(parts["images"].clone(), parts["labels"].clone()) for _ in range(2)]
+    with safe_open(input.file, "pt") as file:
+        metadata = file.metadata()
+    metadata |= {"class_names": json.dumps(names), "fingerprint": fingerprint(*splits, tuple(names))}
+    tensors = {f"train.{key}": getattr(splits[0], key) for key in parts}
+    save_file(tensors | {f"test.{key}": getattr(splits[1], key) for key in parts}, input.file, metadata)
+    assert same(input.load(), first)
+    assert "damaged" in input.said[0]
+
+
 def test_a_changed_input_is_read_again(input: Input) -> None:
     input.load()
     input.identity = "two"

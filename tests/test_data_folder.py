@@ -1,5 +1,6 @@
 """The folder source: what is read, in which order, and that every fault names its file or folder."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -37,10 +38,13 @@ def load(root: Path | None, said: list[str] | None = None) -> Dataset:
 
 
 def refused(root: Path, *parts: str) -> None:
+    """The error has exit code 3 and all parts, and nothing is kept of the other images."""
     with pytest.raises(DataError) as caught:
         load(root)
+    assert caught.value.exit_code == 3
     for part in parts:
         assert part in str(caught.value)
+    assert not [path for path in root.parent.rglob("cache/*") if path.suffix != ".lock"]
 
 
 def test_reads_classes_and_files_by_name(root: Path) -> None:
@@ -72,12 +76,18 @@ def test_the_place_may_come_from_the_environment_and_must_come(root: Path, monke
     assert len(load_dataset(config, [].append, root.parent / "cache").test) == 4
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "RGBA", "LA"])
-def test_other_colour_modes_become_rgb(root: Path, mode: str) -> None:
-    image = Image.new("RGB", (32, 32), (255, 255, 255)).convert("RGBA" if mode == "LA" else "RGB").convert(mode)
-    (root / "train" / "ant" / "0.png").unlink()
-    image.save(root / "train" / "ant" / f"0.{'JPEG' if mode == 'CMYK' else 'PNG'}")
-    assert load(root).train.images[0].float().mean() > 250
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA"])
+def test_what_is_rgb_in_other_words_becomes_rgb_without_loss(root: Path, mode: str) -> None:
+    colours = {"1": (0, 255), "L": (3, 254), "LA": (3, 254)}.get(mode)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8) // 64 * 64  # 64 colours at most
+    if colours:
+        pixels = np.where(pixels[:, :, :1] > 100, *colours).astype(np.uint8).repeat(3, axis=2)
+    image = Image.fromarray(pixels)
+    image = image.quantize(64) if mode == "P" else image.convert("RGBA" if mode == "LA" else mode).convert(mode)
+    image.save(root / "train" / "ant" / "0.png")
+    with Image.open(root / "train" / "ant" / "0.png") as saved:
+        assert saved.mode == mode
+    assert np.array_equal(load(root).train.images[0].permute(1, 2, 0).numpy(), pixels)
 
 
 def test_links_are_followed_and_the_rest_is_ignored_aloud(root: Path) -> None:
@@ -99,16 +109,43 @@ def save_16_bit_grey(path: Path) -> None:
     Image.fromarray(np.full((32, 32), 40_000, np.uint16)).save(path)
 
 
-def save_16_bit_colour(path: Path) -> None:
-    """By hand: Pillow cannot write such files, and reads them as if they had 8 bits."""
+def save_png_by_hand(path: Path, side: int, bits: int, more: bytes = b"") -> None:
+    """An RGB file whose header says so and whose content is black; `more` stands between the two."""
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        body = kind + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, bits, 2, 0, 0, 0))
+    content = png_chunk(b"IDAT", zlib.compress(bytes(32 * (1 + 32 * 6))))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + more + content + png_chunk(b"IEND", b""))
 
-    header = struct.pack(">IIBBBBB", 32, 32, 16, 2, 0, 0, 0)
-    rows = zlib.compress(bytes(32 * (1 + 32 * 6)))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def save_text_bomb(path: Path) -> None:
+    save_png_by_hand(path, 32, 8, png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(20_000_000))))
+
+
+def save_more_than_any_image(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+
+
+def save_cmyk(path: Path) -> None:
+    Image.new("CMYK", (32, 32)).save(path, format="JPEG")
+
+
+def save_post_script(path: Path) -> None:
+    """Pillow would start another program on it."""
+    Image.new("RGB", (32, 32)).save(path, format="EPS")
+
+
+def link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
 
 
 def save_animated(path: Path) -> None:
@@ -134,8 +171,18 @@ def save_truncated(path: Path) -> None:
     ("write", "complaint"),
     [
         (save_wrong_size, "48x32 pixels, the network takes 32x32"),
+        (lambda path: Image.new("RGB", (1, 1)).save(path), "1x1 pixels, the network takes 32x32"),
         (save_16_bit_grey, "16 bits"),
-        (save_16_bit_colour, "16 bits"),
+        (lambda path: save_png_by_hand(path, 32, 16), "16 bits"),  # which Pillow reads as if it had 8
+        (save_cmyk, "holds CMYK values: convert it to RGB"),
+        (lambda path: save_png_by_hand(path, 10_000, 8), "10000x10000 pixels, the network takes 32x32"),
+        (lambda path: save_png_by_hand(path, 60_000, 8), "3600000000 pixels"),
+        (save_text_bomb, "unreadable image"),
+        (save_more_than_any_image, "larger than 10,000,000 bytes"),
+        (os.mkfifo, "a pipe, a socket or a device, not a file"),
+        (link_to_a_device, "a pipe, a socket or a device, not a file"),
+        (link_to_itself, "symbolic links"),
+        (save_post_script, "not a JPEG or PNG image"),
         (save_animated, "animated (3 frames)"),
         (save_transparent, "transparent"),
         (save_transparent_palette, "transparent"),
@@ -150,6 +197,31 @@ def test_an_image_that_cannot_be_used_is_named(root: Path, write: Callable[[Path
     path.unlink()
     write(path)
     refused(root, str(path), complaint)
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (("Dog", "dog"), "differs from the class 'Dog' only in case"),
+        (("STRASSE", "Stra\u00dfe"), "differs from the class 'STRASSE' only in case"),
+        (("e\u0301", "\u00e9"), "only in case or in how an accent is written"),
+        (("a\x1b[31m",), "holds control characters or is not UTF-8"),
+        (("a\nb",), "holds control characters or is not UTF-8"),
+        (("a\u202eb",), "holds control characters or is not UTF-8"),
+        (("\udcff",), "holds control characters or is not UTF-8"),  # the byte 255 in the folder's name
+    ],
+)
+def test_a_class_whose_name_cannot_be_told_or_shown_is_named(
+    root: Path, names: tuple[str, ...], complaint: str
+) -> None:
+    for split in ("train", "test"):
+        for name in names:
+            try:
+                (root / split / name).mkdir()
+            except OSError as error:
+                pytest.skip(f"such a folder cannot be made here: {error}")
+            (root / split / name / "0.png").write_bytes((root / "train" / "ant" / "0.png").read_bytes())
+    refused(root, str(root / "train" / names[-1]), complaint)
 
 
 def test_many_bad_images_are_counted(root: Path) -> None:

@@ -13,21 +13,9 @@ from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = [
-    *(
-        "errors",
-        "yaml_lines",
-        "cache_folder",
-        "config",
-        "data",
-        "kernels",
-        "norms",
-        "models",
-        "train",
-        "runs",
-        "bench",
-        "analysis",
-    ),
-    *("studies", "explain", "present", "cli_output", "cli_options"),
+    *("errors", "printable", "regular_file", "cache_folder", "yaml_lines", "config", "data", "kernels", "norms"),
+    *("models", "train", "runs"),
+    *("bench", "analysis", "studies", "explain", "present", "cli_output", "cli_options"),
     *("cli_explain", "cli_compare", "cli_sweep", "cli_bench", "cli"),
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -9,7 +9,9 @@ from normbench.analysis.rounds import Decided, decided_from
 from normbench.analysis.select import MOST_NAMED, Record, named, runs, select
 from normbench.analysis.tuning import Tuning, tuning_from
 from normbench.errors import ConfigError
-from normbench.runs.folder import RecordError, RunFolder, is_trial, printable, read_record, survey
+from normbench.printable import printable
+from normbench.regular_file import read_regular
+from normbench.runs.folder import MAX_BYTES, RecordError, RunFolder, is_trial, read_record, survey
 from normbench.runs.read import read_decisions, read_tuning
 
 
@@ -94,7 +96,7 @@ def _is_missing(record: Path) -> bool:
 def _is_ours(folder: RunFolder) -> bool:
     """Whether a folder without a record was begun by us: other tools write a config.yaml too."""
     try:
-        config = folder.config.read_bytes()
+        config = read_regular(folder.config, MAX_BYTES)
     except OSError:
         return folder.checkpoint.exists()
     keys = {line.partition(b":")[0] for line in config.splitlines()}

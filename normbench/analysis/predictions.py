@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from normbench.analysis.rows import By, NormRow
 from normbench.analysis.select import named, runs
 from normbench.analysis.statistics import Estimate, mean_interval
-from normbench.runs.folder import RecordError, RunFolder, printable
+from normbench.printable import printable
+from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_predictions
 
 if TYPE_CHECKING:

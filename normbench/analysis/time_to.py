@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normbench.analysis.rows import By, NormRow
-from normbench.runs.folder import RecordError, RunFolder, printable
+from normbench.printable import printable
+from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_epochs
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from normbench.analysis.mcnemar import McNemar, mcnemar
 from normbench.analysis.select import Record
 from normbench.errors import ConfigError
-from normbench.runs.folder import RunFolder, printable, read_record
+from normbench.printable import printable
+from normbench.runs.folder import RunFolder, read_record
 from normbench.runs.read import read_predictions
 
 

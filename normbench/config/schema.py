@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from normbench.printable import UNPRINTABLE
 from normbench.yaml_lines import Exponent, KeyPath
 
 Registry = Mapping[str, Callable[..., object]]
@@ -46,6 +47,12 @@ def _list_as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _without_controls(text: str) -> str:
+    if UNPRINTABLE.search(text):
+        raise ValueError("must hold no control characters or line breaks")
+    return text
+
+
 def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise ValueError(
@@ -64,7 +71,7 @@ def _some_and_unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-Text = Annotated[str, BeforeValidator(_as_written)]
+Text = Annotated[str, BeforeValidator(_as_written), AfterValidator(_without_controls)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from normbench.data.types import Dataset, Found, RawData, Say, Split, fingerprint
+from normbench.printable import printable
 
 FORMAT = "1"  # raise it whenever what is written, or how a source decodes its input, changes
 
@@ -91,7 +92,7 @@ def _warn(path: Path, error: Exception, say: Say) -> None:
 def _read(path: Path, source: str, found: Found) -> Dataset | None:
     """The data set in a cache file; None without one. Raises _Unusable."""
     try:
-        if not path.exists():
+        if not path.is_file():
             return None
         with safe_open(path, framework="pt") as file:  # maps the file: pages are shared between processes
             metadata = file.metadata() or {}
@@ -100,7 +101,7 @@ def _read(path: Path, source: str, found: Found) -> Dataset | None:
             if metadata.get("identity") != found.identity:
                 raise _Unusable("the data it was made from have changed")
             train, test, class_names = _content({key: file.get_tensor(key) for key in file.keys()}, metadata)  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise _Unusable(f"damaged ({error})") from error
     if fingerprint(train, test, class_names) != metadata.get("fingerprint"):
         raise _Unusable("damaged (the fingerprint of its content is another)")
@@ -108,13 +109,19 @@ def _read(path: Path, source: str, found: Found) -> Dataset | None:
 
 
 def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
-    class_names = tuple(json.loads(metadata["class_names"]))
+    names = json.loads(metadata["class_names"])
+    if not isinstance(names, list) or not all(isinstance(name, str) and printable(name) == name for name in names):
+        raise ValueError("class names are not of the expected form")
     train, test = (Split(tensors[f"{split}.images"], tensors[f"{split}.labels"]) for split in ("train", "test"))
     for split in (train, test):
         images, labels = split.images, split.labels
-        if images.dtype != torch.uint8 or labels.dtype != torch.int64 or images.shape[:1] != labels.shape:
-            raise ValueError("images and labels are not of the expected form")
-    return train, test, class_names
+        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3 or not images.numel():
+            raise ValueError("images are not of the expected form")
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise ValueError("labels are not of the expected form")
+        if not 0 <= int(labels.min()) <= int(labels.max()) < len(names):
+            raise ValueError("a label has no class")
+    return train, test, tuple(names)
 
 
 def _write(place: _Place, dataset: Dataset, found: Found, say: Say) -> None:

@@ -15,12 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from normbench.data.download import md5_of
 from normbench.data.types import RawData, Split
 from normbench.errors import DataError
+from normbench.regular_file import read_regular
 
 SIDE = 32
+MAX_BYTES = 100_000_000
+"""Of a batch file: the official ones have 31 million."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def read_extracted(folder: Path, archive: Archive) -> RawData:
     for name, md5 in archive.file_md5s.items():
         path = folder / name
         try:
-            content = path.read_bytes()
+            content = read_regular(path, MAX_BYTES)
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); {folder} is not complete") from error
         _check_md5(path, md5_of(io.BytesIO(content)), md5)
@@ -84,20 +88,37 @@ def _unpickled_members(path: Path, file: io.BufferedReader, archive: Archive) ->
                 yield name, _unpickle(f"{path}: {member.name}", content.read())
 
 
-def _dtype(spec: bytes | str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
-    """The dtype a batch names. Only uint8; NumPy warns of the 0 and 1 that Python 2 wrote for False and True."""
-    name = spec.decode("ascii") if isinstance(spec, bytes) else spec
-    if name != "u1":
-        raise pickle.UnpicklingError(f"an array of type {name!r}")
-    return np.dtype(name, bool(align), bool(copy))
+class _Dtype:
+    """What a batch pickles as the type of its values. Only uint8."""
+
+    def __init__(self, spec: bytes | str, *_: object) -> None:
+        name = spec.decode("ascii") if isinstance(spec, bytes) else spec
+        if name != "u1":
+            raise pickle.UnpicklingError(f"an array of type {name!r}")
+
+    def __setstate__(self, state: object) -> None:
+        """Its byte order and the like: a byte has none."""
 
 
-_RECONSTRUCT: Any = np.empty(0).__reduce__()[0]  # its module differs between NumPy 1 and 2
+class _Array:
+    """What a batch pickles as its array, built by hand: NumPy's own classes trust the state they are given."""
+
+    values: NDArray[np.uint8]
+
+    def __setstate__(self, state: tuple[int, tuple[int, ...], _Dtype, bool, bytes]) -> None:
+        _, shape, _, by_columns, content = state
+        self.values = np.frombuffer(content, np.uint8).reshape(shape, order="F" if by_columns else "C")
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
+
 _ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # as NumPy 2 calls it
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
 }
 
 
@@ -138,11 +159,11 @@ def _assemble(where: str, batches: dict[str, dict[bytes, Any]], archive: Archive
 def _split(where: str, batches: dict[str, dict[bytes, Any]], num_classes: int) -> Split:
     for name, batch in batches.items():
         data, labels = batch.get(b"data"), batch.get(b"labels")
-        shape: tuple[int, ...] = data.shape if isinstance(data, np.ndarray) and data.dtype == np.uint8 else ()
+        shape = data.values.shape if isinstance(data, _Array) and hasattr(data, "values") else ()
         if shape[1:] != (3 * SIDE**2,) or not isinstance(labels, list) or len(labels) != shape[0]:
             raise DataError(f"{where}: {name}: expected data uint8 [n, {3 * SIDE**2}] and n labels")
         if not all(isinstance(label, int) and 0 <= label < num_classes for label in labels):
             raise DataError(f"{where}: {name}: a label is not one of 0 to {num_classes - 1}")
-    images = np.ascontiguousarray(np.concatenate([batch[b"data"] for batch in batches.values()]))
+    images = np.ascontiguousarray(np.concatenate([batch[b"data"].values for batch in batches.values()]))
     labels = [label for batch in batches.values() for label in batch[b"labels"]]
     return Split(torch.from_numpy(images).view(-1, 3, SIDE, SIDE), torch.tensor(labels, dtype=torch.int64))

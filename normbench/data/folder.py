@@ -5,6 +5,9 @@ Classes and files are taken in the order of their names, so one tree always give
 
 import hashlib
 import os
+import unicodedata
+import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import DecompressionBombWarning
 
 from normbench.data.folder_images import SIDE, read_image
 from normbench.data.progress import progress
 from normbench.data.types import Found, RawData, Request, Say, Split
 from normbench.errors import DataError
+from normbench.printable import printable
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"
@@ -60,6 +65,8 @@ def scan(root: Path, say: Say) -> Tree:
     found = {split: sorted(_folders(root / split)) for split in ("train", "test")}
     if not found["train"] and not found["test"]:
         raise DataError(f"{root}: no class folders under train and test; the data source 'folder' expects {LAYOUT}")
+    for split, names in found.items():
+        _check_names(root / split, names)
     for has, lacks in (("train", "test"), ("test", "train")):
         missing = [name for name in found[has] if name not in found[lacks]]
         if missing:
@@ -79,6 +86,20 @@ def scan(root: Path, say: Say) -> Tree:
     if ignored:
         say(f"ignored {len(ignored):,} entries that are not {', '.join(EXTENSIONS)} files, such as {ignored[0]}")
     return Tree(root, class_names, splits["train"], splits["test"], digest.hexdigest())
+
+
+def _check_names(split: Path, names: Sequence[str]) -> None:
+    """Class names stand in records, tables and figures, and a tree may move to a system that ignores case."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        if printable(name) != name:
+            raise DataError(f"{split / name}: the name of a class holds control characters or is not UTF-8: rename it")
+        other = spelled.setdefault(unicodedata.normalize("NFC", name.casefold()), name)
+        if other != name:
+            raise DataError(
+                f"{split / name}: differs from the class {other!r} only in case or in how an accent is written: "
+                "merge the two folders, or rename one"
+            )
 
 
 def _folders(path: Path) -> list[str]:
@@ -129,7 +150,8 @@ def decode(paths: list[Path], images: NDArray[np.uint8], say: Say, bar: bool) ->
     errors: list[str] = []
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))  # Pillow holds the GIL half of the time
     try:
-        with progress("decoding", "images", say, bar) as report:
+        with progress("decoding", "images", say, bar) as report, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DecompressionBombWarning)  # read_image refuses these by their size
             starts = range(0, len(paths), BLOCK)
             for start, found in zip(starts, pool.map(block, starts), strict=True):
                 errors += found

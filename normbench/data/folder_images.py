@@ -1,4 +1,8 @@
-"""One image file as uint8 [3, 32, 32]: what can be read without loss is converted, all else is refused by name."""
+"""One image file as uint8 [3, 32, 32]: what can be read without loss is converted, all else is refused by name.
+
+Grey and palette images, and those that are opaque all over, hold RGB values in other words. 16 bits, several frames,
+transparency, CMYK and another size would have to be decided about, and that is the user's business.
+"""
 
 import io
 from pathlib import Path
@@ -8,8 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from normbench.errors import DataError
+from normbench.regular_file import read_regular
 
 SIDE = 32
+MAX_BYTES = 10_000_000
+WITHOUT_LOSS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # as Pillow calls them
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_BIT_DEPTH = 24  # where the header of a PNG file holds it (PNG specification, 11.2.2)
 
@@ -17,12 +24,13 @@ Image.preinit()  # Pillow loads its formats on first use, which is not made for 
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode a JPEG or PNG file. Grey and palette images become RGB.
+    """Decode a JPEG or PNG file. Grey, palette and opaque images become RGB.
 
-    Raises DataError naming the file: empty, unreadable, of another size, animated, of 16 bits, or partly transparent.
+    Raises DataError naming the file: empty, unreadable, no regular file, larger than MAX_BYTES, of another size,
+    animated, of 16 bits, partly transparent, or in colours other than RGB. Pixels are unpacked once the size is known.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if not content:
@@ -49,6 +57,8 @@ def _check(path: Path, content: bytes, image: Image.Image) -> None:
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode not in WITHOUT_LOSS:
+        raise DataError(f"{path}: the image holds {image.mode} values: convert it to RGB")
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:

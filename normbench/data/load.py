@@ -12,6 +12,7 @@ from normbench.data.folder import folder
 from normbench.data.synthetic import VERSION, synthetic
 from normbench.data.types import Dataset, Found, RawData, Request, Say, SourceLoader
 from normbench.errors import ConfigError, DataError, unknown_name
+from normbench.printable import printable
 
 if TYPE_CHECKING:
     from normbench.config import DataConfig
@@ -47,7 +48,7 @@ SOURCES: dict[str, SourceLoader] = {
 
 
 def say_on_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def load_dataset(

@@ -54,7 +54,9 @@ def _read_npy(path: Path) -> np.ndarray:
                 raise DataError(f"{path}: is not a .npy file; save one array of numbers with numpy.save")
         # Memory-mapped, so that a header which lies about its size costs nothing.
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # on a crafted header NumPy's parser raises half a dozen types
         if "object" in str(error).lower():
             raise DataError(f"{path}: holds pickled objects, which are never loaded; save plain numbers") from None
         raise DataError(f"{path}: cannot be read as a .npy file: {error}") from None

@@ -1,7 +1,6 @@
 """Passes over activations made as one, in C++ that is compiled where a compiler is at hand: never required."""
 
-from normbench.kernels.library import library
 from normbench.kernels.norm import Drop, Running, Sets, can_normalize, normalize
 from normbench.kernels.pool import can_pool, max_pool
 
-__all__ = ["Drop", "Running", "Sets", "can_normalize", "can_pool", "library", "max_pool", "normalize"]
+__all__ = ["Drop", "Running", "Sets", "can_normalize", "can_pool", "max_pool", "normalize"]

@@ -8,13 +8,14 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from filelock import FileLock
 
-from normbench.cache_folder import cache_folder
+from normbench.cache_folder import users_cache_folder
 from normbench.errors import DataError
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -35,7 +36,8 @@ def library() -> Library | None:
     """The kernels, loaded into this process; None where they cannot be built, which is no error.
 
     The environment variable CXX names another compiler, and none at all if it is empty. What is built is kept in the
-    cache folder and loaded from there only if nobody but the user can have written it.
+    user's own cache folder (NORMBENCH_CACHE may name a stranger's) and loaded from there only if nobody else can have
+    written it.
     """
     compiler = _compiler()
     if compiler is None:
@@ -54,56 +56,80 @@ def _compiler() -> str | None:
 
 
 def _loaded(compiler: str) -> Library:
-    source = files("normbench.kernels").joinpath("kernels.cpp").read_bytes()
-    built_from = [source, compiler.encode(), *(flag.encode() for flag in FLAGS), _processor()]
-    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32]
-    try:
-        folder = cache_folder() / "kernels"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept = folder / f"{name}.so"
-        if _is_the_users_own(folder):
-            _keep_built(kept, compiler, source)
-            if _is_the_users_own(kept):
-                return Library(kept)
-    except (DataError, OSError, NotImplementedError):  # NotImplementedError: a file system without locks
-        pass
+    sources = {file.name: file.read_bytes() for file in files("normbench.kernels").iterdir() if _is_source(file.name)}
+    kept = _place(sources, compiler)
+    if kept is not None:
+        with suppress(OSError, NotImplementedError):  # a folder that cannot be written, or a file system without locks
+            return _kept(kept, compiler, sources)
     with tempfile.TemporaryDirectory(prefix="normbench-") as scratch:
-        return Library(_built(compiler, source, Path(scratch)))  # the file may go once it is loaded
+        return Library(_built(compiler, sources, Path(scratch)))  # which stays when the file goes
 
 
-def _keep_built(kept: Path, compiler: str, source: bytes) -> None:
+def _kept(place: Path, compiler: str, sources: dict[str, bytes]) -> Library:
     """One process builds, others wait for it; what a killed one left is removed by the next."""
-    part = kept.with_suffix(".part")
-    if kept.exists() and not part.exists():
-        return
-    with FileLock(kept.with_suffix(".lock")):
+    part = place.with_suffix(".part")
+    with suppress(OSError):  # not there, or damaged
+        if not part.exists():
+            return Library(place)
+    lock = place.with_suffix(".lock")
+    with FileLock(lock):
         shutil.rmtree(part, ignore_errors=True)
-        if kept.exists():
-            return
+        with suppress(OSError):
+            return Library(place)
         part.mkdir(mode=0o700)
         try:
             scratch = tempfile.mkdtemp(dir=part)  # where no compiler that outlived its parent writes
-            fresh = _built(compiler, source, Path(scratch))
+            fresh = _built(compiler, sources, Path(scratch))
             fresh.chmod(0o700)
-            fresh.replace(kept)
+            fresh.replace(place)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+        return Library(place)
 
 
-def _built(compiler: str, source: bytes, folder: Path) -> Path:
-    written, compiled, linked = (folder / f"kernels.{ending}" for ending in ("cpp", "o", "so"))
-    written.write_bytes(source)
-    _run(folder, compiler, *FLAGS, "-c", str(written), "-o", str(compiled))
+def _is_source(name: str) -> bool:
+    return name.endswith((".cpp", ".h"))
+
+
+def _place(sources: dict[str, bytes], compiler: str) -> Path | None:
+    """Where the library built from this is kept; None where it could not be, or others could have written it."""
+    built_from = [
+        *(sources[name] for name in sorted(sources)),
+        compiler.encode(),
+        *(flag.encode() for flag in FLAGS),
+        _processor(),
+    ]
+    try:
+        folder = users_cache_folder() / "kernels"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (DataError, OSError):
+        return None
+    name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32]
+    kept = folder / f"{name}.so"
+    return kept if all(_is_the_users_own(path) for path in (folder, kept) if path.exists()) else None
+
+
+def _built(compiler: str, sources: dict[str, bytes], folder: Path) -> Path:
+    for name, source in sources.items():
+        (folder / name).write_bytes(source)
+    units = sorted(name for name in sources if name.endswith(".cpp"))
+    objects = [f"{name}.o" for name in units]
+    for unit, compiled in zip(units, objects, strict=True):
+        _run(folder, compiler, *FLAGS, "-c", unit, "-o", compiled)
     # Linked without -fopenmp: threads are those of the OpenMP runtime that PyTorch has loaded. A second runtime would
     # start threads of its own, and both kinds would wait busily for each other's cores.
-    _run(folder, compiler, "-shared", str(compiled), "-o", str(linked))
+    linked = folder / "kernels.so"
+    _run(folder, compiler, "-shared", *objects, "-o", linked.name)
     return linked
 
 
 def _run(folder: Path, *command: str) -> None:
     """The compiler's own temporary files lie in `folder` too."""
     environ = os.environ | {"TMPDIR": str(folder)}
-    subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, env=environ)
+    subprocess.run(  # noqa: S603  (the compiler on the user's PATH or in CXX, on our own sources)
+        command, cwd=folder, env=environ, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL
+    )
 
 
 def _processor() -> bytes:

@@ -42,7 +42,7 @@ class Drop:
 
 
 class _Layer(ctypes.Structure):
-    """`Layer` in kernels.cpp."""
+    """`Layer` in norm.cpp."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("images", "pixels", "vectors", "groups", "set_images")),

@@ -1,7 +1,7 @@
 """What there is to say about each norm before any training: read off its docstring and its live layers."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -9,7 +9,8 @@ from torch import Tensor
 from normbench.errors import ConfigError
 from normbench.models.count import count_parameters, norm_layers
 from normbench.models.registry import MODELS
-from normbench.norms import SHELF, norm_label
+from normbench.norms import SHELF, Shelf, norm_label
+from normbench.norms.lookup import Parts
 
 NUM_CLASSES = 10
 CHANNELS, HEIGHT, WIDTH = 32, 5, 7  # unlike one another, so that a size says which axis it is
@@ -34,19 +35,18 @@ class NormCard:
         return self.max_parameters is None or self.num_parameters <= self.max_parameters
 
 
-def norm_cards(max_parameters: int | None) -> tuple[list[NormCard], list[str]]:
+def norm_cards(max_parameters: int | None, shelf: Shelf = SHELF) -> tuple[list[NormCard], list[str]]:
     """A card for each name on the shelf, and a sentence for each that has none, as its package is not importable."""
     cards, notes = [], []
-    for kind in SHELF:
+    for kind in shelf:
         try:
-            cards.append(_card(kind, max_parameters))
+            cards.append(_card(kind, shelf[kind], max_parameters))
         except ConfigError as error:
             notes.append(str(error))
     return cards, notes
 
 
-def _card(kind: str, max_parameters: int | None) -> NormCard:
-    norm = SHELF[kind]
+def _card(kind: str, norm: Callable[..., Parts], max_parameters: int | None) -> NormCard:
     factory, conv = norm()
     layer = factory(CHANNELS, (HEIGHT, WIDTH))
     network = MODELS["reference"](factory, NUM_CLASSES, conv)

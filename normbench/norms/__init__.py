@@ -2,7 +2,7 @@
 
 from normbench.norms.factory import ChannelCountError, NormFactory
 from normbench.norms.label import norm_folder_name, norm_label
-from normbench.norms.lookup import SHELF
+from normbench.norms.lookup import OUR_SHELF, SHELF, Shelf
 from normbench.norms.registry import NORMS
 
-__all__ = ["NORMS", "SHELF", "ChannelCountError", "NormFactory", "norm_folder_name", "norm_label"]
+__all__ = ["NORMS", "OUR_SHELF", "SHELF", "ChannelCountError", "NormFactory", "Shelf", "norm_folder_name", "norm_label"]

@@ -31,12 +31,20 @@ class Shelf(Mapping[str, Callable[..., Parts]]):
     parameter is num_channels and whose keyword-only parameters are the options.
 
     Iterates over the names but not the import paths. Looking one up raises KeyError for an unknown name, ConfigError
-    for one that cannot be imported or does not have that form.
+    for one that cannot be imported or does not have that form; without `plugins` for all but NORMS.
     """
+
+    def __init__(self, *, plugins: bool = True) -> None:
+        self._plugins = plugins
 
     def __getitem__(self, name: str) -> Callable[..., Parts]:
         if name in NORMS:
             return _with_ws(NORMS[name])
+        if not self._plugins and name in self:
+            raise ConfigError(
+                f"norm {name!r} is code from outside of normbench, and --no-plugins refuses it; "
+                f"known: {', '.join(NORMS)}"
+            )
         if ":" in name:
             return _with_ws(_as_norm(name, _imported(name)))
         entry = _entry_points()[name]
@@ -50,13 +58,15 @@ class Shelf(Mapping[str, Callable[..., Parts]]):
         return name in NORMS or name in _entry_points() or (isinstance(name, str) and ":" in name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(NORMS | _entry_points())
+        return iter(NORMS | _entry_points() if self._plugins else NORMS)
 
     def __len__(self) -> int:
-        return len(NORMS | _entry_points())
+        return sum(1 for _ in self)
 
 
 SHELF = Shelf()
+OUR_SHELF = Shelf(plugins=False)
+"""The same names, and a refusal for those that stand for code of others."""
 
 
 def _entry_points() -> dict[str, EntryPoint]:

@@ -9,7 +9,8 @@ from normbench.analysis.rows import NormRow
 from normbench.analysis.select import Record, runs
 from normbench.errors import NormbenchError
 from normbench.present.disagreement import Predicted
-from normbench.runs.folder import RecordError, RunFolder, printable
+from normbench.printable import printable
+from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_epochs, read_predictions
 
 if TYPE_CHECKING:

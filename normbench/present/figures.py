@@ -14,7 +14,7 @@ from normbench.present.prediction_figures import draw_predictions
 from normbench.present.save import numbered, say_written, slug
 from normbench.present.style import Style, norm_styles
 from normbench.present.sweep_figure import draw_sweep
-from normbench.runs.folder import printable
+from normbench.printable import printable
 
 IN_CAPTION = {
     "train.epochs": "{} epochs",

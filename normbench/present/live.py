@@ -11,6 +11,7 @@ from rich.text import Text
 
 from normbench.models.count import count_norms, count_parameters
 from normbench.norms import norm_label
+from normbench.printable import printable
 from normbench.runs.execute import EpochDone, Event, Finished, Prepared, Step
 
 REFRESH_S = 0.2
@@ -120,4 +121,4 @@ def print_result(record: dict[str, Any], folder: Path, console: Console) -> None
 
 def print_fields(fields: dict[str, str], console: Console) -> None:
     for key, text in fields.items():
-        console.print(Text.assemble((f"{key:>8}", "bold"), f"  {text}"), soft_wrap=True)
+        console.print(Text.assemble((f"{key:>8}", "bold"), f"  {printable(text)}"), soft_wrap=True)

@@ -12,6 +12,7 @@ from normbench.analysis.sequential import PairDecision
 from normbench.config import Config
 from normbench.norms import norm_label
 from normbench.present.live import print_fields
+from normbench.printable import printable_lines
 from normbench.runs.pool import Event, RunEvent, Stopping, Waiting
 from normbench.runs.worker import Advanced, Ended, EpochEnded, Order, Said
 from normbench.studies.plan import Plan
@@ -123,7 +124,7 @@ class _Shown:
         self.num_over = self.num_waiting = 0
         self.num_runs = len(plan.to_do)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
@@ -206,4 +207,4 @@ class _Shown:
 
     def say(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(Text(text), soft_wrap=True, highlight=False)
+            self.console.print(Text(printable_lines(text)), soft_wrap=True, highlight=False)

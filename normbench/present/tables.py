@@ -153,21 +153,25 @@ def _markdown(table: Table, console: Console) -> None:
 
 
 def _escape_markdown(text: str) -> str:
-    escaped = re.sub(r"([\\`*|])", r"\\\1", text)
+    escaped = re.sub(r"([\\`*|]|(?<=\])[(:\[])", r"\\\1", text)  # what follows a ] would make a link of it
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
 
 
 def _csv(table: Table, console: Console) -> None:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(table.records[0]) if table.records else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _guarded(value) for key, value in record.items()} for record in table.records)
+    keys = list(table.records[0]) if table.records else []
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
+    for record in ({key: key for key in keys}, *table.records):  # a key may be one of a stranger's record
+        writer.writerow({key: _guarded(value) for key, value in record.items()})
     put(text.getvalue().rstrip("\n"), console)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # some spreadsheets take the wide signs too
 
 
 def _guarded(value: Value) -> Value:
     """Text that a spreadsheet would run as a formula is marked as text, with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _json(table: Table, console: Console) -> None:

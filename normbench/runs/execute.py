@@ -22,13 +22,14 @@ from normbench.runs.files import locked, write_bytes_atomically, write_json_atom
 from normbench.runs.folder import RecordError, RunFolder, read_record
 from normbench.runs.identity import run_id
 from normbench.runs.memory import memory_explained
-from normbench.runs.outputs import Row, metrics_row, write_metrics, write_predictions, write_weights
+from normbench.runs.outputs import Row, columns, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
 from normbench.runs.registries import build_network, build_optimizer, build_recipe
 from normbench.runs.resume import environments_so_far, keep, newest_checkpoint
 from normbench.runs.stopping import StopRequest
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.checkpoint import Checkpoint
+from normbench.train.checkpoint_check import check_checkpoint
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, epoch_metrics, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_device, choose_setting, using_threads
@@ -177,7 +178,19 @@ def _prepare(
     if config.data.evaluate_on == "val":
         _, num_held_out = split_sizes(config, dataset)
         train, held_out = hold_out(dataset.train, num_held_out)
-    resumed = newest_checkpoint(folder, dataset.fingerprint, model, build_optimizer(config, model), device, say)
+
+    def check(checkpoint: Checkpoint) -> None:
+        check_checkpoint(
+            checkpoint,
+            model,
+            build_optimizer(config, model),
+            epochs=config.train.epochs,
+            batch_size=config.train.batch_size,
+            num_images=len(train),
+            columns=columns(config.data.evaluate_on),
+        )
+
+    resumed = newest_checkpoint(folder, dataset.fingerprint, device, check, say)
     if not resumed:
         folder.clear()
     keep_freed_memory()

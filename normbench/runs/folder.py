@@ -11,8 +11,10 @@ from typing import Any
 from filelock import Timeout
 
 from normbench.errors import ConfigError, NormbenchError
+from normbench.printable import printable
+from normbench.regular_file import read_regular
 from normbench.runs.files import LOCK, half_written, locked
-from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked, printable
+from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -22,13 +24,16 @@ __all__ = [
     "decisions_file",
     "find_runs",
     "is_trial",
-    "printable",
     "read_record",
     "refuse_constant",
     "survey",
     "trial_folder",
     "tuning_file",
 ]
+
+
+MAX_BYTES = 2**26
+"""Of a text file in a run's folder: more is none of ours."""
 
 
 class RecordError(NormbenchError):
@@ -214,7 +219,7 @@ def read_record(folder: RunFolder) -> dict[str, Any]:
     """
     where = printable(folder.record)
     try:
-        text = folder.record.read_text(encoding="utf-8")
+        text = read_regular(folder.record, MAX_BYTES).decode()
         record = json.loads(text, parse_constant=refuse_constant)
     except FileNotFoundError as error:
         raise RecordError(f"{where}: no record, the run is not finished") from error

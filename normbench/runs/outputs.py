@@ -16,21 +16,19 @@ Row = dict[str, float]
 """A row of `metrics.csv`: an epoch's numbers by column."""
 
 
+def columns(split: str) -> tuple[str, ...]:
+    """Of a row of `metrics.csv`."""
+    metrics = ("train_loss", "train_accuracy", f"{split}_loss", f"{split}_accuracy")
+    return ("epoch", "lr", *metrics, "train_s", "eval_s", "images_per_s")
+
+
 def metrics_row(
     *, epoch: int, lr: float, train: Metrics, split: str, held_out: Metrics, train_s: float, eval_s: float
 ) -> Row:
     """`split` names the images `held_out` is measured on: `test` or `val`; `lr` is the last step's."""
-    return {
-        "epoch": epoch,
-        "lr": lr,
-        "train_loss": train.loss,
-        "train_accuracy": train.accuracy,
-        f"{split}_loss": held_out.loss,
-        f"{split}_accuracy": held_out.accuracy,
-        "train_s": train_s,
-        "eval_s": eval_s,
-        "images_per_s": train.num_images / train_s,
-    }
+    metrics = (train.loss, train.accuracy, held_out.loss, held_out.accuracy)
+    values = (epoch, lr, *metrics, train_s, eval_s, train.num_images / train_s)
+    return dict(zip(columns(split), values, strict=True))
 
 
 def write_metrics(folder: RunFolder, rows: Sequence[Row]) -> None:

@@ -10,7 +10,7 @@ from normbench.data import SOURCES
 from normbench.data.augment import AUGMENTATIONS
 from normbench.data.streams import stream_seed
 from normbench.models import MODELS, build
-from normbench.norms import SHELF
+from normbench.norms import OUR_SHELF, SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.loop import Recipe, set_base_lr
 
@@ -22,6 +22,11 @@ REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
     "train.optimizer": OPTIMIZERS,
     "train.schedule": SCHEDULES,
 }
+
+
+def registries(*, plugins: bool) -> Mapping[str, Mapping[str, Callable[..., object]]]:
+    """REGISTRIES; without `plugins` a norm that is code from outside of normbench is refused, and never imported."""
+    return REGISTRIES if plugins else {**REGISTRIES, "norm": OUR_SHELF}
 
 
 def build_network(config: Config, num_classes: int) -> nn.Module:

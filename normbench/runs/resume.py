@@ -1,17 +1,20 @@
 """What an unfinished run keeps on disk: its last two checkpoints, of which the newest whole one counts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn, optim
 
 from normbench.data.types import Say
 from normbench.errors import DataError, RunError
+from normbench.regular_file import read_regular
 from normbench.runs.environment import Environment
 from normbench.runs.files import write_bytes_atomically
 from normbench.runs.folder import RunFolder
-from normbench.train.checkpoint import Checkpoint, CheckpointError, fits, from_bytes, to_bytes
+from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
+
+MAX_BYTES = 2**32
+"""Of a checkpoint: more is none of ours."""
 
 
 def keep(folder: RunFolder, checkpoint: Checkpoint) -> None:
@@ -20,18 +23,18 @@ def keep(folder: RunFolder, checkpoint: Checkpoint) -> None:
 
 
 def newest_checkpoint(
-    folder: RunFolder, fingerprint: str, model: nn.Module, optimizer: optim.Optimizer, device: torch.device, say: Say
+    folder: RunFolder, fingerprint: str, device: torch.device, check: Callable[[Checkpoint], None], say: Say
 ) -> Checkpoint | None:
-    """The newest checkpoint that is whole and fits; says which ones are not, and removes them.
+    """The newest checkpoint that is whole and passes `check`; says which ones do not, and removes them.
 
     Raises DataError if it was trained on other data than `fingerprint` tells, RunError if it cannot be read.
     """
     problems = []
     for file in (folder.checkpoint, folder.previous_checkpoint):
         try:
-            checkpoint = from_bytes(file.read_bytes(), device)
-            if not fits(checkpoint, model, optimizer):
-                raise CheckpointError("of another network or optimizer, as another version of normbench writes")
+            checkpoint = from_bytes(read_regular(file, MAX_BYTES), device)
+            if checkpoint.fingerprint == fingerprint:
+                check(checkpoint)
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -5,15 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from normbench.printable import ABOVE_SPACE, UNPRINTABLE
+
 SCHEMA_VERSION = 1
 STATUSES = ("finished", "diverged")
 SPLITS = ("test", "val")
 
-# What could steer a terminal (C0, C1), turn the reading order, or not be printed at all (lone surrogates); in JSON
-# text also the backslash, with which all of these can be written.
-_ABOVE_SPACE = "\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_UNPRINTABLE = re.compile(f"[\x00-\x1f{_ABOVE_SPACE}]")
-_SUSPECT_IN_JSON = re.compile(rf"[\\{_ABOVE_SPACE}]")
+# In JSON text the control characters stand as such, or are written with a backslash.
+_SUSPECT_IN_JSON = re.compile(rf"[\\{ABOVE_SPACE}]")
 
 _NUMBER = (int, float)
 _NEEDED: Mapping[str, Any] = {
@@ -156,7 +155,7 @@ def _check_choice(value: str, allowed: Sequence[str], key: str) -> None:
 
 def _check_printable(value: Any, key: str) -> None:
     if isinstance(value, str):
-        if _UNPRINTABLE.search(value):
+        if UNPRINTABLE.search(value):
             raise Flaw(f"{key or 'a key'}: holds control characters: {_short(value)}")
     elif isinstance(value, dict):
         for name, inner in value.items():
@@ -170,8 +169,3 @@ def _check_printable(value: Any, key: str) -> None:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def printable(text: object) -> str:
-    """`str(text)` with its control characters written as escapes, so that a name cannot steer a terminal."""
-    return _UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], str(text))

@@ -72,7 +72,7 @@ class Frame:
         )
         self.linear = COEFFICIENTS[0] * torch.eye(rows, dtype=self.matrices.dtype, device=self.matrices.device)
 
-    def orthogonalized(self, filters: Sequence[Tensor]) -> list[Tensor]:
+    def orthogonalized(self, filters: list[Tensor]) -> list[Tensor]:
         """The nearest semi-orthogonal matrices, roughly: singular values end between 0.7 and 1.2. Shapes stay.
 
         What is returned is overwritten by the next call.

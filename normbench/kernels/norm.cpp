@@ -1,49 +1,10 @@
-// Passes over activations that PyTorch makes one by one, made together. All tensors are channels_last: an image is
-// [pixels][channels], and a pixel's channels are `vectors` times 16 neighbouring numbers. Arithmetic is in float32
-// whatever the activations are stored as. Each image is summed by itself, so the number of threads changes no bit.
+// Passes over activations that PyTorch makes one by one, made together: a norm, the ReLU and the dropout behind it.
+// Each image is summed by itself, so the number of threads changes no bit.
 #include <cmath>
-#include <cstdint>
-#include <cstring>
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
+
+#include "vectors.h"
 
 namespace {
-
-constexpr int kLanes = 16;
-typedef float Floats __attribute__((vector_size(64)));
-typedef uint32_t Words __attribute__((vector_size(64)));
-typedef int32_t Flags __attribute__((vector_size(64)));
-typedef uint16_t Halves __attribute__((vector_size(32)));
-typedef uint8_t Bytes __attribute__((vector_size(16)));
-
-struct BFloat16 {
-    uint16_t bits;
-};
-
-// One vector of a tensor, in float32. memcpy: no tensor need lie at a multiple of 64 bytes.
-inline Floats load(const float *from) {
-    Floats values;
-    memcpy(&values, from, sizeof values);
-    return values;
-}
-inline Floats load(const BFloat16 *from) {
-    Halves halves;
-    memcpy(&halves, from, sizeof halves);
-    return (Floats)(__builtin_convertvector(halves, Words) << 16);
-}
-inline void store(float *to, Floats values) { memcpy(to, &values, sizeof values); }
-inline void store(BFloat16 *to, Floats values) {  // to the nearest, ties to even
-#ifdef __AVX512BF16__
-    const auto halves = _mm512_cvtneps_pbh((__m512)values);
-#else
-    const Words bits = (Words)values;
-    const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    const Words nan = (bits >> 16) | 0x40;  // rounding could carry a NaN into an infinity
-    const Halves halves = __builtin_convertvector(values == values ? rounded : nan, Halves);
-#endif
-    memcpy(to, &halves, sizeof halves);
-}
 
 // 512 random bits a call: xoshiro128++ (Blackman & Vigna 2021) in 16 lanes, seeded by splitmix64.
 struct Random {
@@ -351,65 +312,6 @@ void backward(const Layer &layer, const T *x, const T *y, const T *d_y, const fl
         }
 }
 
-// [images, height, width, channels] -> half the height and width; `winner`: which of its four pixels each came from.
-template <class T>
-void max_pool(int64_t images, int64_t height, int64_t width, int64_t channels, const T *x, T *y, uint8_t *winner,
-              int threads) {
-    const int64_t rows = images * height / 2, row = width * channels;
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t w = 0; w < width / 2; w++)
-            for (int64_t c = 0; c < channels; c += kLanes) {
-                const T *at = x + 2 * r * row + 2 * w * channels + c;
-                const T *corners[] = {at, at + channels, at + row, at + row + channels};
-                Floats best = load(corners[0]);
-                Flags which = {};
-                for (int i = 1; i < 4; i++) {
-                    const Floats value = load(corners[i]);
-                    const Flags wins = (value > best) | (value != value);  // as PyTorch: a NaN stays to be seen
-                    best = wins ? value : best;
-                    which = wins ? Flags{} + i : which;
-                }
-                const int64_t to = (r * (width / 2) + w) * channels + c;
-                store(y + to, best);
-                const Bytes bytes = __builtin_convertvector(which, Bytes);
-                memcpy(winner + to, &bytes, sizeof bytes);
-            }
-}
-
-template <class T>
-void max_pool_backward(int64_t images, int64_t height, int64_t width, int64_t channels, const T *d_y,
-                       const uint8_t *winner, T *d_x, int threads) {
-    const int64_t rows = images * height / 2, row = width * channels;
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t w = 0; w < width / 2; w++)
-            for (int64_t c = 0; c < channels; c += kLanes) {
-                const int64_t from = (r * (width / 2) + w) * channels + c;
-                Bytes bytes;
-                memcpy(&bytes, winner + from, sizeof bytes);
-                const Flags which = __builtin_convertvector(bytes, Flags);
-                const Floats d = load(d_y + from);
-                T *at = d_x + 2 * r * row + 2 * w * channels + c;
-                T *corners[] = {at, at + channels, at + row, at + row + channels};
-                for (int i = 0; i < 4; i++) store(corners[i], which == i ? d : Floats{});
-            }
-}
-
-template <int K>
-struct Constant {
-    static constexpr int value = K;
-};
-
-// Calls with a number of the activations' type and the vectors of a pixel as a constant, so that loops unroll.
-template <class Call>
-void dispatch(int bf16, int64_t vectors, const Call &call) {
-    if (bf16 && vectors == 1) call(BFloat16{}, Constant<1>{});
-    if (bf16 && vectors == 2) call(BFloat16{}, Constant<2>{});
-    if (!bf16 && vectors == 1) call(float{}, Constant<1>{});
-    if (!bf16 && vectors == 2) call(float{}, Constant<2>{});
-}
-
 }  // namespace
 
 // What Python calls. `bf16`: whether activations are bfloat16, else float32; all else is float32.
@@ -431,21 +333,5 @@ void norm_backward(const Layer *layer, int bf16, const void *x, const void *y, c
         backward<T, vectors.value>(*layer, (const T *)x, (const T *)y, (const T *)d_y, statistics, weight, (T *)d_x,
                                    d_affine, scratch);
     });
-}
-
-void pool_forward(int64_t images, int64_t height, int64_t width, int64_t channels, int bf16, const void *x, void *y,
-                  uint8_t *winner, int threads) {
-    if (bf16)
-        max_pool(images, height, width, channels, (const BFloat16 *)x, (BFloat16 *)y, winner, threads);
-    else
-        max_pool(images, height, width, channels, (const float *)x, (float *)y, winner, threads);
-}
-
-void pool_backward(int64_t images, int64_t height, int64_t width, int64_t channels, int bf16, const void *d_y,
-                   const uint8_t *winner, void *d_x, int threads) {
-    if (bf16)
-        max_pool_backward(images, height, width, channels, (const BFloat16 *)d_y, winner, (BFloat16 *)d_x, threads);
-    else
-        max_pool_backward(images, height, width, channels, (const float *)d_y, winner, (float *)d_x, threads);
 }
 }

@@ -1,0 +1,273 @@
+"""The compiled kernels: against the written formula and PyTorch, in training and backwards, whatever the threads."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from normbench.kernels import Drop, Running, Sets, can_normalize, can_pool, max_pool, normalize
+from normbench.kernels import library as building
+from normbench.kernels.library import library
+from normbench.models import MODELS
+from normbench.norms import NORMS
+from normbench.norms.compiled import Compiled
+
+needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
+EPS = 1e-5
+TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
+
+
+def random_images(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 2 + 3
+    return images.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def by_formula(x: Tensor, weight: Tensor, bias: Tensor, sets: Sets) -> Tensor:
+    """γ (x − μ) / sqrt(σ² + eps) + β, set by set."""
+    parts = []
+    for images in x.split(sets.num_images):
+        grouped = images.unflatten(1, (sets.num_groups, -1))  # [n, G, C / G, H, W]
+        axes = (0, 2, 3, 4)
+        centered = grouped - grouped.mean(axes, keepdim=True)
+        parts.append((centered / (centered.square().mean(axes, keepdim=True) + EPS).sqrt()).flatten(1, 2))
+    return torch.cat(parts) * weight[:, None, None] + bias[:, None, None]
+
+
+def assert_near(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    assert (found.double() - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+@needs_compiler
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    ("num_channels", "sets"),
+    [(16, Sets(5, 16)), (32, Sets(5, 32)), (16, Sets(1, 4)), (32, Sets(1, 1)), (32, Sets(1, 32)), (32, Sets(2, 32))],
+    ids=["bn16", "bn32", "gn16", "ln32", "in32", "gbn32"],
+)
+def test_a_norm_is_the_formula_and_so_are_its_gradients(
+    num_channels: int, sets: Sets, dtype: torch.dtype, relu: bool
+) -> None:
+    x = random_images(5, num_channels, 7, 3, dtype=dtype).requires_grad_()
+    weight, bias = torch.randn(2, num_channels, generator=torch.Generator().manual_seed(1)).unbind()
+    weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_()
+    d_y = random_images(5, num_channels, 7, 3, dtype=dtype, seed=2) - 3
+    y = normalize(x, weight, bias, sets, EPS, relu=relu)
+    y.backward(d_y)
+    wide = [tensor.detach().double().requires_grad_() for tensor in (x, weight, bias)]
+    expected = by_formula(*wide, sets)
+    expected = expected.relu() if relu else expected
+    expected.backward(d_y.double())
+    assert y.dtype == dtype
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    for found, wanted in zip((y, x.grad, weight.grad, bias.grad), (expected, *(t.grad for t in wide)), strict=True):
+        assert found is not None and wanted is not None
+        assert_near(found, wanted, TOLERANCE[dtype])
+
+
+@needs_compiler
+def test_a_mean_far_from_zero_costs_no_digits() -> None:
+    x = random_images(4, 16, 8, 8) + 1000
+    y = normalize(x, None, None, Sets(1, 4), EPS)
+    assert_near(y, by_formula(x.double(), torch.ones(16), torch.zeros(16), Sets(1, 4)), 1e-4)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("norm", ["bn", "pn", "gbn", "gn", "ln", "in"])
+def test_a_layer_is_that_of_pytorch(norm: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output, gradients, running statistics: with the kernel and without."""
+    x, d_y = (random_images(20, 16, 4, 4, dtype=dtype, seed=seed) - 3 * seed for seed in (0, 1))
+    seen = []
+    for kernels in (library(), None):
+        monkeypatch.setattr("normbench.kernels.norm.library", lambda kernels=kernels: kernels)
+        layer = NORMS[norm]()(16, (4, 4)).train()
+        assert isinstance(layer, Compiled)
+        assert (layer.kernel(x) is None) == (kernels is None)
+        images = x.clone().requires_grad_()
+        y = layer(images)
+        y.backward(d_y)
+        gradients = [images.grad, *(parameter.grad for parameter in layer.parameters())]
+        seen.append([y.detach(), *gradients, *layer.buffers()])
+    for with_kernel, without in zip(*seen, strict=True):
+        assert_near(with_kernel, without.double(), 4 * TOLERANCE[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("sets", [Sets(1, 4), Sets(6, 16)], ids=["gn", "bn"])
+def test_threads_change_no_bit(sets: Sets) -> None:
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            x = random_images(6, 16, 9, 9, dtype=torch.bfloat16).requires_grad_()
+            y = normalize(x, None, None, sets, EPS, relu=True, drop=Drop(9000, seed=5))
+            y.backward(y.detach())
+            assert x.grad is not None
+            found.append((y.detach(), x.grad))
+    finally:
+        torch.set_num_threads(before)
+    for y, gradient in found[1:]:
+        assert torch.equal(y, found[0][0])
+        assert torch.equal(gradient, found[0][1])
+
+
+@needs_compiler
+def test_dropout_zeroes_as_many_as_it_says_and_keeps_the_mean() -> None:
+    x = random_images(64, 32, 32, 32).requires_grad_()
+    plain = normalize(x, None, torch.full((32,), 5.0), Sets(1, 1), EPS, relu=True)
+    for threshold in (1311, 32768):  # of 65,536: 2 % and half
+        y = normalize(x, None, torch.full((32,), 5.0), Sets(1, 1), EPS, relu=True, drop=Drop(threshold, seed=7))
+        p = threshold / 65536
+        dropped = (y == 0) & (plain > 0)
+        count = plain.count_nonzero().item()
+        expected = p * count
+        assert abs(dropped.sum().item() - expected) < 5 * (count * p * (1 - p)) ** 0.5
+        assert torch.allclose(y[~dropped], plain[~dropped] / (1 - p), rtol=1e-5)
+        # No channel, pixel or image is special, and neighbours are dropped independently.
+        mask = dropped.float()
+        for axes in ((0, 2, 3), (0, 1), (1, 2, 3)):
+            share = mask.mean(axes)
+            spread = (p * (1 - p) * share.numel() / mask.numel()) ** 0.5
+            assert (share - p).abs().max() < 6 * spread, axes
+        for a, b in ((mask[:, 1:], mask[:, :-1]), (mask[..., 1:], mask[..., :-1]), (mask[1:], mask[:-1])):
+            assert abs((a * b).mean().item() - p * p) < 6 * (p * p / a.numel()) ** 0.5
+        (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y))
+        assert gradient.isfinite().all()
+    one, same, other = (
+        normalize(x, None, None, Sets(1, 1), EPS, relu=True, drop=Drop(32768, seed)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+@needs_compiler
+def test_dropout_lets_no_gradient_through_where_it_dropped() -> None:
+    """With μ and σ of the image fixed by many other values, dL/dβ counts what came through."""
+    x, bias = random_images(2, 16, 8, 8), torch.full((16,), 9.0, requires_grad=True)
+    y = normalize(x, None, bias, Sets(1, 1), EPS, relu=True, drop=Drop(32768, seed=3))
+    y.sum().backward()
+    assert bias.grad is not None
+    assert torch.equal(bias.grad, 2.0 * (y != 0).sum((0, 2, 3)))
+
+
+@needs_compiler
+def test_running_statistics_move_as_pytorchs() -> None:
+    x = random_images(10, 16, 3, 3)
+    mean, var, count = torch.full((16,), 0.5), torch.full((16,), 2.0), torch.tensor(3)
+    expected_mean, expected_var = mean.clone(), var.clone()
+    normalize(x, None, None, Sets(4, 16), EPS, running=Running(mean, var, 0.3, count))
+    for ghost in x.split(4):  # the last has two images
+        F.batch_norm(ghost, expected_mean, expected_var, training=True, momentum=0.3)
+    assert count == 6
+    assert torch.allclose(mean, expected_mean, rtol=1e-5)
+    assert torch.allclose(var, expected_var, rtol=1e-5)
+
+
+@needs_compiler
+def test_nan_is_seen() -> None:
+    x = random_images(2, 16, 4, 4)
+    x[1, 3, 2, 2] = float("nan")
+    y = normalize(x, None, None, Sets(1, 4), EPS, relu=True)
+    assert y[1, :4].isnan().all()
+    assert y[1, 4:].isfinite().all() and y[0].isfinite().all()
+    assert max_pool(x)[1, 3, 1, 1].isnan()
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_max_pool_is_that_of_pytorch(dtype: torch.dtype) -> None:
+    """Equal values too, of which the first gets the gradient: rounded numbers hold many."""
+    x = random_images(3, 16, 6, 10).round().to(dtype).requires_grad_()
+    y, expected = max_pool(x), F.max_pool2d(x, 2)
+    assert torch.equal(y, expected)
+    d_y = torch.randn_like(y)
+    assert torch.equal(torch.autograd.grad(y, x, d_y)[0], torch.autograd.grad(expected, x, d_y)[0])
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        random_images(2, 16, 4, 4).contiguous(),
+        random_images(2, 24, 4, 4),
+        random_images(2, 64, 4, 4),
+        random_images(2, 16, 4, 4, dtype=torch.float64),
+        random_images(0, 16, 4, 4),
+        torch.randn(4, 16),
+    ],
+    ids=["NCHW", "24 channels", "64 channels", "float64", "no images", "2d"],
+)
+def test_what_the_kernel_cannot_do_is_left_to_pytorch(x: Tensor) -> None:
+    assert not can_normalize(x)
+    if x.dim() == 4 and len(x):
+        assert NORMS["gn"]()(x.shape[1], (4, 4)).to(x.dtype)(x).shape == x.shape
+
+
+def test_an_odd_image_is_not_pooled_by_the_kernel() -> None:
+    assert not can_pool(random_images(2, 16, 5, 4))
+
+
+@pytest.mark.parametrize("norm", ["bn", "gn", "ln", "in", "gbn", "pn", "none"])
+def test_a_network_learns_the_same_with_and_without(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Float32 gradients of a training step; somebody listening to the norm layers changes nothing either."""
+    images = random_images(8, 3, 32, 32)
+    seen = []
+    for kernels, listen in ((library(), False), (library(), True), (None, False)):
+        for part in ("norm", "pool"):
+            monkeypatch.setattr(f"normbench.kernels.{part}.library", lambda kernels=kernels: kernels)
+        torch.manual_seed(0)
+        network = MODELS["reference"](NORMS[norm](), 10).to(memory_format=torch.channels_last).train()
+        heard: list[nn.Module] = []
+        layers = [module for module in network.modules() if getattr(module, "is_norm", False)] if listen else []
+        for layer in layers:
+            layer.register_forward_hook(lambda layer, inputs, output, heard=heard: heard.append(layer))
+        F.cross_entropy(network(images), torch.arange(8)).backward()
+        assert heard == layers
+        seen.append(dict(network.named_parameters()))
+    for name, parameter in seen[0].items():
+        largest = max(p.grad.abs().max() for p in seen[2].values() if p.grad is not None)
+        for other in seen[1:]:
+            assert parameter.grad is not None and other[name].grad is not None
+            assert (parameter.grad - other[name].grad).abs().max() < 1e-4 * largest, name
+
+
+@needs_compiler
+@pytest.mark.parametrize("others_may_write", [False, True])
+def test_a_library_is_kept_but_not_taken_from_strangers(
+    others_may_write: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged one is built again; one that others can have written is neither run nor touched."""
+    compiler, cache = building._compiler(), tmp_path / "first"
+    assert compiler is not None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    assert building._loaded(compiler)
+    (kept,) = (cache / "normbench" / "kernels").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o700
+    whole = kept.read_bytes()
+
+    cache = cache.rename(tmp_path / "second")  # else the one already loaded answers to its name
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    (kept,) = (cache / "normbench" / "kernels").iterdir()
+    kept.write_bytes(b"not a library")
+    kept.chmod(0o722 if others_may_write else 0o700)
+    assert building._loaded(compiler)
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+    assert kept.read_bytes() == (b"not a library" if others_may_write else whole)
+
+
+@pytest.mark.parametrize("compiler", ["", "no-such-compiler", "/bin/false"])
+def test_without_a_compiler_training_goes_on(compiler: str, tmp_path: Path) -> None:
+    code = (
+        "import torch; from normbench.kernels.library import library; from normbench.norms import NORMS;"
+        "assert library() is None; x = torch.ones(2, 16, 4, 4).to(memory_format=torch.channels_last);"
+        "assert NORMS['bn']()(16, (4, 4))(x).shape == x.shape"
+    )
+    environment = os.environ | {"CXX": compiler, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
