@@ -101,7 +101,7 @@ def test_its_draws_leave_the_weights_around_it_as_with_any_norm() -> None:
         [
             layer.weight
             for layer in build_network(config_of(f"norm.kind={kind}"), 10).modules()
-            if type(layer) is nn.Conv2d
+            if isinstance(layer, nn.Conv2d)
         ]
         for kind in ("bn", "my_norms:Scale")
     ]

@@ -128,8 +128,8 @@ class _Normalize(torch.autograd.Function):
         kernels.norm_forward(
             ctypes.byref(layer),
             x.dtype == torch.bfloat16,
-            *_pointers(x, weight, bias, y, statistics, scratch),
-            *(_pointers(running.mean, running.var) if running else (None, None)),
+            *pointers(x, weight, bias, y, statistics, scratch),
+            *(pointers(running.mean, running.var) if running else (None, None)),
         )
         if running:
             running.num_batches.add_(num_parts)
@@ -150,11 +150,12 @@ class _Normalize(torch.autograd.Function):
         kernels.norm_backward(
             ctypes.byref(ctx.layer),
             x.dtype == torch.bfloat16,
-            *_pointers(x, y, d_y, statistics, weight, d_x, d_affine, scratch),
+            *pointers(x, y, d_y, statistics, weight, d_x, d_affine, scratch),
         )
         d_weight, d_bias = (d_affine[i] if ctx.needs_input_grad[1 + i] else None for i in range(2))
         return d_x, d_weight, d_bias, None, None, None, None, None
 
 
-def _pointers(*tensors: Tensor) -> tuple[ctypes.c_void_p, ...]:
-    return tuple(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
+def pointers(*tensors: Tensor | None) -> tuple[ctypes.c_void_p | None, ...]:
+    """What the kernels take for tensors; null for None."""
+    return tuple(None if tensor is None else ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)

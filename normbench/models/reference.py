@@ -9,7 +9,7 @@ from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
 from normbench.models.merged import Merged
 from normbench.models.pool import MaxPool2d
-from normbench.norms import ChannelCountError, NormFactory
+from normbench.norms import ChannelCountError, Conv2d, NormFactory
 
 IMAGE_SHAPE = (3, 32, 32)
 NARROW, WIDE = 16, 32  # channels between the stages, and inside them
@@ -18,7 +18,7 @@ Factory = Callable[[], nn.Module]
 
 
 def reference(
-    norm: NormFactory, num_classes: int, conv: type[nn.Conv2d] = nn.Conv2d, *, dropout: float = 0.0
+    norm: NormFactory, num_classes: int, conv: type[nn.Conv2d] = Conv2d, *, dropout: float = 0.0
 ) -> nn.Module:
     """Two residual blocks behind a stem, float images [B, 3, 32, 32] -> logits [B, num_classes].
 
@@ -39,7 +39,7 @@ class Reference(nn.Module):
     """See `reference`. Takes factories, so that what fills a place in the network is decided outside of it."""
 
     def __init__(
-        self, norm: NormFactory, act: Factory, dropout: Factory, classes: int, conv: type[nn.Conv2d] = nn.Conv2d
+        self, norm: NormFactory, act: Factory, dropout: Factory, classes: int, conv: type[nn.Conv2d] = Conv2d
     ) -> None:
         super().__init__()
         stage = _Stage(norm, act, dropout, conv)

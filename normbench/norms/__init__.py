@@ -1,8 +1,19 @@
 """A norm's name and options -> a factory of normalization layers."""
 
+from normbench.norms.conv import Conv2d
 from normbench.norms.factory import ChannelCountError, NormFactory
 from normbench.norms.label import norm_folder_name, norm_label
 from normbench.norms.lookup import OUR_SHELF, SHELF, Shelf
 from normbench.norms.registry import NORMS
 
-__all__ = ["NORMS", "OUR_SHELF", "SHELF", "ChannelCountError", "NormFactory", "Shelf", "norm_folder_name", "norm_label"]
+__all__ = [
+    "NORMS",
+    "OUR_SHELF",
+    "SHELF",
+    "ChannelCountError",
+    "Conv2d",
+    "NormFactory",
+    "Shelf",
+    "norm_folder_name",
+    "norm_label",
+]

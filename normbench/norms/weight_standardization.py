@@ -1,12 +1,14 @@
 """Weight standardization: the filters of the convs are normalized instead of, or beside, what passes through."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from normbench.norms.conv import Conv2d
 
 EPS = 1e-5
 
 
-class StandardizedConv2d(nn.Conv2d):
+class StandardizedConv2d(Conv2d):
     """A conv whose filters have mean 0 and standard deviation 1 whenever they are used.
 
     ŵ_o = (w_o − μ_o) / sqrt(σ²_o + 1e-5), with μ and the biased σ² over the axes (C_in, K, K) of the filter bank
