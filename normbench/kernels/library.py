@@ -73,19 +73,19 @@ def _kept(place: Path, compiler: str, sources: dict[str, bytes]) -> Library:
             return Library(place)
     lock = place.with_suffix(".lock")
     with FileLock(lock):
-        shutil.rmtree(part, ignore_errors=True)
-        with suppress(OSError):
-            return Library(place)
-        part.mkdir(mode=0o700)
         try:
+            shutil.rmtree(part, ignore_errors=True)
+            with suppress(OSError):
+                return Library(place)
+            part.mkdir(mode=0o700)
             scratch = tempfile.mkdtemp(dir=part)  # where no compiler that outlived its parent writes
             fresh = _built(compiler, sources, Path(scratch))
             fresh.chmod(0o700)
             fresh.replace(place)
+            return Library(place)
         finally:
             shutil.rmtree(part, ignore_errors=True)
             lock.unlink(missing_ok=True)
-        return Library(place)
 
 
 def _is_source(name: str) -> bool:
