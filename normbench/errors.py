@@ -75,7 +75,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def trouble_of_the_machine(error: Exception) -> NormbenchError | None:
     """What an exception that no code of ours expects means where disk or memory are to blame; None for a bug."""
     if isinstance(error, OSError) and error.errno in _DISK:
-        return cannot_write(error.filename or "what was to be written", error)
+        return cannot_write(error.filename or "the output", error)
     if is_out_of_memory(error):
         return RunError(f"out of memory ({error}): try fewer runs at a time (--jobs) or a smaller --batch-size")
     return None

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,6 +92,7 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
         plan: Any = normbench.studies.plan
         pool._context = lambda: multiprocessing.get_context("fork")
         pool.RETRY_S = 0.5
+        pool.work = partial(_without_the_parents_ends, pool.work)
         plan.run_seconds = lambda configs, *_: [1.0] * len(configs)
         if arm:
             arm()
@@ -107,6 +109,16 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _without_the_parents_ends(work: Callable[..., None], connection: Any, *arguments: object) -> None:
+    """A fork inherits both ends of every connection, and would wait for ever for orders that it could send itself."""
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        with suppress(OSError):  # the one that listed them
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and descriptor != connection.fileno():
+                os.close(descriptor)
+    work(connection, *arguments)
 
 
 def finish(attempts: Sequence[Attempt], *, descendants: bool = True) -> None:

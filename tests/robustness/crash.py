@@ -90,6 +90,7 @@ def main() -> None:
         seed = chosen.seed * 10_000 + number
         wrong = story(kinds[number % len(kinds)], random.Random(seed), place, tally, anew=chosen.anew)
         number += 1
+        print(f"{sum(tally.kills.values())} of {chosen.kills} kills", end="\r", file=sys.stderr, flush=True)
         if wrong:
             print(f"story {seed} of {kinds[(number - 1) % len(kinds)].name}:", *wrong, f"see {place}", sep="\n  ")
             sys.exit(1)
