@@ -27,16 +27,16 @@ def ln_c(x: Tensor, p: Parameters) -> Tensor:
 
 
 def rms(x: Tensor, p: Parameters) -> Tensor:
-    return p["weight"] * x / ((x**2).sum(1, keepdim=True) / CHANNELS + EPS) ** 0.5
+    return p["weight"] * x / ((x**2).sum(1, keepdim=True) / x.shape[1] + EPS) ** 0.5
 
 
 def frn(x: Tensor, p: Parameters) -> Tensor:
-    filter_response = x / ((x**2).sum((2, 3), keepdim=True) / (HEIGHT * WIDTH) + EPS) ** 0.5
+    filter_response = x / ((x**2).sum((2, 3), keepdim=True) / x.shape[2:].numel() + EPS) ** 0.5
     return torch.maximum(p["weight"] * filter_response + p["bias"], p["tau"])
 
 
 def evo_s0(x: Tensor, p: Parameters) -> Tensor:
-    groups = x.reshape(len(x), 2, CHANNELS // 2, HEIGHT, WIDTH)
+    groups = x.unflatten(1, (2, -1))
     variance = ((groups - groups.mean((2, 3, 4), keepdim=True)) ** 2).mean((2, 3, 4), keepdim=True)
     std = ((variance + EPS) ** 0.5).expand_as(groups).reshape(x.shape)
     return x / (1 + (-p["v"] * x).exp()) / std * p["weight"] + p["bias"]
@@ -84,6 +84,14 @@ def randomize(layer: nn.Module) -> None:
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
 
 
+def for_formula(parameters: Mapping[str, Tensor]) -> Parameters:
+    """Each [C] as [C, 1, 1]."""
+    return {
+        name: value if value.dim() > 1 or value.numel() == 1 else value[:, None, None]
+        for name, value in parameters.items()
+    }
+
+
 def assert_is(
     layer: nn.Module,
     formula: Callable[[Tensor, Parameters], Tensor],
@@ -93,8 +101,7 @@ def assert_is(
     """Output and the gradients of x and of every parameter are those of the formula."""
     by_hand = {name: parameter.detach().clone().requires_grad_() for name, parameter in layer.named_parameters()}
     images = [x.clone(memory_format=memory_format).requires_grad_(), x.clone().requires_grad_()]
-    per_channel = {name: value if value.numel() == 1 else value[:, None, None] for name, value in by_hand.items()}
-    y, expected = layer(images[0]), formula(images[1], per_channel)
+    y, expected = layer(images[0]), formula(images[1], for_formula(by_hand))
     torch.testing.assert_close(y, expected, rtol=1e-10, atol=1e-10)
     upstream = torch.randn(x.shape, generator=torch.Generator().manual_seed(7)).double()
     found = torch.autograd.grad(y, [images[0], *layer.parameters()], upstream)
@@ -128,9 +135,9 @@ def test_eval_mode_is_the_same_formula(kind: str, batch_size: int) -> None:
 def test_without_affine_it_is_the_formula_with_one_and_zero(kind: str) -> None:
     layer = make_layer(kind, affine=False)
     ones, zeros = torch.ones(CHANNELS, 1, 1).double(), torch.zeros(CHANNELS, 1, 1).double()
-    own = {name: value if value.numel() == 1 else value[:, None, None] for name, value in layer.named_parameters()}
+    own = for_formula(dict(layer.named_parameters()))
     x = make_images(2)
-    torch.testing.assert_close(layer(x), FORMULAS[kind](x, {"weight": ones, "bias": zeros} | own))
+    torch.testing.assert_close(layer(x), FORMULAS[kind](x, {"weight": ones, "bias": zeros, **own}))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "normbench").rglob("*.py")}
+    sources = [path for path in (ROOT / "normbench").rglob("*") if path.suffix in (".py", ".cpp", ".h")]
+    modules = {str(path.relative_to(ROOT)) for path in sources}
     configs = {f"normbench/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
     about = f"normbench-{__version__}.dist-info"
     names = {f"{about}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}

@@ -52,19 +52,10 @@ def randaugment(images: Tensor, generator: torch.Generator, *, p: float = 0.25) 
 
     Each image gets operations of its own, as in a loader's transform. Source: Cubuk et al., RandAugment (2019).
     """
-    from torchvision.transforms import RandAugment  # slow to import, and few runs need it
+    from normbench.data.randaugment import apply, draw  # torchvision is slow to import, and few runs need it
 
     _check_probability("randaugment", p)
-    chosen = (torch.rand(len(images), generator=generator) < p).nonzero().view(-1).tolist()
-    seed = int(torch.randint(2**32, (1,), generator=generator))
-    transform = RandAugment()
-    out = images.clone()
-    with torch.random.fork_rng(devices=[]):
-        # torchvision draws from the global CPU generator. torch.manual_seed would reseed every GPU too.
-        torch.default_generator.manual_seed(seed)
-        for i in chosen:
-            out[i] = transform(images[i])
-    return out
+    return apply(images, draw(len(images), generator, p))
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {"flip": flip, "translate": translate, "randaugment": randaugment}

@@ -27,6 +27,7 @@ from normbench.printable import printable
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"
 BLOCK = 250  # images a task: small enough that Ctrl-C and a first error are quick
+MAX_THREADS = 8  # on any number of cores: files not in memory are waited for, and Pillow holds the GIL half of the time
 MAX_NAMED = 5  # unreadable images named in one error
 
 
@@ -148,7 +149,7 @@ def decode(paths: list[Path], images: NDArray[np.uint8], say: Say, bar: bool) ->
         return errors
 
     errors: list[str] = []
-    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))  # Pillow holds the GIL half of the time
+    pool = ThreadPoolExecutor(MAX_THREADS)
     try:
         with progress("decoding", "images", say, bar) as report, warnings.catch_warnings():
             warnings.simplefilter("ignore", DecompressionBombWarning)  # read_image refuses these by their size

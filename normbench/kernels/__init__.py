@@ -1,7 +1,9 @@
 """Passes over activations made as one, in C++ that is compiled where a compiler is at hand: never required."""
 
 from normbench.kernels.conv import can_convolve, convolve
-from normbench.kernels.norm import Drop, Running, Sets, can_normalize, normalize
+from normbench.kernels.element import normalize_elements
+from normbench.kernels.norm import Drop, Running, Sets, can_normalize, moments, normalize
+from normbench.kernels.per_image import dynamic_tanh, evo_norm, filter_response, layer_norm, root_mean_square
 from normbench.kernels.pool import can_pool, max_pool
 
 __all__ = [
@@ -12,6 +14,13 @@ __all__ = [
     "can_normalize",
     "can_pool",
     "convolve",
+    "dynamic_tanh",
+    "evo_norm",
+    "filter_response",
+    "layer_norm",
     "max_pool",
+    "moments",
     "normalize",
+    "normalize_elements",
+    "root_mean_square",
 ]

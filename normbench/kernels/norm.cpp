@@ -1,70 +1,7 @@
 // Passes over activations that PyTorch makes one by one, made together: a norm, the ReLU and the dropout behind it.
 // Each image is summed by itself, so the number of threads changes no bit.
-#include <cmath>
-
-#include "vectors.h"
-
-namespace {
-
-// 512 random bits a call: xoshiro128++ (Blackman & Vigna 2021) in 16 lanes, seeded by splitmix64.
-struct Random {
-    Words state[4];
-
-    explicit Random(uint64_t seed) {
-        for (auto &words : state)
-            for (int lane = 0; lane < kLanes; lane++) {
-                uint64_t mixed = seed += 0x9e3779b97f4a7c15u;
-                mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
-                mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-                words[lane] = (uint32_t)((mixed ^ (mixed >> 31)) >> 32);
-            }
-    }
-
-    static Words rotated(Words words, int by) { return (words << by) | (words >> (32 - by)); }
-
-    Words next() {
-        const Words result = rotated(state[0] + state[3], 7) + state[0], shifted = state[1] << 9;
-        state[2] ^= state[0];
-        state[3] ^= state[1];
-        state[1] ^= state[2];
-        state[0] ^= state[3];
-        state[2] ^= shifted;
-        state[3] = rotated(state[3], 11);
-        return result;
-    }
-};
-
-}  // namespace
-
-// A layer: `images` images of `pixels` pixels. A mean and a variance are taken over each set: the neighbouring
-// `set_images` images and `channels / groups` channels. Batch norm has one set a channel, group norm sets of one image.
-struct Layer {
-    int64_t images, pixels, vectors, groups, set_images;
-    float eps;
-    int32_t relu;           // whether y = max(y, 0)
-    int32_t drop;           // of 65,536 outputs, how many are zero in the mean; only with relu
-    int32_t threads;
-    uint64_t seed;          // of what is dropped
-    float momentum;         // of running statistics
-
-    int64_t channels() const { return vectors * kLanes; }
-    int64_t set(int64_t image, int64_t channel) const {
-        return image / set_images * groups + channel * groups / channels();
-    }
-    int64_t sets() const { return (images + set_images - 1) / set_images * groups; }
-    // The images [first, last) and channels [first, last) of a set.
-    int64_t first_image(int64_t set) const { return set / groups * set_images; }
-    int64_t last_image(int64_t set) const {
-        const int64_t last = first_image(set) + set_images;
-        return last < images ? last : images;
-    }
-    int64_t first_channel(int64_t set) const { return set % groups * (channels() / groups); }
-    int64_t last_channel(int64_t set) const { return first_channel(set) + channels() / groups; }
-    float size(int64_t set) const {
-        return (float)((last_image(set) - first_image(set)) * pixels * (channels() / groups));
-    }
-    float kept_scale() const { return 65536.0f / (65536 - drop); }
-};
+#include "dropout.h"
+#include "layer.h"
 
 namespace {
 
@@ -85,48 +22,6 @@ Spread<K> spread(const Layer &layer, int64_t image, const float *mean, const flo
     return of;
 }
 
-template <int K>
-void read_channels(const float *from, Floats (&to)[K]) {
-    for (int k = 0; k < K; k++) to[k] = load(from + k * kLanes);
-}
-
-// Mean and sum of squared distances from it, of each channel of one image. What is summed are distances from the first
-// pixel: squares of the values themselves would cancel where the mean is large beside the spread.
-template <class T, int K>
-void image_moments(const Layer &layer, const T *x, float *mean, float *squares) {
-    Floats shift[K], sum[K] = {}, sum_squares[K] = {};
-    for (int k = 0; k < K; k++) shift[k] = load(x + k * kLanes);
-    const int64_t pixels = layer.pixels;
-    for (int64_t p = 0; p < pixels; p++)
-        for (int k = 0; k < K; k++) {
-            const Floats d = load(x + (p * K + k) * kLanes) - shift[k];
-            sum[k] += d;
-            sum_squares[k] += d * d;
-        }
-    const float count = (float)pixels;
-    for (int k = 0; k < K; k++) {
-        store(mean + k * kLanes, shift[k] + sum[k] / count);
-        store(squares + k * kLanes, sum_squares[k] - sum[k] * sum[k] / count);
-    }
-}
-
-// Chan, Golub & LeVeque 1983: the moments of a set from those of its channels, image by image.
-void set_moments(const Layer &layer, int64_t set, const float *means, const float *squares, float *mean, float *var) {
-    const int64_t channels = layer.channels();
-    const double count = layer.size(set);
-    double total = 0, spread = 0;
-    for (int64_t n = layer.first_image(set); n < layer.last_image(set); n++)
-        for (int64_t c = layer.first_channel(set); c < layer.last_channel(set); c++) total += means[n * channels + c];
-    const double center = total * layer.pixels / count;
-    for (int64_t n = layer.first_image(set); n < layer.last_image(set); n++)
-        for (int64_t c = layer.first_channel(set); c < layer.last_channel(set); c++) {
-            const double d = means[n * channels + c] - center;
-            spread += squares[n * channels + c] + layer.pixels * d * d;
-        }
-    mean[set] = (float)center;
-    var[set] = (float)(spread / count);
-}
-
 template <class T, int K>
 void image_forward(const Layer &layer, int64_t image, const T *x, const float *mean, const float *rstd,
                    const float *weight, const float *bias, T *y) {
@@ -140,29 +35,15 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
     const bool relu = layer.relu;
     const auto normalized = [&](int64_t p, int k) {
         const Floats z = (load(x + (p * K + k) * kLanes) - of.mean[k]) * scale[k] + shift[k];
-        return relu ? (z < 0 ? Floats{} : z) : z;  // not (z > 0 ? z : 0), which hides a NaN
+        return relu_of(relu, z);
     };
     if (layer.drop == 0) {
         for (int64_t p = 0; p < pixels; p++)
             for (int k = 0; k < K; k++) store(y + (p * K + k) * kLanes, normalized(p, k));
         return;
     }
-    Random random(layer.seed + (uint64_t)image * 0x632be59bd9b4e019u);
-    const float kept_scale = layer.kept_scale();
-    const uint32_t drop = (uint32_t)layer.drop;
-    Words words = {};
-    for (int64_t i = 0; i < pixels * K; i++) {
-        words = i % 2 ? words >> 16 : random.next();  // 16 of a word's 32 bits decide
-        const Floats z = normalized(i / K, i % K) * kept_scale;
-        store(y + i * kLanes, (words & 0xffff) < drop ? Floats{} : z);
-    }
-}
-
-// The gradient at the norm's own output: none came from where y was cut off or dropped.
-template <class T>
-inline Floats gradient(bool relu, const T *d_y, const T *y, float kept_scale) {
-    const Floats d = load(d_y);
-    return relu ? (load(y) <= 0 ? Floats{} : d * kept_scale) : d;
+    Mask mask(layer, image);
+    for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, mask(normalized(i / K, i % K)));
 }
 
 template <class T, int K>
@@ -222,8 +103,6 @@ void image_backward(const Layer &layer, int64_t image, const T *x, const T *y, c
         }
 }
 
-float rstd_of(const Layer &layer, float var) { return 1.0f / std::sqrt(var + layer.eps); }
-
 // As in PyTorch: r <- (1 - momentum) r + momentum s, the variance with n / (n - 1); for sets of one channel each.
 void move_running(const Layer &layer, const float *mean, const float *var, float *running_mean, float *running_var) {
     for (int64_t set = 0; set < layer.sets(); set++) {
@@ -231,6 +110,21 @@ void move_running(const Layer &layer, const float *mean, const float *var, float
         const float count = layer.size(set);
         *to_mean += layer.momentum * (mean[set] - *to_mean);
         *to_var += layer.momentum * (var[set] * count / (count - 1) - *to_var);
+    }
+}
+
+// The mean and the biased variance of each set. scratch: two floats for each image and channel.
+template <class T, int K>
+void moments(const Layer &layer, const T *x, float *mean, float *var, float *scratch) {
+    const int64_t channels = K * kLanes, size = layer.pixels * channels;
+    float *means = scratch, *squares = means + layer.images * channels;
+#pragma omp parallel num_threads(layer.threads)
+    {
+#pragma omp for schedule(static)
+        for (int64_t n = 0; n < layer.images; n++)
+            image_moments<T, K>(layer, x + n * size, means + n * channels, squares + n * channels);
+#pragma omp for schedule(static)
+        for (int64_t set = 0; set < layer.sets(); set++) set_moments(layer, set, means, squares, mean, var);
     }
 }
 
@@ -316,6 +210,13 @@ void backward(const Layer &layer, const T *x, const T *y, const T *d_y, const fl
 
 // What Python calls. `bf16`: whether activations are bfloat16, else float32; all else is float32.
 extern "C" {
+
+void norm_moments(const Layer *layer, int bf16, const void *x, float *mean, float *var, float *scratch) {
+    dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
+        using T = decltype(type);
+        moments<T, vectors.value>(*layer, (const T *)x, mean, var, scratch);
+    });
+}
 
 void norm_forward(const Layer *layer, int bf16, const void *x, const float *weight, const float *bias, void *y,
                   float *statistics, float *scratch, float *running_mean, float *running_var) {

@@ -41,8 +41,11 @@ class Drop:
     seed: int = 0
 
 
-class _Layer(ctypes.Structure):
-    """`Layer` in norm.cpp."""
+ONE_IMAGE, NO_DROP = Sets(1, 1), Drop()
+
+
+class Layer(ctypes.Structure):
+    """`Layer` in layer.h."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("images", "pixels", "vectors", "groups", "set_images")),
@@ -52,6 +55,23 @@ class _Layer(ctypes.Structure):
         ("threads", ctypes.c_int32),
         ("seed", ctypes.c_uint64),
         ("momentum", ctypes.c_float),
+    )
+
+
+def layer_of(x: Tensor, sets: Sets, eps: float, relu: bool, drop: Drop, momentum: float = 0.0) -> Layer:
+    num_images, num_channels, height, width = x.shape
+    return Layer(
+        images=num_images,
+        pixels=height * width,
+        vectors=num_channels // LANES,
+        groups=sets.num_groups,
+        set_images=min(sets.num_images, num_images),
+        eps=eps,
+        relu=relu,
+        drop=drop.threshold,
+        threads=torch.get_num_threads(),
+        seed=drop.seed,
+        momentum=momentum,
     )
 
 
@@ -77,7 +97,7 @@ def normalize(
     *,
     running: Running | None = None,
     relu: bool = False,
-    drop: Drop = Drop(),
+    drop: Drop = NO_DROP,
 ) -> Tensor:
     """y = dropout(relu(γ (x − μ) / sqrt(σ² + eps) + β)), with μ and the biased σ² of the set an element belongs to.
 
@@ -87,6 +107,14 @@ def normalize(
     """
     out: Tensor = _Normalize.apply(x, weight, bias, sets, eps, running, relu, drop)
     return out
+
+
+def moments(x: Tensor, sets: Sets) -> tuple[Tensor, Tensor]:
+    """The mean and the biased variance of each set, float32 [sets]: part by part, in each group by group."""
+    layer = layer_of(x, sets, eps=0.0, relu=False, drop=NO_DROP)
+    mean, var = torch.empty(2, -(-x.shape[0] // layer.set_images) * sets.num_groups)
+    call("norm_moments", layer, x, mean, var, torch.empty(2 * x.shape[0] * x.shape[1]))
+    return mean, var
 
 
 class _Normalize(torch.autograd.Function):
@@ -102,20 +130,8 @@ class _Normalize(torch.autograd.Function):
         relu: bool,
         drop: Drop,
     ) -> Tensor:
-        num_images, num_channels, height, width = x.shape
-        layer = _Layer(
-            images=num_images,
-            pixels=height * width,
-            vectors=num_channels // LANES,
-            groups=sets.num_groups,
-            set_images=min(sets.num_images, num_images),
-            eps=eps,
-            relu=relu,
-            drop=drop.threshold,
-            threads=torch.get_num_threads(),
-            seed=drop.seed,
-            momentum=running.momentum if running else 0.0,
-        )
+        num_images, num_channels = x.shape[:2]
+        layer = layer_of(x, sets, eps, relu, drop, running.momentum if running else 0.0)
         weight = torch.ones(num_channels) if weight is None else weight
         bias = torch.zeros(num_channels) if bias is None else bias
         num_parts = -(-num_images // layer.set_images)
@@ -159,3 +175,8 @@ class _Normalize(torch.autograd.Function):
 def pointers(*tensors: Tensor | None) -> tuple[ctypes.c_void_p | None, ...]:
     """What the kernels take for tensors; null for None."""
     return tuple(None if tensor is None else ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
+
+
+def call(name: str, layer: Layer, x: Tensor, *tensors: Tensor) -> None:
+    """The kernel of that name; `can_normalize` was asked before."""
+    getattr(library(), name)(ctypes.byref(layer), x.dtype == torch.bfloat16, *pointers(x, *tensors))

@@ -9,8 +9,8 @@ from normbench.norms.compiled import Compiled
 class Merged(nn.Sequential):
     """`nn.Sequential`, in which a norm, the ReLU and the Dropout behind it take one pass over their images if they can.
 
-    The outcome is that of one after the other, rounded once. Layers that somebody listens to by a hook are called one
-    by one.
+    A norm with an activation of its own has an Identity in the place of the ReLU. The outcome is that of one after the
+    other, rounded once. Layers that somebody listens to by a hook are called one by one.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -26,9 +26,13 @@ class Merged(nn.Sequential):
 
 def _merged(layers: list[nn.Module], x: Tensor) -> Tensor | None:
     match layers:
-        case [Compiled() as norm, nn.ReLU(), Dropout() as dropout]:
-            if any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers):
-                return None
-            kernel = norm.kernel(x)
-            return None if kernel is None else kernel(x, relu=True, drop=dropout.draw())
-    return None
+        case [Compiled(has_activation=False) as norm, nn.ReLU(), Dropout() as dropout]:
+            act = {"relu": True}
+        case [Compiled(has_activation=True) as norm, nn.Identity(), Dropout() as dropout]:
+            act = {}
+        case _:
+            return None
+    if any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers):
+        return None
+    kernel = norm.kernel(x)
+    return None if kernel is None else kernel(x, **act, drop=dropout.draw())

@@ -5,8 +5,8 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Running, Sets, can_normalize, normalize
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.kernels import Running, Sets, normalize
+from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, check_eps, check_momentum
 
 
@@ -61,7 +61,9 @@ class BatchNorm2d(Compiled, nn.BatchNorm2d):
 
 def batch_kernel(layer: nn.BatchNorm2d, x: Tensor, num_images: int, running: Running | None) -> Kernel | None:
     """For statistics of each channel over `num_images` neighbouring images; None in eval mode."""
-    if not layer.training or not can_normalize(x) or x.shape[2:].numel() == 1:  # perhaps one value a channel
+    if (
+        not layer.training or not fits(layer, x, layer.num_features) or x.shape[2:].numel() == 1
+    ):  # perhaps one value a channel
         return None
     sets = Sets(num_images, layer.num_features)
     return partial(normalize, weight=layer.weight, bias=layer.bias, sets=sets, eps=layer.eps, running=running)

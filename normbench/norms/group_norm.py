@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from normbench.kernels import Sets, can_normalize, normalize
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.kernels import Sets, normalize
+from normbench.norms.compiled import Compiled, Kernel, fits
 
 MANY_PIXELS = 1024  # from so many on, PyTorch's forward kernel for channels_last runs along the memory
 WHOLE = 2**14  # elements of an image that is copied at once
@@ -32,7 +32,7 @@ class GroupNorm(Compiled, nn.GroupNorm):
         return out
 
     def kernel(self, x: Tensor) -> Kernel | None:
-        return image_kernel(self, x, self.num_groups)
+        return image_kernel(self, x, self.num_channels, self.num_groups)
 
 
 class InstanceNorm2d(Compiled, nn.InstanceNorm2d):
@@ -52,12 +52,14 @@ class InstanceNorm2d(Compiled, nn.InstanceNorm2d):
 
     def kernel(self, x: Tensor) -> Kernel | None:
         one_value = x.shape[2:].numel() == 1  # PyTorch's layer refuses that in training
-        return None if one_value else image_kernel(self, x, self.num_features)
+        return None if one_value else image_kernel(self, x, self.num_features, self.num_features)
 
 
-def image_kernel(layer: nn.GroupNorm | nn.InstanceNorm2d, x: Tensor, num_groups: int) -> Kernel | None:
+def image_kernel(
+    layer: nn.GroupNorm | nn.InstanceNorm2d, x: Tensor, num_channels: int, num_groups: int
+) -> Kernel | None:
     """For statistics of each image by itself."""
-    if not can_normalize(x):
+    if not fits(layer, x, num_channels):
         return None
     return partial(normalize, weight=layer.weight, bias=layer.bias, sets=Sets(1, num_groups), eps=layer.eps)
 

@@ -1,11 +1,15 @@
 """Batch renormalization: batch norm that trains with nearly the statistics it is evaluated with."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.errors import ConfigError
+from normbench.kernels import Sets, moments, normalize
 from normbench.norms.affine import ChannelAffine
+from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum, in_float32
 
 
@@ -51,7 +55,7 @@ def brn(
     return layer
 
 
-class BatchRenorm2d(ChannelAffine):
+class BatchRenorm2d(Compiled, ChannelAffine):
     """See `brn`."""
 
     running_mean: Tensor
@@ -83,18 +87,32 @@ class BatchRenorm2d(ChannelAffine):
             # As a variance for PyTorch's kernel, less the eps that the kernel adds and the std has in it already.
             variance = self.running_std.square() - self.eps
             return F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, eps=self.eps)
-        r, d = self._corrections(x.detach())
-        # γ (x̂ r + d) + β = (γ r) x̂ + (γ d + β): batch norm with other weights.
-        gamma, beta = (part.flatten() for part in self.gamma_beta(r))
-        weight, bias = gamma * r, gamma * d + beta
+        if kernel := self.kernel(x):
+            return kernel(x)
+        wide = in_float32(x.detach())
+        mean = wide.mean((0, 2, 3))
+        variance = (wide - mean[:, None, None]).square().mean((0, 2, 3))
+        weight, bias = self._corrected_affine(mean, variance)
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.eps)
 
+    def kernel(self, x: Tensor) -> Kernel | None:
+        one_value = x.shape[2:].numel() == 1  # perhaps one a channel, which the layer refuses in training
+        return self._by_kernel if self.training and fits(self, x, self.num_channels) and not one_value else None
+
+    def _by_kernel(self, x: Tensor, **behind: Any) -> Tensor:
+        sets = Sets(x.shape[0], self.num_channels)
+        weight, bias = self._corrected_affine(*moments(x, sets))
+        return normalize(x, weight, bias, sets, self.eps, **behind)
+
+    def _corrected_affine(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """γ (x̂ r + d) + β = (γ r) x̂ + (γ d + β): batch norm with this scale and this shift."""
+        r, d = self._corrections(mean, (variance + self.eps).sqrt())
+        gamma, beta = (part.flatten() for part in self.gamma_beta(r))
+        return gamma * r, gamma * d + beta
+
     @torch.no_grad()
-    def _corrections(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _corrections(self, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
         """r and d [C] under the bounds of this step; the running statistics and the step move on."""
-        wide = in_float32(x)
-        mean = wide.mean((0, 2, 3))
-        std = (wide - mean[:, None, None]).square().mean((0, 2, 3)).add(self.eps).sqrt()
         r_bound, d_bound = self.bounds()
         r = (std / self.running_std).clamp(1 / r_bound, r_bound)
         d = ((mean - self.running_mean) / self.running_std).clamp(-d_bound, d_bound)

@@ -1,0 +1,54 @@
+// Dynamic tanh.
+#include "exp.h"
+#include "per_image.h"
+
+namespace {
+
+// y = dropout(relu(weight tanh(alpha x) + bias)). Every channel has an alpha here, all of them the same.
+template <int K>
+struct DynamicTanh {
+    static constexpr int kParameters = 3;
+    const int64_t pixels;
+    const bool relu;
+    Floats weight[K], bias[K], alpha[K];
+
+    DynamicTanh(const Layer &layer, const float *parameters) : pixels(layer.pixels), relu(layer.relu) {
+        read_channels<K>(parameters, weight);
+        read_channels<K>(parameters + K * kLanes, bias);
+        read_channels<K>(parameters + 2 * K * kLanes, alpha);
+    }
+
+    template <class T>
+    void forward(const T *x, Mask mask, T *y) const {
+        for (int64_t p = 0; p < pixels; p++)
+            for (int k = 0; k < K; k++) {
+                const int64_t at = (p * K + k) * kLanes;
+                store(y + at, mask(relu_of(relu, tanh(load(x + at) * alpha[k]) * weight[k] + bias[k])));
+            }
+    }
+
+    template <class T>
+    void backward(const T *x, const T *d_y, Mask mask, T *d_x, float *d_parameters) const {
+        Floats d_weight[K] = {}, d_bias[K] = {}, d_alpha[K] = {};
+        for (int64_t p = 0; p < pixels; p++)
+            for (int k = 0; k < K; k++) {
+                const int64_t at = (p * K + k) * kLanes;
+                const Floats value = load(x + at), t = tanh(value * alpha[k]);
+                const Floats d = through_relu(relu, t * weight[k] + bias[k], mask(load(d_y + at)));
+                const Floats inner = d * weight[k] * (1 - t) * (1 + t);  // at alpha x
+                d_weight[k] += d * t;
+                d_bias[k] += d;
+                d_alpha[k] += inner * value;
+                store(d_x + at, inner * alpha[k]);
+            }
+        for (int k = 0; k < K; k++) {
+            store(d_parameters + k * kLanes, d_weight[k]);
+            store(d_parameters + (K + k) * kLanes, d_bias[k]);
+            store(d_parameters + (2 * K + k) * kLanes, d_alpha[k]);
+        }
+    }
+};
+
+}  // namespace
+
+KERNELS(dynamic_tanh, DynamicTanh)
