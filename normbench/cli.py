@@ -5,10 +5,11 @@ import shlex
 import sys
 import tempfile
 import traceback
+from contextlib import nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,13 +28,14 @@ from normbench.cli_options import (
     Norm,
     Results,
     Set,
+    Threads,
     given,
     norm_overrides,
     recipe_overrides,
     set_overrides,
 )
 from normbench.cli_output import Quiet, TableFormat, console, say
-from normbench.errors import Interrupted, NormbenchError, RunError
+from normbench.errors import Interrupted, NormbenchError, RunError, trouble_of_the_machine
 
 app = typer.Typer(
     help="Which normalization layer should my small network use, under my batch size and my budget, "
@@ -78,6 +80,7 @@ def train(
     data: Data = None,
     data_dir: DataDir = None,
     device: Device = "auto",
+    threads: Threads = None,
     results: Results = Path("results"),
     set_: Set = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew what is finished or half done.")] = False,
@@ -97,6 +100,7 @@ def train(
     from normbench.present.pictures import draw_run
     from normbench.runs.execute import execute, folder_of
     from normbench.runs.registries import registries
+    from normbench.train.setting import using_threads
 
     resolved = load_config(config, registries(plugins=not no_plugins), overrides)
     out = console()
@@ -108,10 +112,11 @@ def train(
     load = partial(load_dataset, bar=not quiet and sys.stderr.isatty())
     events = execute(resolved, folder, device, say=tell, draw=draw_run, restart=restart, load=load)
     try:
-        record = follow(events, out, quiet=quiet)
-    except Interrupted as stop:
+        with using_threads(threads) if threads else nullcontext():
+            record = follow(events, out, quiet=quiet)
+    except (Interrupted, KeyboardInterrupt) as stop:
         command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
-        raise Interrupted(f"{stop}\nto go on: {command}") from stop
+        raise Interrupted(f"{str(stop) or 'stopped at once'}\nto go on: {command}") from stop
     print_result(record, folder.path, out)
     if record["status"] == "diverged":
         where = record["diverged"]
@@ -188,10 +193,18 @@ def main() -> None:
     try:
         app(prog_name="normbench")
     except NormbenchError as error:
-        say(f"normbench: {error}", style="none")
-        sys.exit(error.exit_code)
-    except Exception:
+        _fail(error)
+    except KeyboardInterrupt:  # before or after the command, which has its own ways
+        _fail(Interrupted("stopped"))
+    except Exception as error:
+        if trouble := trouble_of_the_machine(error):
+            _fail(trouble)
         with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:
             log.write(f"normbench {normbench.__version__}: {shlex.join(sys.argv)}\n\n{traceback.format_exc()}")
         print(f"normbench: this is a bug in normbench; please report it with {log.name}", file=sys.stderr)
         sys.exit(1)
+
+
+def _fail(error: NormbenchError) -> NoReturn:
+    say(f"normbench: {error}", style="none")
+    sys.exit(error.exit_code)

@@ -92,7 +92,7 @@ def bench(
     from normbench.data import load_dataset
     from normbench.present.bench import bench_tables
     from normbench.present.document import as_document, render_document
-    from normbench.runs.folder import write_json_atomically
+    from normbench.runs.files import write_json_atomically
     from normbench.runs.registries import registries
 
     plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
@@ -146,7 +146,7 @@ def _measure_full(
     from normbench.present.bench_full import full_tables
     from normbench.present.document import as_document, render_document
     from normbench.runs.estimate import common_precision
-    from normbench.runs.folder import write_json_atomically
+    from normbench.runs.files import write_json_atomically
 
     precision = common_precision(configs[0], dataset, plan.device.type, plan.threads)
     full_plan = FullPlan(plan.device, precision, FULL_SEEDS, plan.rounds, plan.steps)

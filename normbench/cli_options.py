@@ -19,6 +19,9 @@ Data = Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder,
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
 ]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads of a run; their number changes its last bits.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]

@@ -19,6 +19,7 @@ from normbench.cli_options import (
     NoPlugins,
     Results,
     Set,
+    Threads,
     recipe_overrides,
     set_overrides,
 )
@@ -48,6 +49,7 @@ def sweep(
         int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="a core each")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the time it takes, and stop.")] = False,
+    threads: Threads = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast/--keep-going", help="Stop at the first failure, or go on with the other runs.")
     ] = False,
@@ -88,6 +90,7 @@ def sweep(
     from normbench.data import load_dataset
     from normbench.present.pictures import draw_run
     from normbench.present.sweep import follow_sweep, print_decisions, print_plan, run_title
+    from normbench.runs.files import make_writable
     from normbench.runs.pool import train_all
     from normbench.runs.registries import registries
     from normbench.studies.decide import judge, make_design, runs_at
@@ -104,12 +107,21 @@ def sweep(
     dataset = load_dataset(experiment.runs[0].data, tell, bar=not quiet and sys.stderr.isatty())
 
     def train(orders: "Sequence[Order]", what: str, axes: Sequence[str], note: str = "") -> None:
-        plan = make_plan(orders, dataset, device, jobs, draw_run, together)
+        plan = make_plan(orders, dataset, device, jobs, threads, draw_run, together)
         if not quiet:
             print_plan(plan, what, axes, note, out)
-        if plan.to_do and not dry_run:
+        if dry_run:
+            return
+        for order in plan.done:
+            order.folder.tidy()
+        if plan.to_do:
+            make_writable(results / name)
             events = train_all(plan.to_do, plan.place, plan.jobs, fail_fast=fail_fast)
-            _check(follow_sweep(events, plan, run_title(axes), out, quiet=quiet))
+            try:
+                outcome = follow_sweep(events, plan, run_title(axes), out, quiet=quiet)
+            except KeyboardInterrupt as stop:  # the second one
+                raise Interrupted(f"stopped at once\nto go on: {_command()}") from stop
+            _check(outcome)
 
     runs: Sequence[RunConfig] = experiment.runs
     if experiment.tune:
@@ -164,8 +176,11 @@ def _check(outcome: "Outcome") -> None:
     """Raises Interrupted or RunError for a sweep that did not come to its end."""
     if outcome.is_stopped or (outcome.interrupted and not outcome.failed):  # or somebody stopped a process of ours
         kept = sum(order.folder.checkpoint.exists() for order in outcome.interrupted)
-        command = shlex.join(["normbench", *sys.argv[1:]])
-        raise Interrupted(f"stopped with {kept} checkpoint(s) kept\nto go on: {command}")
+        raise Interrupted(f"stopped with {kept} checkpoint(s) kept\nto go on: {_command()}")
     if outcome.failed:
         failures = "\n".join(f"  {order.folder.path}: {message}" for order, message in outcome.failed)
         raise RunError(f"{len(outcome.failed)} run(s) failed; the same command tries them again:\n{failures}")
+
+
+def _command() -> str:
+    return shlex.join(["normbench", *sys.argv[1:]])

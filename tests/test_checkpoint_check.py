@@ -33,7 +33,9 @@ def trained(name: str = "sgd") -> Checkpoint:
     optimizer.param_groups[0]["lr"] *= 0.5  # as a schedule does
     optimizer.step()
     position = replace(Position.start_of(1, CPU), step=1, train_s=1.5)
-    return Checkpoint(model.state_dict(), optimizer.state_dict(), position, "fp32", "data", [dict(ROW)])
+    return Checkpoint(
+        model.state_dict(), optimizer.state_dict(), position, "fp32", "data", [dict(ROW)], [{"threads": 2}]
+    )
 
 
 def check(checkpoint: Checkpoint, name: str = "sgd") -> None:
@@ -131,6 +133,14 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     "rows of no kind": lambda checkpoint: replace(checkpoint, rows={0: ROW}),
     "row of another split": lambda checkpoint: replace(checkpoint, rows=[dict.fromkeys(columns("val"), 0.5)]),
     "row with text": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": "=1+1"}]),
+    "no environment": lambda checkpoint: replace(checkpoint, environments=[]),
+    "environment of no kind": lambda checkpoint: replace(checkpoint, environments=["cpu"]),
+    "environment with a list": lambda checkpoint: replace(checkpoint, environments=[{"threads": 1, "cpu": []}]),
+    "environment that steers a terminal": lambda checkpoint: replace(
+        checkpoint, environments=[{"threads": 1, "cpu": "\x1b[2J"}]
+    ),
+    "no threads": lambda checkpoint: replace(checkpoint, environments=[{"threads": 0}]),
+    "threads without end": lambda checkpoint: replace(checkpoint, environments=[{"threads": 10**9}]),
     "row that is not finite": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": float("inf")}]),
 }
 

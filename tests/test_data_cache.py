@@ -189,6 +189,21 @@ def test_a_full_disk_leaves_nothing_behind(input: Input, monkeypatch: pytest.Mon
     assert [path.suffix for path in input.folder.iterdir() if path.suffix != ".lock"] == []
 
 
+def test_what_a_killed_process_left_is_removed(input: Input) -> None:
+    """Also beside a whole file, which is then read without being made again."""
+    for reads, left in ((1, "half"), (1, "half"), (2, None)):
+        part = input.folder / "slot.part"
+        if left:
+            part.mkdir(parents=True)
+            (part / ".tmp4WXRRt").write_text(left)
+        else:
+            input.file.unlink()
+        assert len(input.load().train) == 12
+        assert sorted(path.name for path in input.folder.iterdir()) == ["slot.lock", "slot.safetensors"]
+        assert input.reads == reads
+    assert input.said == []
+
+
 def test_a_source_that_fails_leaves_no_lock_held(input: Input, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> RawData:
         raise DataError("no such place")

@@ -1,21 +1,13 @@
 """A run's folder: finding, reading, writing."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from normbench.errors import ConfigError
-from normbench.runs.folder import (
-    RecordError,
-    RunFolder,
-    find_runs,
-    read_record,
-    survey,
-    write_bytes_atomically,
-    write_json_atomically,
-)
+from normbench.runs.files import locked
+from normbench.runs.folder import RecordError, RunFolder, find_runs, read_record, survey
 from tests.records import make_diverged, make_record, write_run
 
 
@@ -62,6 +54,7 @@ def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
         make_record(split="val"),
         make_diverged(),
         make_record(statistics=None),
+        make_record(environment_changes={"torch": ["1.0", None]}),
         make_record(statistics={"running": 0.8, "batch": 0.81, "precise": 0.82, "batch_size": 64}),
     ],
 )
@@ -83,6 +76,8 @@ def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
         ({"statistics": [0.7]}, "statistics: expected a mapping"),
         ({"statistics": {"running": 0.7, "batch": 0.7}}, "statistics.precise: expected a number, found None"),
         ({"statistics": {"running": 70, "batch": 0.7, "precise": 0.7}}, "statistics.running: 70 is not a fraction"),
+        ({"environment_changes": ["torch"]}, "environment_changes: expected a mapping, found ['torch']"),
+        ({"environment_changes": {"torch": "1.0"}}, "environment_changes.torch: expected a list, found '1.0'"),
         ({"timing__train_s_per_epoch": "fast"}, "timing.train_s_per_epoch: expected a number"),
         ({"label": "BN\x1b[31m"}, "label: holds control characters"),
         ({"experiment": "a\u202eb"}, "experiment: holds control characters"),
@@ -133,36 +128,31 @@ def test_a_folder_without_a_record_is_unfinished(tmp_path: Path) -> None:
         read_record(RunFolder(tmp_path))
 
 
-def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    path.write_text("old")
-    write_json_atomically(path, {"accuracy": 0.5, "name": "é"})
-    assert json.loads(path.read_text(encoding="utf-8")) == {"accuracy": 0.5, "name": "é"}
-    assert list(tmp_path.iterdir()) == [path]
-    umask = os.umask(0)
-    os.umask(umask)
-    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
-
-
-def test_what_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "run.json"
-    path.write_text("old")
-    with pytest.raises(ValueError, match="JSON compliant"):
-        write_json_atomically(path, {"loss": float("nan")})
-
-    def full_disk(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        write_bytes_atomically(path, b"new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_clear_removes_the_runs_files_only(tmp_path: Path) -> None:
+def test_clear_removes_the_runs_results_only(tmp_path: Path) -> None:
     folder = RunFolder(write_run(tmp_path, make_record()))
-    for path in (folder.config, folder.checkpoint, folder.curves, folder.lock, folder.path / "notes.txt"):
+    for path in (folder.checkpoint, folder.previous_checkpoint, folder.curves, folder.error):
+        path.touch()
+    kept = (folder.config, folder.lock, folder.path / "notes.txt")
+    for path in kept:
         path.touch()
     folder.clear()
-    assert {path.name for path in folder.path.iterdir()} == {folder.lock.name, "notes.txt"}
+    assert set(folder.path.iterdir()) == set(kept)
+
+
+def test_a_finished_run_is_tidied_after_a_kill_and_an_unfinished_one_keeps_its_checkpoint(tmp_path: Path) -> None:
+    folder = RunFolder(write_run(tmp_path, make_record()))
+    before = set(folder.path.iterdir())
+    left = (folder.checkpoint, folder.previous_checkpoint, folder.lock, folder.path / ".run.json.0123abcd.tmp")
+    for path in left:
+        path.touch()
+    with locked(folder.path):  # another process is at it
+        folder.tidy()
+        assert folder.checkpoint.exists()
+    for path in left:
+        path.touch()
+    folder.tidy()
+    assert set(folder.path.iterdir()) == before
+    folder.record.unlink()
+    folder.checkpoint.touch()
+    folder.tidy()
+    assert folder.checkpoint.exists()

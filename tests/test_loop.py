@@ -10,7 +10,7 @@ from normbench.data import Split
 from normbench.models import MODELS, build
 from normbench.norms import NORMS
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.train.checkpoint import CheckpointError, from_bytes, to_bytes
+from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_setting
@@ -48,9 +48,13 @@ class Run:
             self.position = Position.start_of(self.position.epoch + 1, CPU)
         return self
 
+    def checkpoint(self) -> bytes:
+        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
+        return to_bytes(Checkpoint(model, optimizer, self.position, "fp32", "data", [], []))
+
     def continued(self) -> "Run":
         """A new run from this one's checkpoint."""
-        checkpoint = from_bytes(to_bytes(self.model, self.optimizer, self.position, "fp32", "data", []), CPU)
+        checkpoint = from_bytes(self.checkpoint(), CPU)
         fresh = Run()
         fresh.optimizer = type(self)._like(self, fresh.model)
         fresh.model.load_state_dict(checkpoint.model)
@@ -167,11 +171,16 @@ def test_auto_precision_on_a_gpu_is_what_its_hardware_has(
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda content: b"", lambda content: content[: len(content) // 2], lambda content: b"not a checkpoint at all"],
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:],
+        lambda content: b"not a checkpoint at all",
+        lambda content: sealed(b"not a checkpoint at all"),
+    ],
 )
 def test_a_damaged_checkpoint_is_named_as_such(damage: Callable[[bytes], bytes]) -> None:
-    run = Run()
-    whole = to_bytes(run.model, run.optimizer, run.position, "fp32", "data", [])
+    whole = Run().checkpoint()
     with pytest.raises(CheckpointError):
         from_bytes(damage(whole), CPU)
 
@@ -187,5 +196,5 @@ def test_a_checkpoint_does_not_execute_code(tmp_path) -> None:
     buffer = io.BytesIO()
     torch.save({"model": Evil()}, buffer, pickle_module=pickle)
     with pytest.raises(CheckpointError):
-        from_bytes(buffer.getvalue(), CPU)
+        from_bytes(sealed(buffer.getvalue()), CPU)
     assert not (tmp_path / "ran").exists()

@@ -19,7 +19,7 @@ import yaml
 import normbench
 from normbench.data import load_dataset
 from normbench.errors import NormbenchError
-from normbench.train.checkpoint import CheckpointError, from_bytes
+from normbench.train.checkpoint import CheckpointError, from_bytes, sealed
 from tests import tiny_cifar10 as tiny
 from tests.records import make_record, write_run
 from tests.tiny import invoke, make_folder
@@ -189,8 +189,9 @@ def test_the_cache(attack: Attack, made: Path, tmp_path: Path) -> None:
 
 @each_attack
 def test_checkpoints(attack: Attack, made: Path) -> None:
-    with pytest.raises(CheckpointError):
-        from_bytes(attack(made), torch.device("cpu"))
+    for content in (attack(made), sealed(attack(made))):
+        with pytest.raises(CheckpointError):
+            from_bytes(content, torch.device("cpu"))
 
 
 @each_attack
@@ -221,12 +222,13 @@ READERS = {
     "data/folder_images.py": {"Image.open", "read_regular"},
     "data/synthetic.py": {"np.frombuffer"},  # random numbers of its own
     "explain/tensor_file.py": {"path.open", "np.load", "read_text"},
-    "kernels/library.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run", "ctypes.CDLL"},  # test_kernels.py
+    "kernels/library.py": {"file.read_bytes", "path.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
     "norms/lookup.py": {"entry.load", "import_module"},  # code, by the user's own wish: tests/test_plugins.py
     "regular_file.py": {"os.open", "os.fdopen", "open_regular"},
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
-    "runs/execute.py": {"folder.checkpoint.read_bytes"},
+    "runs/files.py": {"os.open"},  # a folder, to make what was written in it last
     "runs/folder.py": {"json.loads", "read_regular"},
+    "runs/resume.py": {"read_regular"},
     "runs/read.py": {"json.loads", "np.load", "open_regular", "read_regular"},
     "train/checkpoint.py": {"torch.load"},
     "train/allocator.py": {"ctypes.CDLL"},  # the C library that Python itself runs on
@@ -263,6 +265,6 @@ def test_a_run_with_an_evil_checkpoint_starts_from_the_beginning(made: Path, tmp
     first = (record.parent / "metrics.csv").read_text().splitlines()[1].split(",")[:6]
     shutil.rmtree(record.parent)
     record.parent.mkdir()
-    (record.parent / "checkpoint.pt").write_bytes(saved(torch.save, checkpoint_of(made)))
+    (record.parent / "checkpoint.pt").write_bytes(sealed(saved(torch.save, checkpoint_of(made))))
     assert "checkpoint.pt is damaged" in check(*command)
     assert (record.parent / "metrics.csv").read_text().splitlines()[1].split(",")[:6] == first

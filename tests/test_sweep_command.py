@@ -1,16 +1,18 @@
 """`normbench sweep` through the real entry point, on tiny data."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from normbench.errors import ConfigError, DataError
+from normbench.errors import ConfigError, DataError, Interrupted
 from tests.tiny import invoke, make_folder
 
 SWEEP = """
@@ -152,3 +154,32 @@ def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, con
     assert len(records(Path("results/tiny"))) == 4
     assert any(record["resumed_at_epoch"] for record in records(Path("results/tiny")))
     assert not list(Path("results").rglob("checkpoint.pt"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_worker_stopped_from_outside_does_not_pass_for_finished(config: Path) -> None:
+    """The other runs are trained, the sweep says that it is not complete, and the same command goes on."""
+    stopped: list[int] = []
+
+    def stop_one() -> None:
+        while not list(Path("results").rglob("checkpoint.pt")):
+            time.sleep(0.02)
+        worker = multiprocessing.active_children()[0]
+        worker.terminate()
+        stopped.append(worker.pid or 0)
+
+    sweep = ("sweep", config, "--jobs", 1, "--epochs", 6, "--set", "seeds=[0]")
+    thread = Thread(target=stop_one, daemon=True)
+    thread.start()
+    result = invoke(*sweep)
+    thread.join(timeout=10)
+    assert stopped
+    assert isinstance(result.exception, Interrupted), result.output
+    assert "stopped with 1 checkpoint(s) kept" in str(result.exception)
+    assert "to go on: normbench " in str(result.exception)
+    assert "Test Acc" not in result.output
+    assert len(records(Path("results/tiny"))) == 1
+    again = invoke(*sweep)
+    assert again.exit_code == 0, again.output
+    assert sorted(bool(record["resumed_at_epoch"]) for record in records(Path("results/tiny"))) == [False, True]
+    assert "Test Acc" in again.output

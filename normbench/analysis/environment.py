@@ -6,6 +6,8 @@ from normbench.analysis.rows import order
 from normbench.analysis.select import Record, flatten, show_value
 from normbench.errors import ConfigError
 
+_THEN = " then "  # between the values of a run that was interrupted and went on elsewhere
+
 Environment = dict[str, dict[str, list[str]]]
 """Dotted key -> value found -> labels of the norms run with it."""
 
@@ -14,8 +16,11 @@ def environment(records: Iterable[Record]) -> Environment:
     found: Environment = {}
     for record in records:
         of_run = {"device": record["device"], "precision": record["precision"], "git_commit": record.get("git_commit")}
+        changes = record.get("environment_changes", {})
         for key, value in (of_run | flatten({"environment": record["environment"]})).items():
-            labels = found.setdefault(key, {}).setdefault(show_value(value, key), [])
+            one_after_the_other = changes.get(key.removeprefix("environment."), [value])
+            text = _THEN.join(show_value(each, key) for each in one_after_the_other)
+            labels = found.setdefault(key, {}).setdefault(text, [])
             if record["label"] not in labels:
                 labels.append(record["label"])
     return found
@@ -38,5 +43,5 @@ def _differing(records: Sequence[Record]) -> list[str]:
     return [
         f"{key}: " + ", ".join(f"{value} ({', '.join(labels)})" for value, labels in found.items())
         for key, found in environment(sorted(records, key=order)).items()
-        if len(found) > 1
+        if len(found) > 1 or _THEN in next(iter(found))
     ]

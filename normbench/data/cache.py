@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class _Unusable(Exception):
 class _Place:
     file: Path
     lock: Path
+    part: Path
+    """A folder, since what is written there has temporary files of its own; it is there only while, or after a kill."""
 
 
 def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
@@ -35,14 +38,16 @@ def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
     Only one process at a time reads an input; the others wait for it. A damaged cache file is said and rebuilt; a cache
     that cannot be written is said and done without. Raises DataError from the source.
     """
-    place = _Place(folder / f"{found.slot}.safetensors", folder / f"{found.slot}.lock")
+    place = _Place(*(folder / f"{found.slot}.{ending}" for ending in ("safetensors", "lock", "part")))
     try:
         dataset = _read(place.file, source, found)  # needs no lock: files are replaced whole
     except _Unusable:
         dataset = None  # perhaps another process is mending it: judged under the lock
-    if dataset is not None:
+    if dataset is not None and not place.part.exists():
         return dataset
     with _locked(place, say) as writable:
+        if writable:
+            shutil.rmtree(place.part, ignore_errors=True)
         try:
             dataset = _read(place.file, source, found)
         except _Unusable as error:
@@ -52,7 +57,7 @@ def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
         train, test, class_names = found.read()
         dataset = Dataset(source, class_names, train, test, fingerprint(train, test, class_names))
         if writable:
-            _write(place.file, dataset, found, say)
+            _write(place, dataset, found, say)
         return dataset
 
 
@@ -119,9 +124,9 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     return train, test, tuple(names)
 
 
-def _write(path: Path, dataset: Dataset, found: Found, say: Say) -> None:
+def _write(place: _Place, dataset: Dataset, found: Found, say: Say) -> None:
     """Write beside the file, then rename, so a reader sees the old file or the whole new one. Under the lock."""
-    temporary = path.with_suffix(".tmp")  # one fixed name: the next process overwrites what a killed one left
+    temporary = place.part / place.file.name
     tensors = {
         f"{name}.{part}": getattr(split, part).contiguous()
         for name, split in (("train", dataset.train), ("test", dataset.test))
@@ -135,14 +140,15 @@ def _write(path: Path, dataset: Dataset, found: Found, say: Say) -> None:
         "fingerprint": dataset.fingerprint,
     }
     try:
+        place.part.mkdir()
         temporary.touch()
         mode = temporary.stat().st_mode
         save_file(tensors, temporary, metadata)
         temporary.chmod(mode)  # safetensors leaves 0600: a cache may be shared, so the umask decides
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(place.file)
     except (OSError, SafetensorError) as error:
-        _warn(path, error, say)
+        _warn(place.file, error, say)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(place.part, ignore_errors=True)

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from filelock import FileLock
+
 from normbench.cache_folder import users_cache_folder
 from normbench.errors import DataError
 
@@ -21,8 +23,16 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-Wno-psabi"
 TIMEOUT_S = 120
 
 
+class Library(ctypes.CDLL):
+    """`digest` is of its machine code: what another compiler makes may give other bits."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 @cache
-def library() -> ctypes.CDLL | None:
+def library() -> Library | None:
     """The kernels, loaded into this process; None where they cannot be built, which is no error.
 
     The environment variable CXX names another compiler, and none at all if it is empty. What is built is kept in the
@@ -45,21 +55,37 @@ def _compiler() -> str | None:
     return next((path for name in COMPILERS if (path := shutil.which(name))), None)
 
 
-def _loaded(compiler: str) -> ctypes.CDLL:
+def _loaded(compiler: str) -> Library:
     sources = {file.name: file.read_bytes() for file in files("normbench.kernels").iterdir() if _is_source(file.name)}
     kept = _place(sources, compiler)
-    if kept is not None and kept.exists():
-        with suppress(OSError):  # damaged: built again
-            return ctypes.CDLL(str(kept))
+    if kept is not None:
+        with suppress(OSError, NotImplementedError):  # a folder that cannot be written, or a file system without locks
+            return _kept(kept, compiler, sources)
     with tempfile.TemporaryDirectory(prefix="normbench-") as scratch:
-        built = _built(compiler, sources, Path(scratch))
-        loaded = ctypes.CDLL(str(built))  # which stays when the file goes
-        if kept is not None:
+        return Library(_built(compiler, sources, Path(scratch)))  # which stays when the file goes
+
+
+def _kept(place: Path, compiler: str, sources: dict[str, bytes]) -> Library:
+    """One process builds, others wait for it; what a killed one left is removed by the next."""
+    part = place.with_suffix(".part")
+    with suppress(OSError):  # not there, or damaged
+        if not part.exists():
+            return Library(place)
+    lock = place.with_suffix(".lock")
+    with FileLock(lock):
+        try:
+            shutil.rmtree(part, ignore_errors=True)
             with suppress(OSError):
-                fresh = Path(shutil.copyfile(built, kept.with_name(f"{kept.name}.{os.getpid()}.tmp")))
-                fresh.chmod(0o700)
-                fresh.replace(kept)
-        return loaded
+                return Library(place)
+            part.mkdir(mode=0o700)
+            scratch = tempfile.mkdtemp(dir=part)  # where no compiler that outlived its parent writes
+            fresh = _built(compiler, sources, Path(scratch))
+            fresh.chmod(0o700)
+            fresh.replace(place)
+            return Library(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 def _is_source(name: str) -> bool:
@@ -99,8 +125,10 @@ def _built(compiler: str, sources: dict[str, bytes], folder: Path) -> Path:
 
 
 def _run(folder: Path, *command: str) -> None:
+    """The compiler's own temporary files lie in `folder` too."""
+    environ = os.environ | {"TMPDIR": str(folder)}
     subprocess.run(  # noqa: S603  (the compiler on the user's PATH or in CXX, on our own sources)
-        command, cwd=folder, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL
+        command, cwd=folder, env=environ, check=True, timeout=TIMEOUT_S, capture_output=True, stdin=subprocess.DEVNULL
     )
 
 

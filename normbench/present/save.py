@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normbench.printable import printable
-from normbench.runs.folder import write_bytes_atomically
+from normbench.runs.files import write_bytes_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,5 +1,6 @@
 """What a result was made on: versions, processor, threads, memory, commit."""
 
+import os
 import platform
 import resource
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -15,20 +17,35 @@ import torchvision
 import normbench
 from normbench.kernels.library import library
 
+Environment = dict[str, Any]
 
-def describe_environment(device: torch.device) -> dict[str, str | int | None]:
+# Environment variables by which the libraries under torch compute other bits.
+_STEERING = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "MKL_CBWR"),
+    *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG"),
+)
+
+
+def environment_now(device: torch.device) -> Environment:
+    """All that may change the bits of a run besides its config, its data and its precision."""
+    return {"device": device.type, "git_commit": git_commit(), **describe_environment(device)}
+
+
+def describe_environment(device: torch.device) -> Environment:
+    kernels = library()
     return {
         "normbench": normbench.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # of a class of its own, which no checkpoint takes
         "torchvision": torchvision.__version__,
         "numpy": numpy.__version__,
         "safetensors": version("safetensors"),
         "cpu": _cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "kernels": "compiled" if library() else "PyTorch's own",
+        "kernels": f"compiled, {kernels.digest}" if kernels else "PyTorch's own",
         "threads": torch.get_num_threads(),
+        "variables": " ".join(f"{name}={os.environ[name]}" for name in _STEERING if os.environ.get(name)) or None,
         "platform": f"{platform.system()} {platform.machine()}",
     }
 

@@ -3,8 +3,8 @@
 import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import torch
@@ -18,7 +18,7 @@ from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, steps_per_epoch, train_epoch
-from normbench.train.setting import Setting, choose_device, choose_setting
+from normbench.train.setting import Setting, choose_device, choose_setting, using_threads
 
 WARM_UP = 2  # steps that are not counted
 STEPS = 5
@@ -28,7 +28,7 @@ EVALUATED = 1_000  # images
 
 def common_precision(config: Config, dataset: Dataset, device: str, threads: int) -> str:
     """What `precision: auto` means on this machine, found with one network, for all runs that shall be compared."""
-    with _threads(threads):
+    with using_threads(threads):
         model = build_network(config, len(dataset.class_names))
         return choose_setting(model, dataset.train.images, choose_device(device), config.train.precision).precision
 
@@ -41,7 +41,7 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, device: str, thread
     """
     measured: dict[str, float] = {}
     seconds = []
-    with _threads(threads):
+    with using_threads(threads):
         for config in configs:
             kind = json.dumps(_kind(config), sort_keys=True)
             if kind not in measured:
@@ -70,7 +70,7 @@ def _epoch_seconds_together(
     setting = Setting(target, _wanted(config, precision))
     members = [new_member(each, len(dataset.class_names), setting) for each in configs]
     num_train, num_held_out = split_sizes(config, dataset)
-    with _threads(threads):
+    with using_threads(threads):
         lockstep = Lockstep(members, dataset.train, setting, way)
         steps = lockstep.train_epoch()
         for _ in islice(steps, WARM_UP):  # on CUDA the first records a graph
@@ -131,13 +131,3 @@ def _evaluation_seconds(model: nn.Module, dataset: Dataset, setting: Setting, nu
 
 def _wanted(config: Config, precision: str) -> str:
     return precision if config.train.precision == "auto" else config.train.precision
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -10,27 +10,30 @@ from typing import Any
 
 import torch
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from torch import Tensor, nn
 
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, Split, hold_out, load_dataset
 from normbench.errors import Interrupted, RunError
 from normbench.models.budget import check_budget
-from normbench.runs.environment import git_commit
-from normbench.runs.folder import RunFolder, read_record, write_bytes_atomically, write_json_atomically
+from normbench.runs.environment import Environment, environment_now
+from normbench.runs.files import locked, write_bytes_atomically, write_json_atomically
+from normbench.runs.folder import RecordError, RunFolder, read_record
 from normbench.runs.identity import run_id
+from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import Row, columns, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.record import build_record
-from normbench.runs.registries import build_member, build_network
+from normbench.runs.registries import build_member, build_network, build_optimizer
+from normbench.runs.resume import environments_so_far, keep_checkpoint, newest_checkpoint
 from normbench.runs.stopping import StopRequest
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
+from normbench.train.checkpoint import Checkpoint
 from normbench.train.checkpoint_check import check_checkpoint
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.lockstep import Member
 from normbench.train.loop import Diverged, Position, epoch_metrics, steps_per_epoch, train_epoch
-from normbench.train.setting import Setting, choose_device, choose_setting
+from normbench.train.setting import Setting, choose_device, choose_setting, using_threads
 from normbench.train.statistics import AccuracyByStatistics, accuracy_by_statistics, recompute_statistics
 
 VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
@@ -51,7 +54,8 @@ class Prepared:
     model: nn.Module
     setting: Setting
     resumed: Checkpoint | None
-    git_commit: str | None
+    environments: list[Environment]
+    """What it was trained in so far, the last of them now."""
     started_at: datetime
 
 
@@ -126,39 +130,48 @@ def execute(
     (drawing is a later stop of the flow). `precision` is what `auto` means, so that runs to be compared all have the
     same; None lets the run find out for itself.
 
-    Raises ConfigError for a network over its budget, DataError, RunIsBusy if another process is at this run,
-    Interrupted after Ctrl-C or SIGTERM.
+    Raises ConfigError for a network over its budget or a place that cannot be written, DataError, RunIsBusy if another
+    process is at this run, RunError for a full disk or too little memory, Interrupted after Ctrl-C or SIGTERM.
     """
     target = choose_device(device)
     check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
     if folder.is_finished and not restart:
-        yield Finished(read_record(folder), already=True)
+        folder.tidy()
+        yield _already(folder)
         return
     dataset = load(config.data, say)
-    folder.path.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder.lock).acquire(timeout=0):
+        with locked(folder.path, timeout=0), memory_explained(config.train.batch_size, target):
+            folder.error.unlink(missing_ok=True)
             if restart:
                 folder.clear()
             if folder.is_finished:  # by another process, while the data were loading
-                yield Finished(read_record(folder), already=True)
+                yield _already(folder)
                 return
             run = prepare(config, folder, dataset, target, precision, say)
-            yield run
-            trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
-            try:
-                yield from _train(run, trained, say)
-            except Diverged as error:
-                trained.diverged = error
-            yield finish(run, trained, draw)
-            folder.lock.unlink(missing_ok=True)
+            with using_threads(run.environments[-1]["threads"]):
+                yield run
+                trained = Trained(rows=list(run.resumed.rows) if run.resumed else [])
+                try:
+                    yield from _train(run, trained, say)
+                except Diverged as error:
+                    trained.diverged = error
+                yield finish(run, trained, draw)
     except Timeout as error:
         raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
+
+
+def _already(folder: RunFolder) -> Finished:
+    try:
+        return Finished(read_record(folder), already=True)
+    except RecordError as error:
+        raise RecordError(f"{error}; normbench train --restart makes the run anew") from error
 
 
 def prepare(
     config: Config, folder: RunFolder, dataset: Dataset, device: torch.device, precision: str | None, say: Say
 ) -> Prepared:
+    """Builds the run as its checkpoint has it: with the precision and the threads that it was begun with."""
     started_at = datetime.now(UTC)
     model = build_network(config, len(dataset.class_names))
     check_budget(model, config.budget.max_parameters)
@@ -166,7 +179,21 @@ def prepare(
     if config.data.evaluate_on == "val":
         _, num_held_out = split_sizes(config, dataset)
         train, held_out = hold_out(dataset.train, num_held_out)
-    resumed = _read_checkpoint(config, folder, dataset, len(train), model, device, say)
+
+    def check(checkpoint: Checkpoint) -> None:
+        check_checkpoint(
+            checkpoint,
+            model,
+            build_optimizer(config, model),
+            epochs=config.train.epochs,
+            batch_size=config.train.batch_size,
+            num_images=len(train),
+            columns=columns(config.data.evaluate_on),
+        )
+
+    resumed = newest_checkpoint(folder, dataset.fingerprint, device, check, say)
+    if not resumed:
+        folder.clear()
     keep_freed_memory()
     if resumed:
         wanted = resumed.precision
@@ -175,7 +202,8 @@ def prepare(
     setting = choose_setting(model, train.images, device, wanted)
     model.to(device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
-    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, git_commit(), started_at)
+    environments = environments_so_far(resumed, environment_now(setting.device), say)
+    return Prepared(config, folder, dataset, train, held_out, model, setting, resumed, environments, started_at)
 
 
 def _train(run: Prepared, trained: Trained, say: Say) -> Iterator[Event]:
@@ -224,10 +252,16 @@ def step_done(member: Member, num_images: int, num_steps: int) -> Step:
 
 
 def keep(run: Prepared, member: Member, trained: Trained) -> None:
-    content = to_bytes(
-        run.model, member.optimizer, member.position, run.setting.precision, run.dataset.fingerprint, trained.rows
+    checkpoint = Checkpoint(
+        model={name: tensor.clone() for name, tensor in run.model.state_dict().items()},  # may be part of a wider one
+        optimizer=member.optimizer.state_dict(),
+        position=member.position,
+        precision=run.setting.precision,
+        fingerprint=run.dataset.fingerprint,
+        rows=trained.rows,
+        environments=run.environments,
     )
-    write_bytes_atomically(run.folder.checkpoint, content)
+    keep_checkpoint(run.folder, checkpoint)
 
 
 def end_epoch(run: Prepared, member: Member, trained: Trained, train: Split, held_out: Tensor) -> Row:
@@ -267,38 +301,5 @@ def finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
         draw(run, trained)
     record = build_record(run, trained)
     write_json_atomically(run.folder.record, record)
-    run.folder.checkpoint.unlink(missing_ok=True)
+    run.folder.remove_checkpoints()
     return Finished(record)
-
-
-def _read_checkpoint(
-    config: Config,
-    folder: RunFolder,
-    dataset: Dataset,
-    num_images: int,
-    model: nn.Module,
-    device: torch.device,
-    say: Say,
-) -> Checkpoint | None:
-    if not folder.checkpoint.is_file():
-        return None
-    train = config.train
-    optimizer = build_member(config, model, device).optimizer
-    try:
-        checkpoint = from_bytes(folder.checkpoint.read_bytes(), device)
-        if checkpoint.fingerprint != dataset.fingerprint:
-            say(f"the data have changed since {folder.checkpoint} was written: starting from the beginning")
-            return None
-        check_checkpoint(
-            checkpoint,
-            model,
-            optimizer,
-            epochs=train.epochs,
-            batch_size=train.batch_size,
-            num_images=num_images,
-            columns=columns(config.data.evaluate_on),
-        )
-    except CheckpointError as error:
-        say(f"{folder.checkpoint} is damaged ({error}): starting from the beginning")
-        return None
-    return checkpoint

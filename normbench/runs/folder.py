@@ -2,15 +2,18 @@
 
 import json
 import os
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from normbench.errors import ConfigError, NormbenchError
 from normbench.printable import printable
 from normbench.regular_file import read_regular
+from normbench.runs.files import LOCK, half_written, locked
 from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked
 
 __all__ = [
@@ -26,8 +29,6 @@ __all__ = [
     "survey",
     "trial_folder",
     "tuning_file",
-    "write_bytes_atomically",
-    "write_json_atomically",
 ]
 
 
@@ -80,6 +81,11 @@ class RunFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def previous_checkpoint(self) -> Path:
+        """The one before, should the checkpoint be damaged."""
+        return self.path / "checkpoint.previous.pt"
+
+    @property
     def error(self) -> Path:
         """The traceback of a run that a bug ended; the next attempt removes it."""
         return self.path / "error.log"
@@ -87,7 +93,7 @@ class RunFolder:
     @property
     def lock(self) -> Path:
         """Held by the process that trains this run."""
-        return self.path / ".lock"
+        return self.path / LOCK
 
     @property
     def is_finished(self) -> bool:
@@ -95,10 +101,27 @@ class RunFolder:
         return self.record.is_file()
 
     def clear(self) -> None:
-        """Removes the run's own files, the record first, and leaves the lock and whatever else lies there."""
-        own = (self.record, self.checkpoint, self.config, self.metrics, self.predictions, self.weights)
-        for file in (*own, self.curves, self.misclassified, self.error, *self.path.glob(".*.tmp")):
+        """Removes what an earlier attempt left, the record first; the config, the lock and what is not ours stay."""
+        results = (self.metrics, self.predictions, self.weights, self.curves, self.misclassified)
+        for file in (self.record, *results, *self._only_while_unfinished):
             file.unlink(missing_ok=True)
+
+    @property
+    def _only_while_unfinished(self) -> tuple[Path, ...]:
+        return (self.checkpoint, self.previous_checkpoint, self.error)
+
+    def remove_checkpoints(self) -> None:
+        """Once the record is there, under the lock. A file that resists is no reason for a finished run to fail."""
+        for file in self._only_while_unfinished:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Removes what is left in a finished run's folder if its process was killed right after the record."""
+        if any(file.exists() for file in (*self._only_while_unfinished, self.lock, *half_written(self.path))):
+            with suppress(Timeout, NormbenchError), locked(self.path, timeout=0):  # who holds the lock tidies up
+                if self.is_finished:
+                    self.remove_checkpoints()
 
 
 _TRIALS = "tuning"
@@ -212,23 +235,3 @@ def read_record(folder: RunFolder) -> dict[str, Any]:
 
 def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def write_json_atomically(path: Path, data: Mapping[str, Any]) -> None:
-    """Indented UTF-8 JSON. Raises ValueError for NaN or infinity: they are not JSON."""
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes_atomically(path, f"{text}\n".encode())
-
-
-def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Readers find the old file or the whole new one, even if the machine stops in between."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with part.open("xb") as file:  # not mkstemp: others may read a result, as the umask says
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -8,7 +8,8 @@ import numpy
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
-from normbench.runs.folder import RunFolder, write_bytes_atomically
+from normbench.runs.files import write_bytes_atomically
+from normbench.runs.folder import RunFolder
 from normbench.train.evaluate import Metrics
 
 Row = dict[str, float]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
-from normbench.runs.environment import describe_environment, peak_memory_bytes
+from normbench.runs.environment import peak_memory_bytes
 from normbench.runs.folder import SCHEMA_VERSION
+from normbench.runs.resume import environment_changes
 
 if TYPE_CHECKING:
     from normbench.runs.execute import Prepared, Trained
@@ -21,6 +22,7 @@ def build_record(run: "Prepared", trained: "Trained") -> dict[str, Any]:
     The norm layers are counted on the model that was trained, not taken from the config.
     """
     config, dataset, diverged = run.config, run.dataset, trained.diverged
+    environment = dict(run.environments[-1])
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run.folder.path.name,
@@ -48,10 +50,11 @@ def build_record(run: "Prepared", trained: "Trained") -> dict[str, Any]:
         if diverged
         else None,
         "timing": _timing(run, trained),
-        "device": run.setting.device.type,
+        "device": environment.pop("device"),
         "precision": run.setting.precision,
-        "environment": describe_environment(run.setting.device),
-        "git_commit": run.git_commit,
+        "git_commit": environment.pop("git_commit"),
+        "environment": environment,
+        "environment_changes": environment_changes(run.environments),
         "started_at": run.started_at.isoformat(timespec="seconds"),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_at_epoch": run.resumed.position.epoch + 1 if run.resumed else None,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
-from torch import nn
+from torch import nn, optim
 
 from normbench.config import Choice, Config
 from normbench.data import SOURCES
@@ -39,12 +39,17 @@ def build_network(config: Config, num_classes: int) -> nn.Module:
     return build(model, stream_seed(config.seed, "init"))
 
 
-def build_member(config: Config, model: nn.Module, device: torch.device) -> Member:
-    """A run at its beginning: the config's optimizer at its base lr, and its recipe, for a model on the device."""
+def build_optimizer(config: Config, model: nn.Module) -> optim.Optimizer:
+    """The config's optimizer at its base lr, which the schedule scales."""
     choice = config.train.optimizer
     optimizer = OPTIMIZERS[choice.name](model, **choice.options)
     set_base_lr(optimizer)
-    return Member(model, optimizer, build_recipe(config), Position.start_of(0, device))
+    return optimizer
+
+
+def build_member(config: Config, model: nn.Module, device: torch.device) -> Member:
+    """A run at its beginning: the config's optimizer and recipe, for a model on the device."""
+    return Member(model, build_optimizer(config, model), build_recipe(config), Position.start_of(0, device))
 
 
 def new_member(config: Config, num_classes: int, setting: Setting) -> Member:

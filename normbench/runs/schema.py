@@ -55,6 +55,7 @@ def checked(record: Any, text: str) -> dict[str, Any]:
             value = _check_number(record["metrics"], name, "metrics")
             _check_fraction(value, f"metrics.{name}")
         _check_statistics(record.get("statistics"))
+    _check_environment_changes(record.get("environment_changes", {}))
     if _SUSPECT_IN_JSON.search(text):  # usually not: walking through a thousand records takes its time
         _check_printable(record, "")
     return record
@@ -114,6 +115,13 @@ def _check_statistics(found: Any) -> None:
         raise Flaw(f"statistics: expected a mapping, found {_short(found)}")
     for name in ("running", "batch", "precise"):
         _check_fraction(_check_number(found, name, "statistics"), f"statistics.{name}")
+
+
+def _check_environment_changes(found: Any) -> None:
+    """What was not the same from the run's first step to its last; older runs do not tell."""
+    if not isinstance(found, dict):
+        raise Flaw(f"environment_changes: expected a mapping, found {_short(found)}")
+    _check_types(found, dict.fromkeys(found, list), "environment_changes.")
 
 
 def _check_fraction(value: float, key: str) -> None:

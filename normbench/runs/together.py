@@ -8,11 +8,11 @@ from dataclasses import replace
 from itertools import groupby
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from normbench.config import Config
 from normbench.data import Split
-from normbench.errors import Interrupted
+from normbench.errors import Interrupted, NormbenchError
 from normbench.runs.execute import (
     Draw,
     EpochDone,
@@ -30,12 +30,15 @@ from normbench.runs.execute import (
     start,
     step_done,
 )
+from normbench.runs.files import locked
 from normbench.runs.folder import RunFolder, read_record
+from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import write_metrics
 from normbench.runs.stopping import StopRequest
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged
+from normbench.train.setting import using_threads
 
 AT_ONCE = 16  # runs in a group: so many keep a large GPU busy, and more would only take its memory
 KEEP_S = 30.0  # between two checkpoints of each run: on a GPU an epoch takes less than writing them
@@ -87,21 +90,26 @@ def execute_together(
     with ExitStack() as locks:
         prepared: dict[int, Prepared] = {}
         for number, (config, folder) in enumerate(runs):
-            folder.path.mkdir(parents=True, exist_ok=True)
             try:
-                locks.enter_context(FileLock(folder.lock).acquire(timeout=0))
+                locks.enter_context(locked(folder.path, timeout=0))
+                folder.error.unlink(missing_ok=True)
+                if restart:
+                    folder.clear()
+                if folder.is_finished:
+                    yield number, Finished(read_record(folder), already=True)
+                    continue
+                prepared[number] = prepare(config, folder, dataset, device, precision, say)
             except Timeout:
                 yield number, RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it")
-                continue
-            if restart:
-                folder.clear()
-            if folder.is_finished:
-                yield number, Finished(read_record(folder), already=True)
-                continue
-            prepared[number] = prepare(config, folder, dataset, device, precision, say)
-            yield number, prepared[number]
+            except NormbenchError as error:
+                yield number, error
+            else:
+                yield number, prepared[number]
+        locks.enter_context(memory_explained(runs[0][0].train.batch_size, device))
         for _, numbers in groupby(sorted(prepared, key=lambda n: _place(prepared[n])), lambda n: _place(prepared[n])):
-            yield from _train_and_finish({number: prepared[number] for number in numbers}, way, say, draw)
+            group = {number: prepared[number] for number in numbers}
+            with using_threads(_threads(next(iter(group.values())))):
+                yield from _train_and_finish(group, way, say, draw)
 
 
 def _train_and_finish(runs: dict[int, Prepared], way: str, say: Say, draw: Draw) -> Iterator[Happening]:
@@ -110,7 +118,6 @@ def _train_and_finish(runs: dict[int, Prepared], way: str, say: Say, draw: Draw)
     for number, run in runs.items():
         try:
             yield number, finish(replace(run, train=on_device), trained[number], draw)
-            run.folder.lock.unlink(missing_ok=True)
         except Exception as error:
             yield number, error
 
@@ -168,7 +175,12 @@ def _train(
     return lockstep.split
 
 
-def _place(run: Prepared) -> tuple[int, int, str]:
-    """Where a run stands: those at one place train together."""
+def _place(run: Prepared) -> tuple[int, int, str, int]:
+    """Where a run stands, and how it goes on: those alike train together."""
     position = run.resumed.position if run.resumed else None
-    return (position.epoch, position.step, run.setting.precision) if position else (0, 0, run.setting.precision)
+    epoch, step = (position.epoch, position.step) if position else (0, 0)
+    return epoch, step, run.setting.precision, _threads(run)
+
+
+def _threads(run: Prepared) -> int:
+    return int(run.environments[-1]["threads"])

@@ -14,9 +14,10 @@ import torch
 
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, load_dataset
-from normbench.errors import Interrupted, NormbenchError
+from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
 from normbench.runs.execute import Draw, EpochDone, Event, Finished, Load, Prepared, RunIsBusy, Say, Step, execute
-from normbench.runs.folder import RunFolder, write_bytes_atomically
+from normbench.runs.files import write_bytes_atomically
+from normbench.runs.folder import RunFolder
 from normbench.runs.together import Happening, execute_together
 from normbench.train.setting import choose_device
 
@@ -108,8 +109,6 @@ def work(
 def _messages(orders: Sequence[Order], place: Workplace, load: Load, say: Say) -> Iterator[tuple[int, Message]]:
     """Each order's, by its number, of which the last is Ended."""
     going, told = dict(enumerate(orders)), dict.fromkeys(range(len(orders)), 0.0)
-    for order in orders:
-        order.folder.error.unlink(missing_ok=True)
     try:
         for number, event in _events(orders, place, load, say):
             if isinstance(event, Step):
@@ -163,6 +162,8 @@ def _message(order: Order, event: Event | Exception) -> Message:
             return Ended("interrupted", message=str(event))
         case NormbenchError():
             return Ended("failed", message=str(event))
-    with suppress(OSError):
+    if trouble := trouble_of_the_machine(event):
+        return Ended("failed", message=str(trouble))
+    with suppress(NormbenchError):
         write_bytes_atomically(order.folder.error, "".join(traceback.format_exception(event)).encode())
     return Ended("failed", message=f"{type(event).__name__}: {event} (traceback in {order.folder.error})")

@@ -10,7 +10,8 @@ from normbench.config import Config, Experiment
 from normbench.errors import ConfigError
 from normbench.norms import norm_label
 from normbench.runs.execute import folder_of
-from normbench.runs.folder import SCHEMA_VERSION, decisions_file, read_record, write_json_atomically
+from normbench.runs.files import locked, write_json_atomically
+from normbench.runs.folder import SCHEMA_VERSION, decisions_file, read_record
 from normbench.runs.read import read_decisions
 
 ALPHA = 0.05
@@ -96,8 +97,9 @@ def judge(design: Design, look: int, results: Path) -> tuple[PairDecision, ...]:
         "look": look,
         "pairs": [asdict(pair) for pair in decisions],
     }
-    experiment = next(iter(design.norms.values())).name
-    write_json_atomically(decisions_file(results / experiment), content)
+    experiment = results / next(iter(design.norms.values())).name
+    with locked(experiment):
+        write_json_atomically(decisions_file(experiment), content)
     return decisions
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from normbench.config import Config
 from normbench.data import Dataset
-from normbench.errors import RunError
+from normbench.errors import DataError, RunError
 from normbench.models.budget import check_budget
 from normbench.runs.estimate import common_precision, group_seconds, run_seconds
 from normbench.runs.execute import Draw, folder_of
-from normbench.runs.folder import RecordError, RunFolder, read_record
+from normbench.runs.folder import RecordError, read_record
 from normbench.runs.pool import choose_jobs, num_cores
 from normbench.runs.registries import build_network
 from normbench.runs.together import alike_but_for_seed
@@ -39,21 +39,29 @@ def orders_for(configs: Sequence[Config], results: Path) -> list[Order]:
 
 
 def make_plan(
-    orders: Sequence[Order], dataset: Dataset, device: str, jobs: int | None, draw: Draw, together: str = "auto"
+    orders: Sequence[Order],
+    dataset: Dataset,
+    device: str,
+    jobs: int | None,
+    threads: int | None,
+    draw: Draw,
+    together: str = "auto",
 ) -> Plan:
-    """A plan for at least one run; `jobs` None takes what the machine carries.
+    """A plan for at least one run; `jobs` and `threads` None take what the machine carries.
 
     `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off on the CPU, and on a
     GPU whatever a few steps show to be fastest for each norm.
     Where `precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so that
-    no difference between norms is one between precisions. Raises ConfigError for a network over its budget.
+    no difference between norms is one between precisions. Nor is one between numbers of threads: on the CPU, where
+    they change bits, a run has one, however many run at a time. Raises ConfigError for a network over its budget,
+    DataError if runs were finished on other data.
     """
     _check_budgets(orders, dataset)
     done = tuple(order for order in orders if order.folder.is_finished)
     to_do = tuple(order for order in orders if not order.folder.is_finished)
     jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
-    threads = max(1, num_cores() // jobs)
-    precision = _precision_so_far([order.folder for order in done if order.config.train.precision == "auto"])
+    threads = threads or (1 if device == "cpu" else max(1, num_cores() // jobs))
+    precision = _precision_so_far(done, dataset)
     if precision is None:
         precision = common_precision(orders[0].config, dataset, device, threads)
     place = Workplace(device, threads, precision, draw)
@@ -96,10 +104,21 @@ def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
             checked.append(network)
 
 
-def _precision_so_far(folders: Sequence[RunFolder]) -> str | None:
-    for folder in folders:
+def _precision_so_far(done: Sequence[Order], dataset: Dataset) -> str | None:
+    """That of the first finished run which was left to choose. Raises DataError where one saw other images."""
+    precision = None
+    for order in done:
         try:
-            return str(read_record(folder)["precision"])
+            record = read_record(order.folder)
         except RecordError:
             continue
-    return None
+        data = record["data"]
+        if data["source"] == dataset.source and data["fingerprint"] != dataset.fingerprint:
+            raise DataError(
+                f"{order.folder.path}: finished on other data (fingerprint {data['fingerprint'][:12]}, now "
+                f"{dataset.fingerprint[:12]}), so the others could not be compared with it: give the same data again, "
+                "or train all of them anew with another --results"
+            )
+        if precision is None and order.config.train.precision == "auto":
+            precision = str(record["precision"])
+    return precision

@@ -8,7 +8,8 @@ from typing import Any
 from normbench.config import Config, Experiment, Tune, with_values
 from normbench.errors import RunError
 from normbench.norms import norm_label
-from normbench.runs.folder import SCHEMA_VERSION, read_record, trial_folder, tuning_file, write_json_atomically
+from normbench.runs.files import locked, write_json_atomically
+from normbench.runs.folder import SCHEMA_VERSION, read_record, trial_folder, tuning_file
 from normbench.runs.identity import run_id
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.worker import Order
@@ -55,7 +56,8 @@ def choose(experiment: Experiment, results: Path) -> tuple[Config, ...]:
         "grid": {key: list(values) for key, values in experiment.tune.grid.items()},
         "chosen": entries,
     }
-    write_json_atomically(tuning_file(results / experiment.name), content)
+    with locked(results / experiment.name):
+        write_json_atomically(tuning_file(results / experiment.name), content)
     first = experiment.runs[0].seed
     return tuple(with_values(run, chosen[run_id(run.for_seed(first))], REGISTRIES) for run in experiment.runs)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn, optim
 from normbench.train.checkpoint import Checkpoint, CheckpointError
 from normbench.train.loop import Position, steps_per_epoch
 
+MOST_THREADS = 4096
 PRECISIONS = ("fp32", "bf16")
 _SCHEDULED = "lr"  # of an optimizer's options the one that changes from step to step
 
@@ -34,6 +35,7 @@ def check_checkpoint(
     _check_optimizer(checkpoint.optimizer, optimizer)
     _check_position(checkpoint.position, epochs, batch_size, num_images)
     _check_rows(checkpoint.rows, checkpoint.position.epoch, columns)
+    _check_environments(checkpoint.environments)
 
 
 def _check_model(state: Any, model: nn.Module) -> None:
@@ -93,6 +95,23 @@ def _check_rows(rows: Any, epochs_done: int, columns: Collection[str]) -> None:
     for row in rows:
         if not isinstance(row, Mapping) or set(row) != set(columns) or not all(map(_is_number, row.values())):
             raise CheckpointError("a row of it is not one of an epoch")
+
+
+def _check_environments(environments: Any) -> None:
+    """What is in them goes into the record as it is, but for the threads, which the run goes on with."""
+    if not isinstance(environments, list) or not environments:
+        raise CheckpointError("it does not say what it was trained in")
+    for environment in environments:
+        if not isinstance(environment, dict) or not all(map(_is_fact, environment.items())):
+            raise CheckpointError("what it was trained in is no list of facts")
+        threads = environment.get("threads")
+        if type(threads) is not int or not 1 <= threads <= MOST_THREADS:
+            raise CheckpointError(f"it was trained with {threads!s:.20} threads")
+
+
+def _is_fact(item: tuple[Any, Any]) -> bool:
+    key, value = item
+    return type(key) is str and (value is None or type(value) is int or (type(value) is str and value.isprintable()))
 
 
 def _is_like(found: Any, tensor: Tensor) -> bool:

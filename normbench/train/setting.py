@@ -1,8 +1,8 @@
-"""Where and how the numbers are computed: device, precision, memory layout. It changes bits, not the recipe."""
+"""Where and how numbers are computed: device, precision, memory layout, threads. It changes bits, not the recipe."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -30,6 +30,17 @@ class Setting:
             # Each weight is used once a pass: nothing to cache, and a cache must not outlive the recording of a graph.
             return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False)
         return nullcontext()
+
+
+@contextmanager
+def using_threads(number: int) -> Iterator[None]:
+    """On the CPU, sums are split among the threads: their number changes the bits of a result."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,0 +1,229 @@
+"""Starting normbench as a copy of this process, and ending it in every way a process ends too early.
+
+Importing torch takes longer than a tiny run; a fork has it already. The workers of a sweep are forks too, and its plan
+is not measured: torch cannot go on in a fork once gradients were computed.
+"""
+
+import ctypes
+import multiprocessing.util
+import os
+import random
+import re
+import resource
+import signal
+import stat
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork cannot go on with the threads of its parent
+
+import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
+import scipy.stats  # noqa: F401
+
+import normbench.present.pictures
+import normbench.runs.pool
+import normbench.studies.plan
+from normbench.cli import main
+
+PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
+POLL_S = 0.005
+MOST_POLLS = 60_000  # not seconds: a busy machine may stop all of us for a while
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+class Hangs(Exception):
+    pass
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A process and what it prints."""
+
+    pid: int
+    output: Path
+    started: float = field(default_factory=time.monotonic)
+    code: int | None = None
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+
+def adopt_orphans() -> None:
+    """The workers of a killed sweep become children of this process, which can then wait for them."""
+    assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+
+
+def begin(
+    arguments: Sequence[object], output: Path, arm: Callable[[], None] | None = None, *, anew: bool = False
+) -> Attempt:
+    """Runs the command line in a fork with a session of its own; `arm` is called there first.
+
+    `anew` starts a Python of its own instead, as a user does; it cannot be armed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _be_normbench([str(argument) for argument in arguments], output, arm, anew)
+    return Attempt(pid, output)
+
+
+def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | None, anew: bool) -> NoReturn:
+    code = 99
+    try:
+        os.setsid()
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for standard in (1, 2):
+            os.dup2(descriptor, standard)
+        if anew:
+            os.execv(sys.executable, [sys.executable, "-m", "normbench", *arguments])
+        tempfile.tempdir = None  # TMPDIR is read again
+        sys.argv[:] = ["normbench", *arguments]
+        pool: Any = normbench.runs.pool
+        plan: Any = normbench.studies.plan
+        pool._context = lambda: multiprocessing.get_context("fork")
+        pool.RETRY_S = 0.5
+        pool.work = partial(_without_the_parents_ends, pool.work)
+        plan.run_seconds = lambda configs, *_: [1.0] * len(configs)
+        if arm:
+            arm()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        multiprocessing.util._exit_function()  # type: ignore[attr-defined]
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _without_the_parents_ends(work: Callable[..., None], connection: Any, *arguments: object) -> None:
+    """A fork inherits both ends of every connection, and would wait for ever for orders that it could send itself."""
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        descriptor = int(entry.name)
+        with suppress(OSError):  # the one that listed them
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and descriptor != connection.fileno():
+                os.close(descriptor)
+    work(connection, *arguments)
+
+
+def finish(attempts: Sequence[Attempt], *, descendants: bool = True) -> None:
+    """Waits for the attempts and, if wanted, for whatever they left running."""
+    open_ = {attempt.pid: attempt for attempt in attempts if attempt.code is None}
+    polls = 0
+    while open_ or descendants:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid in open_:
+            open_.pop(pid).code = os.waitstatus_to_exitcode(status)
+        elif pid == 0:
+            polls += 1
+            if polls > MOST_POLLS:
+                raise Hangs(f"{[attempt.text[-500:] for attempt in attempts]}")
+            time.sleep(POLL_S)
+
+
+def kill_later(attempt: Attempt, after_s: float, number: signal.Signals, whom: str, rng: random.Random) -> None:
+    """Sends a signal to the process itself, to `all` of its session, or to a `worker` of it, if it runs that long."""
+    if _outlived(attempt, after_s):
+        return
+    targets = {"itself": [attempt.pid], "all": session(attempt.pid)}.get(whom)
+    if targets is None:
+        workers = [pid for pid in session(attempt.pid) if pid != attempt.pid]
+        targets = [rng.choice(workers)] if workers else []
+    for pid in targets:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def starve_later(attempt: Attempt, after_s: float, rng: random.Random) -> None:
+    """From then on the process gets next to no more memory."""
+    if _outlived(attempt, after_s):
+        return
+    with suppress(OSError, AttributeError):
+        found = re.search(r"VmSize:\s+(\d+)", Path(f"/proc/{attempt.pid}/status").read_text())
+        limit = int(found.group(1)) * 1024 + rng.randrange(2**22)  # type: ignore[union-attr]
+        resource.prlimit(attempt.pid, resource.RLIMIT_AS, (limit, limit))
+
+
+def _outlived(attempt: Attempt, after_s: float) -> bool:
+    """Whether it ended before `after_s` seconds had passed."""
+    while (left := attempt.started + after_s - time.monotonic()) > 0:
+        pid, status = os.waitpid(attempt.pid, os.WNOHANG)
+        if pid:
+            attempt.code = os.waitstatus_to_exitcode(status)
+            return True
+        time.sleep(min(left, 0.01))
+    return False
+
+
+def session(leader: int) -> list[int]:
+    """The processes of a session; a sweep's workers leave its group, not its session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == leader and fields[0] != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+@dataclass
+class Fuse:
+    """Ends the process at its `left`-th step of changing files, counted from 0; each fork has a count of its own.
+
+    The steps: before and after each fsync, before each rename and each removal. `how` names a signal, or is `exit`.
+    """
+
+    left: int
+    how: str
+    cut: float
+    """Below 1, the share of a file's bytes that are written when SIGKILL comes, as if in the middle of writing it."""
+
+    def arm(self) -> None:
+        fsync, replace, unlink = os.fsync, Path.replace, Path.unlink
+
+        def stepping_fsync(descriptor: int) -> None:
+            self.step(descriptor)
+            fsync(descriptor)
+            self.step()
+
+        def stepping_replace(path: Path, target: Path) -> Path:
+            self.step()
+            return replace(path, target)
+
+        def stepping_unlink(path: Path, missing_ok: bool = False) -> None:
+            self.step()
+            unlink(path, missing_ok)
+
+        os.fsync = stepping_fsync  # type: ignore[assignment]
+        Path.replace, Path.unlink = stepping_replace, stepping_unlink  # type: ignore[method-assign,assignment]
+
+    def step(self, descriptor: int | None = None) -> None:
+        self.left -= 1
+        if self.left != -1:
+            return
+        if descriptor is not None and self.how in ("SIGKILL", "exit") and self.cut < 1:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                os.ftruncate(descriptor, int(status.st_size * self.cut))
+        if self.how == "exit":
+            os._exit(137)
+        os.kill(os.getpid(), signal.Signals[self.how])

@@ -1,0 +1,101 @@
+"""Files that are whole or not there at all, and a folder that one process at a time has for itself."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+
+from normbench.errors import ConfigError, NormbenchError, RunError
+from normbench.runs.files import LOCK, locked, make_writable, write_bytes_atomically, write_json_atomically
+
+
+def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    write_json_atomically(path, {"accuracy": 0.5, "name": "é"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"accuracy": 0.5, "name": "é"}
+    assert list(tmp_path.iterdir()) == [path]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_what_is_replaced_may_be_kept(tmp_path: Path) -> None:
+    path, before = tmp_path / "checkpoint", tmp_path / "before"
+    for content in (b"1", b"2", b"3"):
+        write_bytes_atomically(path, content, keep=before)
+    assert (path.read_bytes(), before.read_bytes()) == (b"3", b"2")
+    assert sorted(tmp_path.iterdir()) == [before, path]
+
+
+def test_what_cannot_be_written_as_json_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json_atomically(path, {"loss": float("nan")})
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "message"),
+    [
+        (errno.ENOSPC, RunError, "the disk is full .*make room"),
+        (errno.EDQUOT, RunError, "the disk is full .*make room"),
+        (errno.EIO, RunError, "cannot be written .*the same command goes on"),
+        (errno.EROFS, ConfigError, "cannot be written .*name a folder that can be written"),
+        (errno.EACCES, ConfigError, "cannot be written .*name a folder that can be written"),
+    ],
+)
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_what_fails_leaves_both_old_files_and_says_what_to_do(
+    call: str, number: int, kind: type[NormbenchError], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before = tmp_path / "checkpoint", tmp_path / "before"
+    write_bytes_atomically(before, b"1")
+    write_bytes_atomically(path, b"2")
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if call == "fsync" else Path, call, fail)
+        with pytest.raises(kind, match=message) as caught:
+            write_bytes_atomically(path, b"3", keep=before)
+    assert str(path) in str(caught.value)
+    assert (path.read_bytes(), before.read_bytes()) == (b"2", b"1")
+    assert sorted(tmp_path.iterdir()) == [before, path]
+
+
+def test_a_locked_folder_is_made_tidied_and_left_without_the_lock(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with locked(folder):
+        assert (folder / LOCK).exists()
+    assert list(folder.iterdir()) == []
+    (folder / ".run.json.0123abcd.tmp").touch()  # of a process that was killed
+    foreign = (folder / ".mine.tmp", folder / "run.json.0123abcd.tmp")
+    for path in foreign:
+        path.touch()
+    with locked(folder), pytest.raises(Timeout), locked(folder, timeout=0):
+        pass
+    assert set(folder.iterdir()) == set(foreign)
+
+
+def test_the_holder_of_a_lock_loses_no_file_to_another_process(tmp_path: Path) -> None:
+    part = tmp_path / ".run.json.0123abcd.tmp"
+    part.touch()
+    with FileLock(tmp_path / LOCK), pytest.raises(Timeout), locked(tmp_path, timeout=0):
+        pass
+    assert part.exists()
+
+
+def test_what_is_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    said = r"cannot be written .*move away what lies there"
+    for folder in (tmp_path / "results", tmp_path / "results" / "run"):
+        with pytest.raises(ConfigError, match=said):
+            make_writable(folder)
+        with pytest.raises(ConfigError, match=said), locked(folder):
+            pass
