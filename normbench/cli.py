@@ -199,9 +199,14 @@ def main() -> None:
     except Exception as error:
         if trouble := trouble_of_the_machine(error):
             _fail(trouble)
-        with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:
-            log.write(f"normbench {normbench.__version__}: {shlex.join(sys.argv)}\n\n{traceback.format_exc()}")
-        print(f"normbench: this is a bug in normbench; please report it with {log.name}", file=sys.stderr)
+        report = f"normbench {normbench.__version__}: {shlex.join(sys.argv)}\n\n{traceback.format_exc()}"
+        try:
+            with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:
+                log.write(report)
+            report = log.name
+        except OSError:  # nowhere to write it: shown
+            pass
+        print(f"normbench: this is a bug in normbench; please report it with {report}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,8 +1,10 @@
 """Disks, memory, data and clocks that fail: no run is lost or wrong, and one sentence says what to do."""
 
+import errno
 import json
 import os
 import shutil
+import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from normbench import cli
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.runs import execute, record
 from normbench.runs.folder import RecordError, RunFolder
@@ -202,6 +205,55 @@ def test_a_clock_that_goes_backwards_spoils_nothing(
     assert written["finished_at"] < written["started_at"]
     assert all(seconds > 0 for seconds in written["timing"].values())
     assert invoke("compare", tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 4, "the output: the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "/x: cannot be written"),
+        (ImportError("libx.so: failed to map segment from shared object"), 4, "out of memory"),
+        (MemoryError(), 4, "out of memory"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (ZeroDivisionError("division by zero"), 1, "this is a bug in normbench; please report it with"),
+    ],
+)
+def test_trouble_of_the_machine_is_no_bug(
+    error: BaseException,
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever it strikes."""
+
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+    shown = capsys.readouterr().err
+    assert f"normbench: {said}" in shown
+    assert "Traceback" not in shown
+    assert len(list(tmp_path.iterdir())) == (code == 1)  # its traceback
+
+
+def test_a_bug_on_a_full_disk_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_results_that_cannot_be_written_are_a_matter_of_the_command(images: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from normbench.errors import ConfigError
+from normbench.errors import ConfigError, NormbenchError
 from normbench.runs.files import locked
 from normbench.runs.folder import RecordError, RunFolder, find_runs, read_record, survey
 from tests.records import make_diverged, make_record, write_run
@@ -137,6 +137,9 @@ def test_clear_removes_the_runs_results_only(tmp_path: Path) -> None:
         path.touch()
     folder.clear()
     assert set(folder.path.iterdir()) == set(kept)
+    folder.curves.mkdir()
+    with pytest.raises(NormbenchError, match=r"curves\.png: cannot be written"):
+        folder.clear()
 
 
 def test_a_finished_run_is_tidied_after_a_kill_and_an_unfinished_one_keeps_its_checkpoint(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The compiled kernels: against the written formula and PyTorch, in training and backwards, whatever the threads."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -401,6 +402,17 @@ def test_a_library_is_kept_but_not_taken_from_strangers(
     assert building._loaded(compiler)
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
     assert kept.read_bytes() == (b"not a library" if others_may_write else whole)
+
+
+@needs_compiler
+def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
+    kernels = library()
+    assert kernels is not None
+    kept = Path(shutil.copyfile(kernels._name, tmp_path / "kernels.so"))
+    (tmp_path / "kernels.part").mkdir()
+    (tmp_path / "kernels.part" / "pool.cpp.o").touch()
+    assert building._kept(kept, "no compiler", {}).digest == kernels.digest
+    assert list(tmp_path.iterdir()) == [kept]
 
 
 @pytest.mark.parametrize("compiler", ["", "no-such-compiler", "/bin/false"])

@@ -73,6 +73,7 @@ def print_header(run: Prepared, console: Console) -> None:
     num_parameters = count_parameters(run.model)
     budget = run.config.budget.max_parameters
     train, setting = run.config.train, run.setting
+    threads = run.environments[-1]["threads"]
     of_budget = f" (budget: at most {budget:,})" if budget is not None else " (no budget)"
     lines = {
         "norm": f"{norm_label(run.config.norm.name, run.config.norm.options)}: {layers}",
@@ -81,7 +82,7 @@ def print_header(run: Prepared, console: Console) -> None:
         f"{run.config.data.evaluate_on} images, {len(run.dataset.class_names)} classes",
         "recipe": f"{run.config.name}: {train.epochs} epochs, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {run.config.seed}",
-        "machine": f"{setting.device.type}, {setting.precision}"
+        "machine": f"{setting.device.type}, {threads} thread{'s' if threads > 1 else ''}, {setting.precision}"
         + (" (measured to be the faster here)" if train.precision == "auto" else ""),
         "folder": str(run.folder.path),
     }

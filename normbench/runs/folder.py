@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from normbench.errors import ConfigError, NormbenchError
+from normbench.errors import ConfigError, NormbenchError, cannot_write
 from normbench.printable import printable
 from normbench.regular_file import read_regular
 from normbench.runs.files import LOCK, half_written, locked
@@ -104,7 +104,10 @@ class RunFolder:
         """Removes what an earlier attempt left, the record first; the config, the lock and what is not ours stay."""
         results = (self.metrics, self.predictions, self.weights, self.curves, self.misclassified)
         for file in (self.record, *results, *self._only_while_unfinished):
-            file.unlink(missing_ok=True)
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(file, error) from error
 
     @property
     def _only_while_unfinished(self) -> tuple[Path, ...]:

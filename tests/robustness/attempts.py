@@ -30,6 +30,7 @@ import scipy.stats  # noqa: F401
 
 import normbench.present.pictures
 import normbench.runs.pool
+import normbench.runs.together
 import normbench.studies.plan
 from normbench.cli import main
 
@@ -94,6 +95,8 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
         pool.RETRY_S = 0.5
         pool.work = partial(_without_the_parents_ends, pool.work)
         plan.run_seconds = lambda configs, *_: [1.0] * len(configs)
+        plan.group_seconds = lambda *_: 1.0
+        normbench.runs.together.KEEP_S = 0.0
         if arm:
             arm()
         try:
@@ -145,11 +148,18 @@ def kill_later(attempt: Attempt, after_s: float, number: signal.Signals, whom: s
         return
     targets = {"itself": [attempt.pid], "all": session(attempt.pid)}.get(whom)
     if targets is None:
-        workers = [pid for pid in session(attempt.pid) if pid != attempt.pid]
+        workers = [pid for pid in session(attempt.pid) if pid != attempt.pid and _is_python(pid)]
         targets = [rng.choice(workers)] if workers else []
     for pid in targets:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _is_python(pid: int) -> bool:
+    """And not git, without which a record tells no commit."""
+    with suppress(OSError):
+        return "git" not in Path(f"/proc/{pid}/comm").read_text()
+    return False
 
 
 def starve_later(attempt: Attempt, after_s: float, rng: random.Random) -> None:
@@ -218,8 +228,10 @@ class Fuse:
 
     def step(self, descriptor: int | None = None) -> None:
         self.left -= 1
-        if self.left != -1:
-            return
+        if self.left == -1:
+            self.go_off(descriptor)
+
+    def go_off(self, descriptor: int | None) -> None:
         if descriptor is not None and self.how in ("SIGKILL", "exit") and self.cut < 1:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode):

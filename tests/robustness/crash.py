@@ -125,6 +125,7 @@ def prepare(place: Path) -> list[Kind]:
         "sweep bn gn": sweep,
         "train diverging": ["train", *common, *diverging],
         "sweep tuned": tuned,
+        "sweep together": [*sweep, "--together", "lanes"],
         "sweep until decided": [*sweep, "--until-decided", "--max-seeds", "2"],
     }
     return [Kind(name, arguments, place / "reference" / name) for name, arguments in commands.items()]
@@ -219,7 +220,7 @@ def damage(results: Path, rng: random.Random) -> list[Path]:
         if (path.parent / folders.RECORD).exists() or rng.random() < 0.3:
             continue
         content = bytearray(path.read_bytes())
-        match rng.choice(["cut", "flip", "empty", "other"]):
+        match rng.choice(["cut", "flip", "empty", "other"]) if content else "other":
             case "cut":
                 del content[rng.randrange(len(content)) :]
             case "flip":

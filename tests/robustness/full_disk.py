@@ -1,67 +1,88 @@
-"""Trains on a disk that is full: at every size of it the run says so, loses nothing, and goes on once there is room.
+"""Trains on a disk that is full: wherever that happens the run says so, loses nothing, and goes on once there is room.
 
-    python -m tests.robustness.full_disk [--steps 40]
+    python -m tests.robustness.full_disk [--times 30] [--seed 0]
 
-The results lie on a small file system in memory, of a size that grows by steps from next to nothing, so that each file
-of a run is in turn the one that does not fit; then it is made large, and the same command has to end as an undisturbed
-run does. The same with a file system that may only be read. Exit code 1 if anything is wrong. Needs Linux, and root to
-mount.
+The results lie on a small file system in memory. Half of the times it is too small from the start, half of the times
+somebody else fills it at a random step of the run, so that each file is in turn the one that does not fit. Then there
+is room, and the same command has to end as an undisturbed run does. The same with a file system that may only be read.
+Exit code 1 if anything is wrong. Needs Linux, and root to mount.
 """
 
 import argparse
+import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.robustness import folders
-from tests.robustness.attempts import Attempt, adopt_orphans, begin, finish
-from tests.robustness.crash import Kind, prepare, undisturbed
+from tests.robustness.attempts import Attempt, Fuse, adopt_orphans, begin, finish
+from tests.robustness.crash import STEPS, Kind, prepare, undisturbed
 
 PLENTY_KIB = 64 * 1024
 
 
+@dataclass
+class Ballast(Fuse):
+    """Fills a file system, but for `left_bytes`, when the process comes to that step."""
+
+    disk: Path = Path()
+    left_bytes: int = 0
+
+    def go_off(self, descriptor: int | None) -> None:
+        size = max(0, shutil.disk_usage(self.disk).free - self.left_bytes)
+        with suppress(OSError), (self.disk / f"ballast-{os.getpid()}").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=40, help="sizes of the disk")
-    steps = parser.parse_args().steps
+    parser.add_argument("--times", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="full-disk-"))
     adopt_orphans()
     wrong: list[str] = []
     for kind in prepare(place):
         if kind.name in ("train bn", "sweep bn gn"):
             undisturbed(kind, place, anew=False)
-            wrong += full(kind, place, steps) + read_only(kind, place)
+            wrong += full(kind, place, chosen.times, random.Random(chosen.seed)) + read_only(kind, place)
     print(*wrong or ["nothing was lost"], sep="\n")
     if wrong:
         sys.exit(1)
     shutil.rmtree(place)
 
 
-def full(kind: Kind, place: Path, steps: int) -> list[str]:
-    needed_kib = sum(path.stat().st_size for path in kind.reference.rglob("*") if path.is_file()) // 1024 + 1024
+def full(kind: Kind, place: Path, times: int, rng: random.Random) -> list[str]:
     wrong: list[str] = []
     said: Counter[str] = Counter()
-    for step in range(steps):
-        size = 8 + needed_kib * step // steps // 4 * 4  # in pages
-        disk = mounted(place / "disk", size)
+    for number in range(times):
+        too_small = number % 2 == 0
+        disk = mounted(place / "disk", rng.randrange(8, 1200, 4) if too_small else PLENTY_KIB)
         try:
-            first = attempt(kind, disk, place)
+            steps = STEPS[kind.name.split()[0]]
+            fuse = Ballast(steps if too_small else rng.randrange(steps), "", 1, disk, rng.randrange(8) * 4096)
+            first = attempt(kind, disk, place, fuse)
             if first.code != 0:
                 found = re.findall(r"(\S+): the disk is full", first.text)
                 said.update(sorted({Path(name).name for name in found}))
-                wrong += [] if found and first.code == 4 else [f"{size} KiB: exit {first.code}: {first.text}"]
-            wrong += [f"{size} KiB: {text}" for text in folders.wrong_in_unfinished(kind.reference, disk)]
+                wrong += [] if found and first.code == 4 else [f"exit {first.code}: {first.text}"]
+            wrong += folders.wrong_in_unfinished(kind.reference, disk / "results")
+            for ballast in disk.glob("ballast-*"):
+                ballast.unlink()
             mounted(disk, PLENTY_KIB, "remount")
             second = attempt(kind, disk, place)
-            wrong += [] if second.code == 0 else [f"{size} KiB, then plenty: exit {second.code}: {second.text}"]
-            wrong += [f"{size} KiB, then plenty: {text}" for text in folders.wrong_in_finished(kind.reference, disk)]
+            wrong += [] if second.code == 0 else [f"with room: exit {second.code}: {second.text}"]
+            wrong += folders.wrong_in_finished(kind.reference, disk / "results")
         finally:
             subprocess.run(["umount", disk], check=True)
-    print(f"{kind.name}: {steps} disks of 8 to {needed_kib + 8} KiB, full at", dict(said))
+    print(f"{kind.name}: {times} full disks, full at", dict(said))
     return wrong
 
 
@@ -77,7 +98,7 @@ def read_only(kind: Kind, place: Path) -> list[str]:
         mounted(disk, PLENTY_KIB, "remount,ro")
         again = attempt(kind, disk, place)
         wrong += [] if again.code == 0 else [f"finished, then read-only: exit {again.code}: {again.text}"]
-        return wrong + folders.wrong_in_finished(kind.reference, disk)
+        return wrong + folders.wrong_in_finished(kind.reference, disk / "results")
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -88,8 +109,8 @@ def mounted(disk: Path, kib: int, *options: str) -> Path:
     return disk
 
 
-def attempt(kind: Kind, disk: Path, place: Path) -> Attempt:
-    begun = begin([*kind.arguments, "--results", disk], place / "output")
+def attempt(kind: Kind, disk: Path, place: Path, fuse: Fuse | None = None) -> Attempt:
+    begun = begin([*kind.arguments, "--results", disk / "results"], place / "output", fuse.arm if fuse else None)
     finish([begun])
     return begun
 
