@@ -99,10 +99,11 @@ def train(
     from normbench.present.live import follow, print_result
     from normbench.present.pictures import draw_run
     from normbench.runs.execute import execute, folder_of
+    from normbench.runs.misfits import find_misfits
     from normbench.runs.registries import registries
     from normbench.train.setting import using_threads
 
-    resolved = load_config(config, registries(plugins=not no_plugins), overrides)
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides, find_misfits(within_budget=True))
     out = console()
     tell = (lambda text: None) if quiet else say
     if len(resolved.seeds) > 1:
@@ -140,10 +141,11 @@ def summary(
     from normbench.models.summary import summarize
     from normbench.norms import norm_label
     from normbench.present.network import print_summary
+    from normbench.runs.misfits import find_misfits
     from normbench.runs.registries import build_network, registries
 
     overrides = [*set_overrides(set_), *norm_overrides(norm, groups)]
-    resolved = load_config(config, registries(plugins=not no_plugins), overrides)
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides, find_misfits(within_budget=False))
     found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
     if format_ is SummaryFormat.json:

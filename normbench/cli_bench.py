@@ -93,6 +93,7 @@ def bench(
     from normbench.present.bench import bench_tables
     from normbench.present.document import as_document, render_document
     from normbench.runs.files import write_json_atomically
+    from normbench.runs.misfits import find_misfits
     from normbench.runs.registries import registries
 
     plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
@@ -102,9 +103,9 @@ def bench(
     if full and batch_size is None:
         usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
-    known = registries(plugins=not no_plugins)
+    known, misfits = registries(plugins=not no_plugins), find_misfits(within_budget=False)
     configs = [
-        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")])
+        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")], misfits)
         for kind in dict.fromkeys(norm or USUAL_NORMS)
     ]
     tell = (lambda text: None) if quiet else say

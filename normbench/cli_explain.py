@@ -76,6 +76,7 @@ def _network_params(norm: list[str], groups: int | None, config: str, format_: F
     from normbench.explain.params import count_network
     from normbench.present.explain import network_table
     from normbench.present.tables import render
+    from normbench.runs.misfits import find_misfits
     from normbench.runs.registries import build_network, registries
 
     if len(norm) > 1:
@@ -83,7 +84,7 @@ def _network_params(norm: list[str], groups: int | None, config: str, format_: F
     overrides: list[tuple[str, Any, str]] = [("norm.kind", kind, f"--norm {kind}") for kind in norm]
     if groups is not None:
         overrides.append(("norm.num_groups", groups, f"--groups {groups}"))
-    resolved = load_config(config, registries(plugins=plugins), overrides)
+    resolved = load_config(config, registries(plugins=plugins), overrides, find_misfits(within_budget=False))
     network = build_network(resolved, num_classes=10)
     found = count_network(network, resolved.norm.name, resolved.norm.options, resolved.train.batch_size)
     _show(asdict(found), format_, lambda console: render(network_table(found), "table", console))

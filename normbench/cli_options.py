@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from normbench.errors import shortened
+
 Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
 Norm = Annotated[
     str | None, typer.Option("--norm", "-n", help="A name that `normbench norms` lists, or package.module:Name.")
@@ -53,7 +55,7 @@ def norm_overrides(norm: str | None, groups: int | None) -> list[Override]:
 def given(*options: Override) -> list[Override]:
     """The overrides among the short flags: those that were given."""
     return [
-        (key, value, f"{flag} {value[0] if isinstance(value, list) else value}")
+        (key, value, shortened(f"{flag} {value[0] if isinstance(value, list) else value}"))
         for key, value, flag in options
         if value is not None
     ]
@@ -64,6 +66,8 @@ def set_overrides(assignments: list[str] | None) -> list[Override]:
     for text in assignments or []:
         key, equals, value = text.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{text!r}: expected key=value, e.g. train.lr=0.05", param_hint="--set")
-        overrides.append((key.strip(), value, f"--set {text}"))
+            raise typer.BadParameter(
+                f"{shortened(repr(text))}: expected key=value, e.g. train.lr=0.05", param_hint="--set"
+            )
+        overrides.append((key.strip(), value, f"--set {shortened(text)}"))
     return overrides

@@ -91,6 +91,7 @@ def sweep(
     from normbench.present.pictures import draw_run
     from normbench.present.sweep import follow_sweep, print_decisions, print_plan, run_title
     from normbench.runs.files import make_writable
+    from normbench.runs.misfits import find_misfits
     from normbench.runs.pool import train_all
     from normbench.runs.registries import registries
     from normbench.studies.decide import judge, make_design, runs_at
@@ -99,7 +100,8 @@ def sweep(
     from normbench.train.setting import choose_device
 
     overrides = [*set_overrides(set_), *recipe_overrides(epochs, batch_size, lr, data, data_dir)]
-    experiment = load_experiment(config, registries(plugins=not no_plugins), overrides)
+    known, misfits = registries(plugins=not no_plugins), find_misfits(within_budget=True)
+    experiment = load_experiment(config, known, overrides, misfits)
     name, axes = experiment.name, list(experiment.axes)
     out = console()
     tell = (lambda text: None) if quiet else say

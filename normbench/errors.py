@@ -81,9 +81,14 @@ def trouble_of_the_machine(error: Exception) -> NormbenchError | None:
     return None
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """What a message repeats of what somebody wrote, which may be a megabyte."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     """One sentence for an unknown name: what was found, the nearest valid one, and all that are allowed."""
     names = [str(k) for k in known]
     near = get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {str(name)!r}: {hint}known: {', '.join(names)}"
+    return f"unknown {what} {shortened(repr(str(name)))}: {hint}known: {', '.join(names)}"

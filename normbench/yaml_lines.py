@@ -1,8 +1,8 @@
 """YAML as plain values that know where they were written, so that an error can name its line.
 
 The semantics are those of `yaml.safe_load`, made stricter: no tags, no merge keys, text keys only, no duplicate keys,
-no dates; and closer to YAML 1.2: `1e-4` is a number. Text from strangers cannot blow up: its size, its nesting and the
-number of values after expanding aliases are bounded.
+no dates; and closer to YAML 1.2: `1e-4` is a number. Text from strangers cannot blow up: its size, its nesting, the
+digits of a number, and the number of keys and values after expanding aliases are bounded.
 """
 
 import re
@@ -13,12 +13,13 @@ from typing import Any
 
 import yaml
 
-from normbench.errors import ConfigError
+from normbench.errors import ConfigError, shortened
 from normbench.printable import UNPRINTABLE
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 20
+MAX_DIGITS = 1_000
 
 KeyPath = tuple[str | int, ...]
 
@@ -60,6 +61,12 @@ class Located:
         if isinstance(self.value, list):
             return [item.plain() for item in self.value]
         return self.value
+
+    @property
+    def size(self) -> int:
+        """How many values it holds, itself included."""
+        inner = self.value.values() if isinstance(self.value, dict) else self.value
+        return 1 + sum(item.size for item in inner) if isinstance(self.value, dict | list) else 1
 
     def find(self, path: KeyPath) -> "Located":
         """The value at `path`, or the innermost one on the way to it that exists."""
@@ -125,13 +132,12 @@ def parse_yaml(
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
-    except _TooDeepError:
-        raise ConfigError(f"{origin}: lists and mappings are nested deeper than {MAX_DEPTH} levels") from None
-    except _TooManyError:
-        raise ConfigError(f"{origin}: holds more than {MAX_NODES:,} values, too many for a config") from None
+    except _TooMuchError as error:
+        line = error.line if has_lines else None
+        raise ConfigError(f"{Place(origin, line)}: {error}") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark and has_lines else None
-        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        reason = ", ".join(shortened(part, 200) for part in (error.context, error.problem) if part)
         raise ConfigError(f"{Place(origin, line)}: is not YAML: {reason}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if has_lines else None
@@ -143,12 +149,12 @@ def parse_yaml(
     return _Builder(origin, has_lines, loader.tagged, problems).build(root, _line(root), at)
 
 
-class _TooDeepError(Exception):
-    pass
+class _TooMuchError(Exception):
+    """What is too large, and the line where that was clear."""
 
-
-class _TooManyError(Exception):
-    pass
+    def __init__(self, text: str, line: int) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 class _Loader(yaml.SafeLoader):
@@ -162,17 +168,18 @@ class _Loader(yaml.SafeLoader):
         self.tagged: dict[int, str] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        tag = getattr(self.peek_event(), "tag", None)
+        event = self.peek_event()
+        tag, line = getattr(event, "tag", None), event.start_mark.line + 1
         self.depth += 1
         self.num_nodes += 1
         if self.depth > MAX_DEPTH:
-            raise _TooDeepError
+            raise _TooMuchError(f"lists and mappings are nested deeper than {MAX_DEPTH} levels", line)
         if self.num_nodes > MAX_NODES:
-            raise _TooManyError
+            raise _TooMuchError(f"holds more than {MAX_NODES:,} keys and values, too many for a config", line)
         node = super().compose_node(parent, index)
         self.depth -= 1
         if tag is not None:
-            self.tagged[id(node)] = str(tag).replace("tag:yaml.org,2002:", "!!")
+            self.tagged[id(node)] = shortened(str(tag).replace("tag:yaml.org,2002:", "!!"))
         return node
 
 
@@ -193,7 +200,7 @@ for _tag, _pattern, _first in [
 
 
 class _Builder:
-    """Turns nodes into located values. An alias counts each time it is used, so an alias bomb ends at MAX_NODES."""
+    """Turns nodes into located values. All in an alias counts each time it is used: a bomb ends at MAX_NODES."""
 
     def __init__(self, origin: str, has_lines: bool, tagged: Mapping[int, str], problems: list[Problem]) -> None:
         self.origin, self.has_lines, self.tagged, self.problems = origin, has_lines, tagged, problems
@@ -202,9 +209,7 @@ class _Builder:
     def build(self, node: yaml.Node, line: int, path: KeyPath) -> Located | None:
         """None for a node that was refused; `line` is that of its key where it has one."""
         place = Place(self.origin, line if self.has_lines else None)
-        self.num_nodes += 1
-        if self.num_nodes > MAX_NODES:
-            raise ConfigError(f"{place}: aliases expand to more than {MAX_NODES:,} values, too many for a config")
+        self.count(place)
         if len(path) > MAX_DEPTH:
             raise ConfigError(f"{place}: an alias holds itself, or nests deeper than {MAX_DEPTH} levels")
         if id(node) in self.tagged:
@@ -218,7 +223,9 @@ class _Builder:
             kept = [item for item in items if item is not None]
             return Located(kept, place) if len(kept) == len(items) else None
         if UNPRINTABLE.search(node.value):
-            self.refuse(place, path, f"text may not hold control characters or line breaks, found {node.value!r}")
+            self.refuse(
+                place, path, f"text may not hold control characters or line breaks, found {shortened(repr(node.value))}"
+            )
             return None
         try:
             return Located(_scalar(node.tag, node.value), place)
@@ -232,8 +239,9 @@ class _Builder:
         for key_node, value_node in node.value:
             line, key = _line(key_node), key_node.value
             place = Place(self.origin, line if self.has_lines else None)
+            self.count(place)
             if key_node.tag != "tag:yaml.org,2002:str" or id(key_node) in self.tagged:
-                found = repr(key) if isinstance(key, str) else "a list or a mapping"
+                found = shortened(repr(key)) if isinstance(key, str) else "a list or a mapping"
                 self.refuse(place, path, f"a key must be text, found {found}; quote it if it is meant as text")
             elif key == "<<":
                 self.refuse(place, path, "merge keys ('<<') are not supported: write the keys out, or use 'extends'")
@@ -247,6 +255,12 @@ class _Builder:
                     mapping[key] = value
         return mapping
 
+    def count(self, place: Place) -> None:
+        self.num_nodes += 1
+        if self.num_nodes > MAX_NODES:
+            text = f"aliases expand to more than {MAX_NODES:,} keys and values, too many for a config"
+            raise ConfigError(f"{place}: {text}")
+
     def refuse(self, place: Place, path: KeyPath, text: str) -> None:
         self.problems.append(Problem(place, path, text))
 
@@ -256,11 +270,13 @@ def _scalar(tag: str, text: str) -> Any:
         return None
     if tag == _BOOL:
         return text.lower() in ("yes", "true", "on")
+    if tag not in (_INT, _FLOAT):
+        return text
     digits = text.replace("_", "")
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"more than {MAX_DIGITS:,} digits")
     if tag == _INT:
         return int(digits, 0)
-    if tag != _FLOAT:
-        return text
     if digits.lower().endswith(("inf", "nan")):
         return float(digits.replace(".", ""))
     if "e" not in digits.lower():
@@ -271,7 +287,7 @@ def _scalar(tag: str, text: str) -> Any:
 
 
 def _quoted(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key) else repr(key)
+    return shortened(key if re.fullmatch(r"[\w-]+", key) else repr(key))
 
 
 def _character(error: yaml.reader.ReaderError) -> str:

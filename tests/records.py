@@ -57,10 +57,10 @@ def make_record(kind: str = "bn", seed: int = 0, accuracy: float = 0.8, **change
         },
         "metrics": {
             "train_loss": 0.61,
-            "train_accuracy": accuracy + 0.01,
+            "train_accuracy": min(accuracy + 0.01, 1.0),
             f"{split}_loss": 0.62,
             f"{split}_accuracy": accuracy,
-            f"{split}_errors": round((1 - accuracy) * 10_000),
+            f"{split}_errors": round((1 - accuracy) * changes.get("data__num_eval", 10_000)),
         },
         "diverged": None,
         "timing": {"train_s_per_epoch": 12.5, "eval_s_per_epoch": 1.0, "images_per_s": 4000.0},

@@ -148,12 +148,12 @@ data: !!python/none
         (b"name: *x\n", "my.yaml, line 1: is not YAML: found undefined alias"),
         (b"name: " + b"[" * 5000, "nested deeper than 20 levels"),
         (b"name: &a [*a]\n", "an alias holds itself"),
-        (b"name: [" + b"1," * 20_000 + b"]\n", "more than 10,000 values"),
+        (b"name: [" + b"1," * 20_000 + b"]\n", "more than 10,000 keys and values"),
         (b"name: x\n" + b"#" * 1_000_001, "larger than 1,000,000 bytes"),
         (
             b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
             + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 10)),
-            "aliases expand to more than 10,000 values",
+            "aliases expand to more than 10,000 keys and values",
         ),
     ],
 )

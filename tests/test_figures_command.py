@@ -37,15 +37,17 @@ def write(tmp_path: Path, images: SimpleNamespace) -> Callable[..., Path]:
     """Writes a run as `normbench train` leaves it, with curves and predictions that get `wrong` images wrong."""
 
     def write(kind: str, seed: int = 0, wrong: int = 0, **changes: Any) -> Path:
-        record = make_record(kind, seed, accuracy=0.98 - wrong / NUM_TEST, config__train__epochs=EPOCHS, **changes)
+        record = make_record(kind, seed, accuracy=1 - wrong / NUM_TEST, config__train__epochs=EPOCHS, **changes)
         record["config"]["data"]["dir"] = str(images.place)
         fingerprint = images.dataset.fingerprint
         record["data"] |= {"fingerprint": fingerprint, "num_eval": NUM_TEST, "classes": list(CLASSES)}
+        record["metrics"]["test_errors"] = wrong
         folder = write_run(tmp_path / "results", record)
         rows = [
             {"epoch": e, "train_loss": 2 / e, "train_accuracy": e / 9, "test_loss": 2 / e, "test_accuracy": e / 8}
-            for e in range(1, EPOCHS + 1)
+            for e in range(1, EPOCHS)
         ]
+        rows.append({name: record["metrics"].get(name, EPOCHS) for name in rows[0]})
         with (folder / "metrics.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
@@ -164,7 +166,8 @@ def test_a_damaged_run_is_left_out_and_named(tmp_path: Path, write: Callable[...
 def test_labels_of_other_images_are_left_out(tmp_path: Path, write: Callable[..., Path]) -> None:
     write("bn", 0)
     folder = write("bn", 1)
-    np.savez(folder / "predictions.npz", labels=np.zeros(NUM_TEST, int), logits=np.zeros((NUM_TEST, 3), np.float16))
+    logits = np.eye(3, dtype=np.float16)[np.zeros(NUM_TEST, int)]
+    np.savez(folder / "predictions.npz", labels=np.zeros(NUM_TEST, int), logits=logits)
     _, said = draw(tmp_path)
     assert "its labels are not those of the images of the comparison" in said
 

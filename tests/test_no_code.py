@@ -229,7 +229,7 @@ READERS = {
     "runs/files.py": {"os.open"},  # a folder, to make what was written in it last
     "runs/folder.py": {"json.loads", "read_regular"},
     "runs/resume.py": {"read_regular"},
-    "runs/read.py": {"json.loads", "np.load", "open_regular", "read_regular"},
+    "runs/read.py": {"np.load", "open_regular", "read_regular"},
     "train/checkpoint.py": {"torch.load"},
     "train/allocator.py": {"ctypes.CDLL"},  # the C library that Python itself runs on
     "yaml_lines.py": {"path.open"},

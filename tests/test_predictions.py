@@ -30,7 +30,8 @@ def write(folder: Path, logits: np.ndarray = CONFIDENT, labels: np.ndarray = LAB
 
 
 def small(kind: str = "bn", seed: int = 0, **changes: object) -> dict:
-    return make_record(kind, seed, data__num_eval=4, **changes)
+    """A record of a run that had one of four images wrong."""
+    return make_record(kind, seed, accuracy=0.75, data__num_eval=4, **changes)
 
 
 def test_calibration_error_by_hand() -> None:
@@ -81,7 +82,7 @@ def test_predictions_of_another_data_set_are_refused(tmp_path: Path) -> None:
     (bn,), (note,) = predicted(comparison.rows)
     assert bn.n == 0
     assert bn.calibration_error.why_undefined == "no run with predictions"
-    assert "10,000 images of 2 classes, the predictions are of 4 and 2" in note
+    assert "1 of 4 images of 2 classes are wrong here, 2,000 of 10,000 of 2 there" in note
 
 
 @pytest.mark.parametrize(
@@ -99,14 +100,14 @@ def test_predictions_of_another_data_set_are_refused(tmp_path: Path) -> None:
 def test_arrays_that_are_no_predictions_are_refused(tmp_path: Path, content: dict) -> None:
     np.savez(tmp_path / "predictions.npz", **content)
     with pytest.raises(RecordError, match=r"predictions\.npz"):
-        read_predictions(RunFolder(tmp_path))
+        read_predictions(RunFolder(tmp_path), small())
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"hello", b"PK\x05\x06"])
 def test_files_that_are_no_predictions_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "predictions.npz").write_bytes(content)
     with pytest.raises(RecordError, match=r"predictions\.npz"):
-        read_predictions(RunFolder(tmp_path))
+        read_predictions(RunFolder(tmp_path), small())
 
 
 def write_epochs(folder: Path, accuracies: list[float]) -> None:
@@ -116,9 +117,10 @@ def write_epochs(folder: Path, accuracies: list[float]) -> None:
 
 def with_epochs(tmp_path: Path, of_runs: list[list[float]], diverged: int = 0) -> Comparison:
     for seed, accuracies in enumerate(of_runs):
-        write_epochs(write_run(tmp_path, make_record("bn", seed)), accuracies)
+        record = make_record("bn", seed, accuracies[-1], config__train__epochs=len(accuracies))
+        write_epochs(write_run(tmp_path, record), accuracies)
     for number in range(diverged):
-        write_run(tmp_path, make_diverged("bn", 100 + number))
+        write_run(tmp_path, make_diverged("bn", 100 + number, config__train__epochs=len(accuracies)))
     return compare_runs([tmp_path])[0]
 
 
@@ -157,7 +159,7 @@ NO_EPOCHS = {
 
 @pytest.mark.parametrize("content", NO_EPOCHS.values(), ids=NO_EPOCHS)
 def test_epochs_that_cannot_be_read_are_named(tmp_path: Path, content: str | None) -> None:
-    folder = write_run(tmp_path, make_record("bn"))
+    folder = write_run(tmp_path, make_record("bn", accuracy=0.9, config__train__epochs=1))
     if content is not None:
         (folder / "metrics.csv").write_text(content)
     comparison, _ = compare_runs([tmp_path])
@@ -169,7 +171,7 @@ def test_epochs_that_cannot_be_read_are_named(tmp_path: Path, content: str | Non
 
 def test_two_runs_are_compared_image_by_image(tmp_path: Path) -> None:
     a = write_run(tmp_path, small("bn"))
-    b = write_run(tmp_path, small("gn"))
+    b = write_run(tmp_path, make_record("gn", accuracy=0.25, data__num_eval=4))
     write(a)
     write(b, logits=CONFIDENT[:, ::-1])
     found = compare_two(a, b / "run.json")
@@ -184,7 +186,7 @@ def test_two_runs_on_other_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"evaluated on other images: data\.fingerprint"):
         compare_two(a, b)
     c = write_run(tmp_path, small("ln"))
-    write(c, labels=LABELS[::-1])
+    write(c, labels=LABELS[::-1], logits=CONFIDENT[::-1])
     with pytest.raises(ConfigError, match="not the same images in the same order"):
         compare_two(a, c)
     diverged = write_run(tmp_path, make_diverged("in", data__num_eval=4))

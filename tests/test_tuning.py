@@ -11,7 +11,6 @@ from normbench.analysis.load import compare_runs
 from normbench.errors import ConfigError
 from normbench.present.comparison import comparison_table
 from normbench.present.grid import grid_table
-from normbench.runs.folder import RecordError
 from tests.records import make_record, write_run
 
 LR = "train.optimizer.lr"
@@ -105,5 +104,7 @@ def test_without_a_tuning_the_same_runs_are_refused(results: Path) -> None:
 )
 def test_a_damaged_tuning_is_named(results: Path, text: str, found: str) -> None:
     (results / "default" / "tuning.json").write_text(text)
-    with pytest.raises(RecordError, match=rf"tuning\.json: .*{found}"):
+    with pytest.raises(ConfigError, match=rf"(?s)optimizer\.lr: 0\.1 \(2 runs\).*tuning\.json: .*{found}"):
         compare_runs([results])
+    _, notes = compare_runs([results], ["norm.kind=bn"])
+    assert any("tuning.json" in note and "left out" in note for note in notes)

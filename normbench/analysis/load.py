@@ -12,7 +12,7 @@ from normbench.errors import ConfigError
 from normbench.printable import printable
 from normbench.regular_file import read_regular
 from normbench.runs.folder import MAX_BYTES, RecordError, RunFolder, is_trial, read_record, survey
-from normbench.runs.read import read_decisions, read_tuning
+from normbench.runs.read import Contradiction, read_decisions, read_epochs, read_tuning
 
 
 def compare_runs(
@@ -21,15 +21,18 @@ def compare_runs(
     """The comparison of the runs in or below `paths` that fit each `key=value` of `where`, and notes for the reader.
 
     Raises ConfigError: no such folder, no finished run, a bad `where`, runs that differ in more than norm and seed.
-    RecordError: a `tuning.json` or `decisions.json` that cannot be read.
     """
     records, notes = load_records(paths)
     if not records:
         places = ", ".join(printable(path) for path in paths)
         raise ConfigError("\n".join([f"no finished run in {places}; make one: normbench train --norm gn", *notes]))
     chosen, without = _without_trials(select(records, where), where)
-    comparison, more = compare(chosen, options, *_about(chosen))
-    return comparison, notes + without + more
+    tuning, decided, missing = _about(chosen)
+    try:
+        comparison, more = compare(chosen, options, tuning, decided)
+    except ConfigError as refusal:  # perhaps because of what is missing
+        raise ConfigError("\n".join([str(refusal), *missing])) from None
+    return comparison, notes + without + missing + more
 
 
 def _without_trials(records: list[Record], where: Sequence[str]) -> tuple[list[Record], list[str]]:
@@ -42,17 +45,25 @@ def _without_trials(records: list[Record], where: Sequence[str]) -> tuple[list[R
     return kept, [f"left out: {trials} of a tuning, on held-out images; --where data.evaluate_on=val shows them"]
 
 
-def _about(records: Sequence[Record]) -> tuple[Tuning | None, Decided | None]:
-    """What the folder of the one experiment that all runs come from says of them."""
+def _about(records: Sequence[Record]) -> tuple[Tuning | None, Decided | None, list[str]]:
+    """What the folder of the one experiment that all runs come from says of them, and notes on what it cannot say."""
     folders = {record["folder"].parent for record in records}
     if len(folders) > 1:
-        return None, None
+        return None, None, []
     folder = folders.pop()
-    tuning, decisions = read_tuning(folder), read_decisions(folder)
-    return (
-        None if tuning is None else tuning_from(tuning),
-        None if decisions is None else decided_from(decisions),
-    )
+    tuning, decided, notes = None, None, []
+    try:
+        if content := read_tuning(folder):
+            tuning = tuning_from(content)
+    except RecordError as error:
+        notes.append(f"left out: {error}; values that were tuned count as differences between the runs")
+    try:
+        if content := read_decisions(folder):
+            decided = decided_from(content)
+    except RecordError as error:
+        once = "the verdicts are those of one look at the runs, and do not allow for any look before"
+        notes.append(f"left out: {error}; {once}")
+    return tuning, decided, notes
 
 
 def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -66,7 +77,9 @@ def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]
     foreign = [printable(path) for path in found.foreign]
     for folder in found.runs:
         try:
-            records.append(read_record(folder) | {"folder": folder.path})
+            record = read_record(folder)
+            _check_last_epoch(folder, record)
+            records.append(record | {"folder": folder.path})
         except RecordError as error:
             if not _is_missing(folder.record):
                 damaged.append(str(error))
@@ -84,6 +97,17 @@ def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]
     if foreign:
         notes.append(f"no run of normbench in: {named(foreign)}")
     return records, notes
+
+
+def _check_last_epoch(folder: RunFolder, record: Record) -> None:
+    """Raises Contradiction. The epochs may be missing or damaged as long as nobody asks for them."""
+    try:
+        if record["status"] == "finished":
+            read_epochs(folder, record)
+    except Contradiction:
+        raise
+    except RecordError:
+        return
 
 
 def _is_missing(record: Path) -> bool:

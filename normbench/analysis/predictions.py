@@ -52,7 +52,7 @@ def predicted(rows: Sequence[NormRow]) -> tuple[list[Predicted], list[str]]:
                 missing.append(printable(folder.path))
                 continue
             try:
-                labels, logits = _checked(folder, record["data"]["num_eval"], len(classes))
+                labels, logits = read_predictions(folder, record)
             except RecordError as error:
                 notes.append(f"left out: {error}")
                 continue
@@ -117,16 +117,6 @@ def _log_softmax(logits: "Logits") -> "Logits":
 
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _checked(folder: RunFolder, num_images: int, num_classes: int) -> "tuple[Labels, Logits]":
-    labels, logits = read_predictions(folder)
-    if logits.shape != (num_images, num_classes):
-        raise RecordError(
-            f"{printable(folder.predictions)}: the record speaks of {num_images:,} images of {num_classes} classes, "
-            f"the predictions are of {logits.shape[0]:,} and {logits.shape[1]}"
-        )
-    return labels, logits
 
 
 def _estimate(values: Sequence[float]) -> Estimate:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normbench.analysis.rows import By, NormRow
+from normbench.analysis.select import Record
 from normbench.printable import printable
 from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_epochs
@@ -42,7 +43,7 @@ def time_to(rows: Sequence[NormRow], accuracy: float, split: str) -> tuple[list[
         n = len(row.diverged_seeds)
         for seed, record in zip(row.seeds, row.records, strict=True):
             try:
-                reached = _reached(RunFolder(record["folder"]), accuracy, split)
+                reached = _reached(record, accuracy, split)
             except RecordError as error:
                 notes.append(f"left out: {error}")
                 continue
@@ -64,12 +65,10 @@ def time_to(rows: Sequence[NormRow], accuracy: float, split: str) -> tuple[list[
     return found, notes
 
 
-def _reached(folder: RunFolder, accuracy: float, split: str) -> tuple[int, float] | None:
+def _reached(record: Record, accuracy: float, split: str) -> tuple[int, float] | None:
+    folder = RunFolder(record["folder"])
     train_s = 0.0
-    rows = read_epochs(folder)
-    if not rows:
-        raise RecordError(f"{printable(folder.metrics)}: holds no epoch")
-    for row in rows:
+    for row in read_epochs(folder, record):
         try:
             train_s += row["train_s"]
             if row[f"{split}_accuracy"] >= accuracy:

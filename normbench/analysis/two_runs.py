@@ -40,8 +40,8 @@ def compare_two(path_a: Path, path_b: Path) -> TwoRuns:
     for record, path in ((a, path_a), (b, path_b)):
         if record["status"] != "finished":
             raise ConfigError(f"--mcnemar: the run in {printable(path)} diverged: it has no predictions")
-    labels_a, logits_a = read_predictions(folder_a)
-    labels_b, logits_b = read_predictions(folder_b)
+    labels_a, logits_a = read_predictions(folder_a, a)
+    labels_b, logits_b = read_predictions(folder_b, b)
     if not np.array_equal(labels_a, labels_b):
         raise ConfigError(
             f"--mcnemar: the labels in {printable(folder_a.predictions)} and {printable(folder_b.predictions)} differ: "

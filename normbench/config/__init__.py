@@ -3,7 +3,7 @@
 from normbench.config.experiment import Experiment, load_experiment, with_values
 from normbench.config.files import shipped_configs
 from normbench.config.load import load_config
-from normbench.config.schema import Budget, Choice, Config, DataConfig, Registry, TrainConfig
+from normbench.config.schema import Budget, Choice, Config, DataConfig, Misfit, Registry, TrainConfig
 from normbench.config.tune import Tune
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "Experiment",
+    "Misfit",
     "Registry",
     "TrainConfig",
     "Tune",

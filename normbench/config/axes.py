@@ -25,6 +25,11 @@ class Axis:
         return ", ".join(map(dotted, self.keys))
 
     @property
+    def size(self) -> int:
+        """The values in its largest row."""
+        return max((sum(node.size for node in row) for row in self.rows), default=0)
+
+    @property
     def path(self) -> KeyPath:
         """How messages name it."""
         return (self.section, *self.keys[0]) if len(self.keys) == 1 else (self.section, str(self))

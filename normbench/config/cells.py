@@ -8,9 +8,9 @@ from typing import Any
 
 from normbench.config.axes import Axis, with_row
 from normbench.config.axis_keys import key_path
-from normbench.config.load import validated
+from normbench.config.load import Validate, stop_if_many
 from normbench.config.messages import shown
-from normbench.config.schema import CHOICES, Config, Registry
+from normbench.config.schema import CHOICES, Config
 from normbench.yaml_lines import KeyPath, Located, Problem, dotted
 
 
@@ -28,7 +28,7 @@ def kept_cells(
     base: Located,
     axes: Sequence[Axis],
     exclude: Sequence[Located],
-    registries: Mapping[str, Registry],
+    validate: Validate,
     problems: list[Problem],
 ) -> tuple[list[Cell], int]:
     """The cells, the first axis slowest, and how many were excluded, in which nothing can be wrong."""
@@ -40,13 +40,14 @@ def kept_cells(
     num_excluded = 0
     for rows in product(*(axis.rows for axis in axes)):
         wrong: list[Problem] = []
-        cell = _cell(base, axes, rows, registries, wrong)
+        cell = _cell(base, axes, rows, validate, wrong)
         fitting = {index for index, entry in enumerate(entries) if entry and _fits_all(entry, cell)}
         used |= fitting
         if fitting:
             num_excluded += 1
             continue
         problems.extend(wrong)
+        stop_if_many(problems)
         same = kept.setdefault(json.dumps(cell.plains[-1], sort_keys=True), cell)
         if same is not cell:
             problems.append(_twice(axes, same, cell))
@@ -63,12 +64,12 @@ def _cell(
     base: Located,
     axes: Sequence[Axis],
     rows: tuple[tuple[Located, ...], ...],
-    registries: Mapping[str, Registry],
+    validate: Validate,
     problems: list[Problem],
 ) -> Cell:
     keys = [key for axis in axes for key in axis.keys]
     tree = with_row(base, keys, [node for row in rows for node in row])
-    config = validated(tree, registries, problems)
+    config = validate(tree, problems)
     return Cell(rows, tree, config, [tree.plain(), *([config.to_dict()] if config else [])])
 
 

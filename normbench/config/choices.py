@@ -2,15 +2,15 @@
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from normbench.config.messages import describe, shown
-from normbench.config.schema import Choice, Registry
-from normbench.errors import ConfigError, unknown_name
+from normbench.config.schema import MAX_COUNT, MAX_FLOAT, Choice, Registry
+from normbench.errors import ConfigError, shortened, unknown_name
 from normbench.yaml_lines import Exponent, KeyPath, Located, Problem
 
 
@@ -45,9 +45,11 @@ def resolve_choice(
         problems.append(Problem(chosen.place, at, str(error)))
         return None
     before = len(problems)
-    for key in given:
-        if key not in known and key != label:
-            problems.append(Problem(given[key].place, (*path, key), _unknown_option(key, what, name, registry)))
+    unknown = [key for key in given if key not in known and key != label]
+    known_elsewhere = {other: _options_or_none(registry, other) for other in registry} if unknown else {}
+    for key in unknown:
+        text = _unknown_option(key, what, name, known, known_elsewhere)
+        problems.append(Problem(given[key].place, (*path, key), text))
     options = {}
     for key, parameter in known.items():
         place = given[key].place if key in given else chosen.place
@@ -55,12 +57,10 @@ def resolve_choice(
         if value is inspect.Parameter.empty:
             problems.append(Problem(place, path, f"{name} needs the option {key!r}"))
             continue
-        try:
-            value = _validated(value, parameter.annotation)
-        except ValidationError as error:
-            problems.append(Problem(place, (*path, key), describe(error.errors(), value)))
-            continue
-        if value is not False or parameter.default is not False:
+        value, flaw = _as_option(value, parameter.annotation)
+        if flaw:
+            problems.append(Problem(place, (*path, key), flaw))
+        elif value is not False or parameter.default is not False:
             options[key] = value
     return Choice(name, options) if len(problems) == before else None
 
@@ -76,6 +76,18 @@ def _options_or_none(registry: Registry, name: str) -> dict[str, inspect.Paramet
     with suppress(ConfigError):
         return options_of(registry[name])
     return {}
+
+
+def _as_option(value: Any, annotation: Any) -> tuple[Any, str]:
+    """The value that the function gets, and what is wrong with it, empty if nothing is."""
+    try:
+        found = _validated(value, annotation)
+    except ValidationError as error:
+        return value, describe(error.errors(), value)
+    most = MAX_COUNT if isinstance(found, int) else MAX_FLOAT
+    if isinstance(found, int | float) and abs(found) > most:
+        return found, f"must be from {-most:,} to {most:,}, found {shown(value)}"
+    return found, ""
 
 
 def _validated(value: Any, annotation: Any) -> Any:
@@ -98,8 +110,10 @@ def _not_a_name(chosen: Located, what: str, label: str, registry: Registry) -> s
     return f"must be {form}; known names: {', '.join(registry)}; found {shown(chosen.plain())}"
 
 
-def _unknown_option(key: str, what: str, name: str, registry: Registry) -> str:
-    known = options_of(registry[name])
-    others = [other for other in registry if key in _options_or_none(registry, other)]
-    text = unknown_name(f"{name} option", key, known) if known else f"unknown {name} option {key!r}: {name} has none"
+def _unknown_option(
+    key: str, what: str, name: str, known: Collection[str], known_elsewhere: Mapping[str, Collection[str]]
+) -> str:
+    others = [other for other, options in known_elsewhere.items() if key in options]
+    none = f"unknown {name} option {shortened(repr(key))}: {name} has none"
+    text = unknown_name(f"{name} option", key, known) if known else none
     return f"{text}; {what} {', '.join(others)} has {key!r}" if others else text

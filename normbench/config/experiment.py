@@ -1,8 +1,9 @@
 """An experiment: all the runs that one YAML describes by `seeds`, `sweep`, `exclude` and `tune`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from normbench.config.axes import Axis, check_apart, with_row, written_values
 from normbench.config.axis_keys import key_path
 from normbench.config.cells import kept_cells
 from normbench.config.load import on_defaults, read_all, refusal, validated
-from normbench.config.ranges import MAX_RUNS
-from normbench.config.schema import Config, Registry
+from normbench.config.ranges import MAX_RUNS, MAX_VALUES
+from normbench.config.schema import Config, Misfit, Registry
 from normbench.config.sections import take_sections
 from normbench.config.tune import Tune, read_tune
 from normbench.yaml_lines import Located, Place, Problem, located
@@ -37,6 +38,7 @@ def load_experiment(
     source: str | Path | None,
     registries: Mapping[str, Registry],
     overrides: Sequence[tuple[str, Any, str]] = (),
+    misfits: Callable[[Config], Iterable[Misfit]] = lambda config: (),
 ) -> Experiment:
     """The experiment that `source` describes, every run of it validated; of a plain config, a run a seed.
 
@@ -49,9 +51,10 @@ def load_experiment(
     sections = take_sections(layers, problems)
     base = on_defaults(layers)
     check_apart(sections.axes, problems)
-    _check_number(sections.sweep, base.find(("seeds",)), problems)
-    cells, num_excluded = kept_cells(base, sections.sweep, sections.exclude, registries, problems)
-    tune = read_tune(sections, cells, registries, problems)
+    _check_number(sections.sweep, base, problems)
+    validate = partial(validated, registries=registries, misfits=misfits)
+    cells, num_excluded = kept_cells(base, sections.sweep, sections.exclude, validate, problems)
+    tune = read_tune(sections, cells, validate, problems)
     configs = [cell.config for cell in cells if cell.config]
     if problems:
         raise refusal(problems)
@@ -65,8 +68,9 @@ def load_experiment(
     )
 
 
-def _check_number(axes: Sequence[Axis], seeds: Located, problems: list[Problem]) -> None:
-    """Raises ConfigError, with the problems so far, if there are too many runs to go on and look at each."""
+def _check_number(axes: Sequence[Axis], base: Located, problems: list[Problem]) -> None:
+    """Raises ConfigError, with the problems so far, if there are too many or too large runs to look at each."""
+    seeds = base.find(("seeds",))
     num_seeds = len(seeds.value) if isinstance(seeds.value, list) and seeds.value else 1
     counts = {str(axis): len(axis.rows) for axis in axes} | {"seeds": num_seeds}
     num_runs = math.prod(counts.values())
@@ -75,6 +79,12 @@ def _check_number(axes: Sequence[Axis], seeds: Located, problems: list[Problem])
         place = axes[-1].place if axes else seeds.place
         text = f"{product} = {num_runs:,} runs, and an experiment may have {MAX_RUNS:,}"
         raise refusal([*problems, Problem(place, ("sweep",) if axes else ("seeds",), text)])
+    size = base.size + sum(axis.size for axis in axes)
+    num_cells = num_runs // num_seeds
+    if num_cells * size > MAX_VALUES:
+        widest = max(axes, key=lambda axis: axis.size)
+        text = f"{num_cells:,} combinations of some {size:,} values each are more than can be looked at"
+        raise refusal([*problems, Problem(widest.place, widest.path, f"{text}; {MAX_VALUES:,} values are allowed")])
 
 
 def with_values(config: Config, values: Mapping[str, Any], registries: Mapping[str, Registry]) -> Config:
@@ -86,7 +96,7 @@ def with_values(config: Config, values: Mapping[str, Any], registries: Mapping[s
     tree = located(config.to_dict(), Place("the config"))
     place = Place(f"with {', '.join(values)}")
     changed = with_row(tree, map(key_path, values), [located(value, place) for value in values.values()])
-    found = validated(changed, registries, problems)
+    found = validated(changed, problems, registries)
     if found is None or problems:
         raise refusal(problems)
     return found

@@ -1,6 +1,8 @@
 """A config file and the command line's overrides -> a frozen `Config`, or all that is wrong with them at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +14,42 @@ from normbench.config.files import find_config, merge, read_layers, shipped_conf
 from normbench.config.messages import describe, shown
 from normbench.config.overrides import override_tree
 from normbench.config.ranges import expand_range
-from normbench.config.schema import AUGMENT, CHOICES, EXPERIMENT_KEYS, SECTIONS, SOURCE, Choice, Config, Registry
+from normbench.config.schema import (
+    AUGMENT,
+    CHOICES,
+    EXPERIMENT_KEYS,
+    SECTIONS,
+    SOURCE,
+    Choice,
+    Config,
+    Misfit,
+    Registry,
+)
 from normbench.errors import ConfigError, unknown_name
 from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted, located
 
+Validate = Callable[[Located, list[Problem]], Config | None]
+"""`validated` with all but its first two arguments given."""
+
 MAX_LINES = 50
 """A message of more is not read; a sweep can have a problem for each of thousands of values."""
+
+MAX_PROBLEMS = 1_000
+"""Nor are more looked for."""
 
 
 def load_config(
     source: str | Path | None,
     registries: Mapping[str, Registry],
     overrides: Sequence[tuple[str, Any, str]] = (),
+    misfits: Callable[[Config], Iterable[Misfit]] = lambda config: (),
 ) -> Config:
     """The config that `source` holds, with `overrides` on top, complete: each choice has all its options.
 
     `source` is a path or the name of a shipped config; None is the shipped `default`.
     `registries` has the keys norm, model, data.source, data.augment, train.optimizer and train.schedule.
     An override is (dotted key, value, the flag it came from); text is read as YAML, except where the config holds text.
+    `misfits` tells what else is wrong with a config whose names and types are right.
     Raises ConfigError with a line per problem.
     """
     problems: list[Problem] = []
@@ -38,7 +58,7 @@ def load_config(
     if many:
         text = "an experiment of many runs, which 'normbench sweep' trains; this command takes a config of one run"
         raise ConfigError(f"{many[-1]}: {text}")
-    config = validated(on_defaults(layers), registries, problems)
+    config = validated(on_defaults(layers), problems, registries, misfits)
     if config is None or problems:
         raise refusal(problems)
     return config
@@ -81,14 +101,26 @@ def refusal(problems: Iterable[Problem], *more: str) -> ConfigError:
     return ConfigError("\n".join([*lines, *more]))
 
 
+def stop_if_many(problems: Sequence[Problem]) -> None:
+    """Raises ConfigError with what was found so far, once it is more than anybody reads."""
+    if len(problems) > MAX_PROBLEMS:
+        raise refusal(problems)
+
+
 def _files(source: str | Path | None, problems: list[Problem]) -> list[Located]:
     if source is None and "default" not in shipped_configs():
         return []
     return read_layers(find_config("default" if source is None else source), problems)
 
 
-def validated(tree: Located, registries: Mapping[str, Registry], problems: list[Problem]) -> Config | None:
+def validated(
+    tree: Located,
+    problems: list[Problem],
+    registries: Mapping[str, Registry],
+    misfits: Callable[[Config], Iterable[Misfit]] = lambda config: (),
+) -> Config | None:
     """The tree as a config with all options of its choices; None after adding what is wrong to `problems`."""
+    before = len(problems)
     plain = tree.plain()
     for path, choice in _resolved_choices(tree, registries, problems):
         section = plain
@@ -98,10 +130,24 @@ def validated(tree: Located, registries: Mapping[str, Registry], problems: list[
     _check_source(tree, registries["data.source"], problems)
     _check_epochs(tree, problems)
     try:
-        return Config.model_validate(plain)
+        config = Config.model_validate(plain)
     except ValidationError as error:
         problems.extend(_problems_of(error, tree))
         return None
+    if len(problems) == before:
+        problems.extend(_misfit(tree, key, text) for key, text in misfits(config))
+    return config if len(problems) == before else None
+
+
+def _misfit(tree: Located, key: KeyPath, text: str) -> Problem:
+    """Placed at the option that the sentence names first, if it is written down."""
+    found = tree.find(key)
+    options = found.value if isinstance(found.value, dict) else {}
+    named = [
+        (match.start(), node.place) for name, node in options.items() if (match := re.search(rf"\b{name}\b", text))
+    ]
+    _, place = min(named, key=itemgetter(0), default=(0, found.place))
+    return Problem(place, () if text.startswith(dotted(key)) else key, text)
 
 
 def _resolved_choices(

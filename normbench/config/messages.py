@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic_core import ErrorDetails
 
-from normbench.errors import unknown_name
+from normbench.errors import shortened, unknown_name
 
 _ALLOWED = {
     "int_type": "a whole number",
@@ -38,8 +38,7 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    text = repr(value) if isinstance(value, str) else _number(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(repr(value) if isinstance(value, str) else str(value))
 
 
 def describe(errors: Iterable[ErrorDetails], found: object) -> str:
@@ -53,16 +52,11 @@ def describe(errors: Iterable[ErrorDetails], found: object) -> str:
             allowed.append(f"one of {context['expected']}")
         elif kind == "value_error":
             return f"{context['error']}, found {shown(found)}"
+        elif kind == "too_long":
+            return f"must be at most {context['max_length']} long, found {context['actual_length']:,}"
         elif kind in _BOUNDS:
             name, words = _BOUNDS[kind]
             allowed.append(f"{words} {context[name]:,}")
         else:
             allowed.append(_ALLOWED.get(kind) or f"valid ({error['msg']})")
     return f"must be {' or '.join(dict.fromkeys(allowed))}, found {shown(found)}"
-
-
-def _number(value: object) -> str:
-    try:
-        return str(value)
-    except ValueError:  # Python refuses to write out thousands of digits
-        return "a number of thousands of digits"

@@ -9,6 +9,9 @@ from normbench.yaml_lines import KeyPath, Located, Problem
 MAX_RUNS = 10_000
 """More values than an experiment may have runs are a slip, and are not built."""
 
+MAX_VALUES = 1_000_000
+"""Of all runs or trials together: each value of each is looked at."""
+
 _KEYS = ("from", "to", "num", "scale", "step")
 
 

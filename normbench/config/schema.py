@@ -17,6 +17,9 @@ Registry = Mapping[str, Callable[..., object]]
 """name -> function; the function's keyword-only parameters are the options of the name."""
 
 MAX_SEED = 2**63 - 1
+MAX_LISTED = 100  # so that a config stays one that can be read back with all its defaults written out
+MAX_COUNT = 1_000_000_000  # of epochs, images, parameters: beyond it arithmetic with them overflows sooner or later
+MAX_FLOAT = 3e38  # float32, in which networks compute, holds no more
 
 # Where a config chooses from a registry, and the key that holds the name there.
 CHOICES: Mapping[KeyPath, str] = {
@@ -29,6 +32,10 @@ CHOICES: Mapping[KeyPath, str] = {
 EXPERIMENT_KEYS = ("sweep", "exclude", "tune")
 AUGMENT = ("data", "augment")
 SOURCE = ("data", "source")
+
+
+Misfit = tuple[KeyPath, str]
+"""The key of what cannot be used although its types and names are right, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,9 @@ Text = Annotated[str, BeforeValidator(_as_written), AfterValidator(_without_cont
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -84,16 +94,16 @@ class DataConfig(_Section):
 
     source: Text = "cifar10"
     dir: Text | None = None
-    urls: Annotated[tuple[Text, ...], BeforeValidator(_list_as_tuple)] = ()
-    augment: tuple[Choice, ...] = (Choice("flip"), Choice("translate"))
+    urls: Annotated[tuple[Text, ...], BeforeValidator(_list_as_tuple), Field(max_length=MAX_LISTED)] = ()
+    augment: Annotated[tuple[Choice, ...], Field(max_length=MAX_LISTED)] = (Choice("flip"), Choice("translate"))
     evaluate_on: Literal["test", "val"] = "test"
 
 
 class TrainConfig(_Section):
     """The recipe."""
 
-    epochs: Annotated[int, Field(ge=1)] = 20
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    epochs: Count = 20
+    batch_size: Count = 64
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     optimizer: Choice = Choice("muon")
     schedule: Choice = Choice("linear")
@@ -102,8 +112,8 @@ class TrainConfig(_Section):
 class Budget(_Section):
     """The rules of the game; None lifts one."""
 
-    max_parameters: Annotated[int, Field(ge=1)] | None = 49_999
-    max_epochs: Annotated[int, Field(ge=1)] | None = 20
+    max_parameters: Count | None = 49_999
+    max_epochs: Count | None = 20
 
 
 class Pictures(_Section):

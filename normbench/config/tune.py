@@ -10,10 +10,10 @@ from typing import Any
 
 from normbench.config.axes import Axis, with_row, written, written_values
 from normbench.config.cells import Cell
-from normbench.config.load import validated
+from normbench.config.load import Validate, stop_if_many
 from normbench.config.messages import shown
-from normbench.config.ranges import MAX_RUNS, expand_range
-from normbench.config.schema import MAX_SEED, Registry
+from normbench.config.ranges import MAX_RUNS, MAX_VALUES, expand_range
+from normbench.config.schema import MAX_SEED
 from normbench.config.sections import Sections
 from normbench.yaml_lines import KeyPath, Located, Problem, dotted, located
 
@@ -41,9 +41,7 @@ class Tune:
     points: tuple[Mapping[str, Any], ...]
 
 
-def read_tune(
-    sections: Sections, cells: Sequence[Cell], registries: Mapping[str, Registry], problems: list[Problem]
-) -> Tune | None:
+def read_tune(sections: Sections, cells: Sequence[Cell], validate: Validate, problems: list[Problem]) -> Tune | None:
     """The tuning that `sections` ask for, each point validated in each cell; None without, or if it is wrong."""
     axes, at = sections.tune, sections.tune_at
     if not at:
@@ -58,10 +56,14 @@ def read_tune(
         counts = f"{len(cells):,} (cells) x {len(points):,} (points) x {len(seeds):,} (seeds)"
         text = f"{counts} = {num_trials:,} trials, and {MAX_RUNS:,} are allowed"
         problems.append(Problem(at.place, ("tune",), text))
+    size = max((cell.tree.size for cell in cells), default=0) + sum(axis.size for axis in axes)
+    if len(cells) * len(points) * size > MAX_VALUES:
+        text = f"trials of some {size:,} values each are more than can be looked at; {MAX_VALUES:,} values are allowed"
+        problems.append(Problem(at.place, ("tune",), f"{len(cells) * len(points):,} {text}"))
     if len(problems) > before:
         return None
     keys = [key for axis in axes for key in axis.keys]
-    _check_trials(cells, keys, points, registries, problems)
+    _check_trials(cells, keys, points, validate, problems)
     names = [dotted(key) for key in keys]
     return Tune(
         grid=written_values(axes),
@@ -106,14 +108,15 @@ def _check_trials(
     cells: Sequence[Cell],
     keys: Sequence[KeyPath],
     points: Sequence[Point],
-    registries: Mapping[str, Registry],
+    validate: Validate,
     problems: list[Problem],
 ) -> None:
     """Every point must fit every cell, and no two may be the same trial, which would be a smaller budget."""
     for cell in cells:
         seen: dict[str, Point] = {}
         for point in points:
-            config = validated(with_row(cell.tree, keys, point), registries, problems)
+            config = validate(with_row(cell.tree, keys, point), problems)
+            stop_if_many(problems)
             same = seen.setdefault(json.dumps(config.to_dict(), sort_keys=True), point) if config else point
             if same is not point:
                 first, second = (", ".join(shown(node.plain()) for node in nodes) for nodes in (same, point))

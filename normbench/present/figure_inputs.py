@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from normbench.analysis.compare import Comparison
 from normbench.analysis.disagreement import truth_probability
 from normbench.analysis.rows import NormRow
-from normbench.analysis.select import Record, runs
+from normbench.analysis.select import runs
 from normbench.errors import NormbenchError
 from normbench.present.disagreement import Predicted
 from normbench.printable import printable
@@ -29,15 +29,12 @@ def epochs_of(row: NormRow, split: str) -> tuple[list[Rows], list[str]]:
     for record in row.records:
         folder = RunFolder(record["folder"])
         try:
-            epochs = read_epochs(folder)
+            epochs = read_epochs(folder, record)
         except RecordError as error:
             missing.append(str(error))
             continue
         columns = {"epoch", "train_loss", "train_accuracy", f"{split}_loss", f"{split}_accuracy"}
-        expected = _epochs(record)
-        if not epochs or (expected is not None and len(epochs) != expected):
-            missing.append(f"{printable(folder.metrics)}: {len(epochs)} epochs, the run has {expected}")
-        elif not columns <= set(epochs[0]):
+        if not columns <= set(epochs[0]):
             missing.append(f"{printable(folder.metrics)}: no column {', '.join(sorted(columns - set(epochs[0])))}")
         else:
             found.append(epochs)
@@ -57,7 +54,7 @@ def predictions_of(
     for record in row.records:
         folder = RunFolder(record["folder"])
         try:
-            own, logits = read_predictions(folder)
+            own, logits = read_predictions(folder, record)
         except RecordError as error:
             missing.append(str(error))
             continue
@@ -104,8 +101,8 @@ def class_names(comparison: Comparison, least: int) -> list[str]:
     """As the records name them, or `least` numbers where they do not."""
     for row in comparison.rows:
         for record in row.records:
-            names = record["data"].get("classes")
-            if isinstance(names, list) and len(names) >= least and all(isinstance(name, str) for name in names):
+            names: list[str] = record["data"].get("classes", [])
+            if len(names) >= least:
                 return names
     return [str(number) for number in range(least)]
 
@@ -114,9 +111,3 @@ def few(reasons: Sequence[str], most: int = 2) -> str:
     """The first reasons, and how many more there are."""
     more = len(reasons) - most
     return "; ".join(reasons[:most]) + (f"; and {runs(more)} more" if more > 0 else "")
-
-
-def _epochs(record: Record) -> int | None:
-    train = record["config"].get("train")
-    epochs = train.get("epochs") if isinstance(train, dict) else None
-    return epochs if isinstance(epochs, int) else None

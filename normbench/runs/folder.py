@@ -1,8 +1,9 @@
 """A run's folder: the only module that names its files. No torch here: `compare` reads a thousand in a moment."""
 
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 
 from filelock import Timeout
 
-from normbench.errors import ConfigError, NormbenchError, cannot_write
+from normbench.errors import ConfigError, NormbenchError, cannot_write, shortened
 from normbench.printable import printable
 from normbench.regular_file import read_regular
 from normbench.runs.files import LOCK, half_written, locked
-from normbench.runs.schema import SCHEMA_VERSION, Flaw, checked
+from normbench.runs.schema import SCHEMA_VERSION, Flaw, check_depth, checked
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -24,15 +25,15 @@ __all__ = [
     "decisions_file",
     "find_runs",
     "is_trial",
+    "read_json",
     "read_record",
-    "refuse_constant",
     "survey",
     "trial_folder",
     "tuning_file",
 ]
 
 
-MAX_BYTES = 2**26
+MAX_BYTES = 2**23
 """Of a text file in a run's folder: more is none of ours."""
 
 
@@ -197,7 +198,7 @@ def _walk(path: Path, runs: dict[Path, RunFolder], foreign: list[Path], seen: se
             return True
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(path) as entries:
-            listing = [(entry.name, entry.is_dir()) for entry in entries]
+            listing = [(entry.name, _is_folder(entry)) for entry in entries]
     except OSError:
         runs[path] = RunFolder(path)  # reading its record will say what is wrong with it
         return True
@@ -215,26 +216,48 @@ def _walk(path: Path, runs: dict[Path, RunFolder], foreign: list[Path], seen: se
     return found
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, say
+        return False
+
+
 def read_record(folder: RunFolder) -> dict[str, Any]:
     """The run's `run.json`, checked: what it promises is there and can be printed.
 
     Raises RecordError: no record, not JSON, another schema, a key missing or of the wrong type, control characters.
     """
-    where = printable(folder.record)
     try:
-        text = read_regular(folder.record, MAX_BYTES).decode()
-        record = json.loads(text, parse_constant=refuse_constant)
+        return read_json(folder.record, checked)
     except FileNotFoundError as error:
-        raise RecordError(f"{where}: no record, the run is not finished") from error
+        raise RecordError(f"{printable(folder.record)}: no record, the run is not finished") from error
+
+
+def read_json(path: Path, check: Callable[[Any, str], dict[str, Any]]) -> dict[str, Any]:
+    """What the file holds, after `check` of it and its text. Raises FileNotFoundError; RecordError for all else."""
+    where = printable(path)
+    try:
+        text = read_regular(path, MAX_BYTES).decode()
+        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        check_depth(content, text)
+        return check(content, text)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{where}: not valid JSON ({printable(error)})") from error
-    try:
-        return checked(record, text)
-    except (Flaw, OverflowError, RecursionError) as flaw:
+    except (Flaw, OverflowError) as flaw:
         raise RecordError(f"{where}: {printable(flaw)}") from flaw
 
 
-def refuse_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{shortened(text)} is more than a number can be")
+    return number

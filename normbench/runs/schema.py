@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from normbench.errors import shortened
 from normbench.printable import ABOVE_SPACE, UNPRINTABLE
 
 SCHEMA_VERSION = 1
+MAX_DEPTH = 50
 STATUSES = ("finished", "diverged")
 SPLITS = ("test", "val")
 
@@ -38,6 +40,18 @@ class Flaw(Exception):
     """What is wrong with a record, without its place."""
 
 
+def check_depth(content: Any, text: str) -> None:
+    """Raises Flaw for what is nested so deeply that a walk through it might not come back."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:  # usually: no need to look at each value
+        return
+    level = [content]
+    for _ in range(MAX_DEPTH):
+        inner = [value.values() if isinstance(value, dict) else value for value in level]
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    if level:
+        raise Flaw(f"nested deeper than {MAX_DEPTH} levels")
+
+
 def checked(record: Any, text: str) -> dict[str, Any]:
     """The record itself, complete and printable. `text` is the JSON it was read from. Raises Flaw."""
     _check_version(record, "train the run again")
@@ -45,6 +59,7 @@ def checked(record: Any, text: str) -> dict[str, Any]:
     _check_choice(record["status"], STATUSES, "status")
     split = record["data"]["evaluated_on"]
     _check_choice(split, SPLITS, "data.evaluated_on")
+    _check_classes(record["data"].get("classes", []))
     for name in ("train_s_per_epoch", "eval_s_per_epoch"):
         if record["timing"].get(name) is not None:
             _check_number(record["timing"], name, "timing")
@@ -54,6 +69,7 @@ def checked(record: Any, text: str) -> dict[str, Any]:
         for name in ("train_accuracy", f"{split}_accuracy"):
             value = _check_number(record["metrics"], name, "metrics")
             _check_fraction(value, f"metrics.{name}")
+        _check_errors(record["metrics"], split, record["data"]["num_eval"])
         _check_statistics(record.get("statistics"))
     _check_environment_changes(record.get("environment_changes", {}))
     if _SUSPECT_IN_JSON.search(text):  # usually not: walking through a thousand records takes its time
@@ -105,6 +121,20 @@ def _check_version(content: Any, way_back: str) -> None:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         way_out = "a newer normbench wrote it: upgrade" if newer else way_back
         raise Flaw(f"schema_version {version!r}: this normbench reads {SCHEMA_VERSION}; {way_out}")
+
+
+def _check_classes(names: Any) -> None:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Flaw(f"data.classes: expected a list of text, found {_short(names)}")
+
+
+def _check_errors(metrics: Mapping[str, float], split: str, num_eval: int) -> None:
+    errors, accuracy = metrics[f"{split}_errors"], metrics[f"{split}_accuracy"]
+    if abs(errors - (1 - accuracy) * num_eval) > 0.51:
+        raise Flaw(
+            f"contradicts itself: metrics.{split}_accuracy is {accuracy}, metrics.{split}_errors {errors} of "
+            f"{num_eval:,} images"
+        )
 
 
 def _check_statistics(found: Any) -> None:
@@ -167,5 +197,4 @@ def _check_printable(value: Any, key: str) -> None:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(repr(value))

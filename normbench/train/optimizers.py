@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn, optim
 
+from normbench.errors import ConfigError
 from normbench.train.muon import Muon
 
 
@@ -21,7 +22,9 @@ def sgd(
     """Stochastic gradient descent with momentum; weight decay on the weights of convs only, not on biases or norms.
 
     Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
+    Raises ConfigError for a negative number, as `muon` does.
     """
+    _check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
     groups = _decayed_and_not(model, weight_decay, besides=[])
     return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
 
@@ -39,6 +42,7 @@ def muon(
 
     `weight_decay` as in `sgd`, for the two convs left out: Muon is for hidden layers (Jordan et al. 2024).
     """
+    _check_not_negative(lr=lr, momentum=momentum, sgd_lr=sgd_lr, sgd_momentum=sgd_momentum, weight_decay=weight_decay)
     convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     filters: list[Tensor] = [conv.weight for conv in convs[1:-1]]
     groups = _decayed_and_not(model, weight_decay, besides=filters)
@@ -68,6 +72,12 @@ def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> opti
             for parameter in group["params"]:
                 one.state[parameter] = optimizer.state[parameter]
     return one
+
+
+def _check_not_negative(**options: float) -> None:
+    for name, value in options.items():
+        if value < 0:
+            raise ConfigError(f"train.optimizer.{name} must be at least 0, not {value}")
 
 
 def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor]) -> list[dict[str, Any]]:

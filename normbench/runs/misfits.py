@@ -1,0 +1,72 @@
+"""What the parts of a config refuse although each value has the right type: found before data are loaded."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import nn
+
+from normbench.config import Budget, Choice, Config, Misfit
+from normbench.data.augment import AUGMENTATIONS
+from normbench.errors import ConfigError
+from normbench.models.budget import check_budget
+from normbench.models.reference import IMAGE_SHAPE
+from normbench.runs.execute import USUAL_CLASSES
+from normbench.runs.registries import build_network
+from normbench.train import OPTIMIZERS, SCHEDULES
+from normbench.yaml_lines import KeyPath
+
+Part = tuple[KeyPath, object, Callable[[], object]]
+"""Where it stands, all that it depends on, and the function that makes it or raises ConfigError."""
+
+
+def find_misfits(*, within_budget: bool) -> Callable[[Config], list[Misfit]]:
+    """What `load_config` and `load_experiment` take: each part is made as a run makes it, and may refuse.
+
+    Equal parts are made once, however many runs of a sweep share them. With `within_budget` the network must be.
+    """
+    known: dict[str, str] = {}
+
+    def misfits(config: Config) -> list[Misfit]:
+        found: dict[str, KeyPath] = {}  # by its sentence: what is made of a part that refuses would say the same
+        for key, depends_on, make in [*_parts(config), *([_budget(config)] if within_budget else [])]:
+            part = repr((key, depends_on))
+            if part not in known:
+                known[part] = _refusal(make)
+            if known[part]:
+                found.setdefault(known[part], key)
+        return [(key, text) for text, key in found.items()]
+
+    return misfits
+
+
+def _refusal(make: Callable[[], object]) -> str:
+    try:
+        make()
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _parts(config: Config) -> Iterator[Part]:
+    model, norm, optimizer, schedule = config.model, config.norm, config.train.optimizer, config.train.schedule
+    bare = config.model_copy(update={"norm": Choice("none")})
+    yield ("model",), model, lambda: build_network(bare, USUAL_CLASSES)
+    yield ("norm",), (norm, model), lambda: build_network(config, USUAL_CLASSES)
+    conv = nn.Conv2d(1, 1, 1)
+    yield ("train", "optimizer"), optimizer, lambda: OPTIMIZERS[optimizer.name](conv, **optimizer.options)
+    yield ("train", "schedule"), schedule, lambda: SCHEDULES[schedule.name](**schedule.options)
+    for index, choice in enumerate(config.data.augment):
+        yield ("data", "augment", index), choice, partial(_augment, choice)
+
+
+def _augment(choice: Choice) -> None:
+    AUGMENTATIONS[choice.name](**choice.options).draw(torch.Size((1, *IMAGE_SHAPE)), torch.Generator().manual_seed(0))
+
+
+def _budget(config: Config) -> Part:
+    """A budget that somebody set is what does not fit, otherwise it is the norm."""
+    key: KeyPath = ("norm",) if config.budget == Budget() else ("budget", "max_parameters")
+    most = config.budget.max_parameters
+    uses = (config.norm, config.model, most)
+    return key, uses, lambda: check_budget(build_network(config, USUAL_CLASSES), most)

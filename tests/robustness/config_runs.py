@@ -1,0 +1,142 @@
+"""Runs a drawn config through the entry point until its first training step, and judges how it ended."""
+
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from normbench.config import load_config, shipped_configs
+from normbench.data import Dataset, Split
+from normbench.errors import Interrupted
+from normbench.runs.execute import Event, Finished, Step, execute
+from normbench.runs.identity import run_id
+from normbench.runs.registries import REGISTRIES
+from normbench.runs.worker import Order
+from tests.robustness.config_cases import MAIN, Case
+from tests.robustness.entry import Ended, run_main
+
+LIMIT_S = 20.0
+LONGEST_LINE = 1500
+A_STEP = "a step was run"
+
+
+def run_case(case: Case, folder: Path) -> Ended:
+    """`folder` is empty. The command ends after its first training step, as if somebody had stopped it there."""
+    for name, content in case.files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    config = folder / MAIN
+    named = ["--config", config] if case.command == "train" else [config]
+    with _one_step(), _few_images():
+        return run_main(
+            [case.command, *named, "--results", folder / "results", "--device", "cpu", *case.flags], LIMIT_S
+        )
+
+
+def complaint(case: Case, ended: Ended, folder: Path) -> str | None:
+    """What is wrong with the way it ended; None if the config was trained for a step, or refused as it should be."""
+    if ended.code == 130 and A_STEP in ended.stderr:
+        return _not_the_same_again(folder / "results")
+    if ended.code != 2:
+        return f"exit code {ended.code}\n{ended.traceback()}"
+    return _bad_message(case, ended.stderr, folder)
+
+
+def _bad_message(case: Case, message: str, folder: Path) -> str | None:
+    if "Usage: normbench" in message:  # of the parser of the command line: its own form
+        return None if case.flags else f"refused by the parser, without a flag\n{message}"
+    for word in ("Traceback", " object at 0x", "<class ", "pydantic", "Input should", "must be valid ("):
+        if word in message:
+            return f"{word!r} in the message\n{message}"
+    if any(len(line) > LONGEST_LINE for line in message.splitlines()):
+        return f"a line of {max(map(len, message.splitlines()))} characters\n{message[:3000]}"
+    message = message[message.index("normbench: ") :]  # what was said before the refusal is none of it
+    first, *more = message.removeprefix("normbench: ").rstrip("\n").split("\n")
+    for line in [first, *(line for line in more if not line.startswith((" ", "and ", "`")))]:
+        if not _has_place(case, line, folder):
+            return f"neither file and line nor flag: {line!r}\n{message[:3000]}"
+    return None
+
+
+_WHOLE_FILE = re.compile(r": (is empty|is larger|no such file|is a folder|cannot be read|must be a mapping)")
+_NO_KEY = re.compile(
+    r"is not (YAML|UTF-8)|lists and mappings are|holds more than|aliases expand|an alias holds|.*a key must be text"
+)
+
+
+def _has_place(case: Case, line: str, folder: Path) -> bool:
+    """Whether the line of a message begins with a file's line that has the key in it, or with a flag."""
+    contents = case.files | {str(path): path.read_bytes() for path in shipped_configs().values()}
+    for name, content in contents.items():
+        place = re.match(rf"{re.escape(str(folder / name))}(?:, line (\d+))?: ", line)
+        if place and place.group(1):
+            lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", content.decode("utf-8-sig", errors="replace"))
+            number = int(place.group(1))
+            return 1 <= number <= len(lines) and _is_about(line[place.end() :], lines[number - 1])
+        if place:
+            return bool(_WHOLE_FILE.search(line))
+    return line.startswith("--set ") and bool(case.flags)
+
+
+def _is_about(text: str, line: str) -> bool:
+    """Whether the sentence names something of that line: the key, or what was found there."""
+    is_written_otherwise = "\\" in text or "..." in text or "''" in text
+    is_named = text.partition(": ")[0].strip("'\"") in line  # a key may hold no word at all
+    return is_written_otherwise or is_named or bool(_NO_KEY.match(text) or _words(text) & _words(line))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
+def _not_the_same_again(results: Path) -> str | None:
+    """The config that a run writes down must be the run's."""
+    written = next(results.rglob("config.yaml"))
+    again = load_config(written, REGISTRIES)
+    return None if run_id(again) == written.parent.name else f"{written} is the config of {run_id(again)}"
+
+
+@contextmanager
+def _one_step() -> Iterator[None]:
+    def follow(events: Generator[Event], *_: Any, **__: Any) -> Mapping[str, Any]:
+        with closing(events):  # or the run's lock is held until the traceback is gone
+            for event in events:
+                if isinstance(event, Step) or (isinstance(event, Finished) and event.record["status"] == "diverged"):
+                    raise Interrupted(A_STEP)
+        raise AssertionError("the run ended without a step")
+
+    def make_plan(orders: Sequence[Order], dataset: Dataset, device: str, *_: Any) -> Any:
+        def nothing(*_: Any) -> None: ...
+
+        for order in (orders[0], orders[-1]):
+            events = execute(order.config, order.folder, device, say=nothing, draw=nothing, load=lambda *_: dataset)
+            try:
+                follow(events)
+            except Interrupted as stop:
+                last = stop
+        raise last
+
+    with (
+        patch("normbench.present.live.follow", follow),
+        patch("normbench.studies.plan.make_plan", make_plan),
+    ):
+        yield
+
+
+@contextmanager
+def _few_images() -> Iterator[None]:
+    """Whatever the config names: what sources make of a folder is not the config's matter."""
+    generator = torch.Generator().manual_seed(0)
+
+    def split(number: int) -> Split:
+        images = torch.randint(0, 256, (number, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        return Split(images, torch.arange(number) % 3)
+
+    dataset = Dataset("folder", ("cat", "dog", "ship"), split(30), split(6), "ab" * 32)
+    with patch("normbench.data.load_dataset", lambda *_, **__: dataset):
+        yield

@@ -1,0 +1,75 @@
+"""Runs the command line in this process as a shell would, and stops what takes too long."""
+
+import contextlib
+import io
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from normbench.cli import main
+
+
+class Hang(BaseException):
+    """It took longer than it may."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float  # of computing
+
+    def traceback(self) -> str:
+        """Of a bug: what the log says that the message names."""
+        log = re.search(r"report it with (\S+\.log)", self.stderr)
+        if log is None:
+            return self.stderr
+        path = Path(log.group(1))
+        text = path.read_text()
+        path.unlink()
+        return text
+
+
+def run_main(arguments: Sequence[object], limit_s: float) -> Ended:
+    """`normbench arguments` through its entry point; raises Hang where it computes for more than `limit_s` seconds."""
+    stdout, stderr = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    argv, sys.argv = sys.argv, ["normbench", *map(str, arguments)]
+    start = time.process_time()
+    code: object = 0
+    try:
+        with _time_limit(limit_s), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.argv = argv
+    return Ended(int(code or 0), _text(stdout), _text(stderr), time.process_time() - start)  # type: ignore[call-overload]
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Of computing; of waiting, beside whatever else the machine does, ten times as many."""
+
+    def stop(signum: int, frame: object) -> None:
+        raise Hang(f"still at it after {seconds:g} s of computing, or ten times as many of waiting ({signum})")
+
+    timers = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
+    before = {number: signal.signal(number, stop) for number in timers}
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds)
+    try:
+        yield
+    finally:
+        for number, timer in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])

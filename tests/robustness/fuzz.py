@@ -1,0 +1,22 @@
+"""How much the fuzz tests draw: in the suite a little, always the same; as much as NORMBENCH_FUZZ says by hand.
+
+NORMBENCH_FUZZ=500 pytest tests/test_config_fuzz.py tests/test_record_fuzz.py
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+NUM_EXAMPLES = int(os.environ.get("NORMBENCH_FUZZ", "0"))
+
+
+def drawing(in_the_suite: int) -> settings:
+    """Examples of one test. Nothing is kept between runs: what is found belongs into a test of its own."""
+    return settings(
+        max_examples=NUM_EXAMPLES or in_the_suite,
+        derandomize=not NUM_EXAMPLES,
+        database=None,
+        deadline=None,  # run_main has a limit of its own
+        suppress_health_check=list(HealthCheck),
+        print_blob=bool(NUM_EXAMPLES),
+    )

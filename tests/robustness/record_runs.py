@@ -1,0 +1,49 @@
+"""Asks `compare` about results that were harmed, and judges what it says."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+from tests.robustness.entry import Ended, run_main
+
+LIMIT_S = 20.0
+LONGEST_LINE = 3000
+
+_REFUSAL = re.compile(
+    r"^normbench: (these runs differ in more than|no run has|--by |--where |--baseline |--strict|--mcnemar|"
+    r"the table \w+ needs|\S+(run\.json|predictions\.npz)\b)"
+)
+"""Harm done to one file is no reason not to answer, unless hand-edited values make its run one of another recipe, or
+it is one of the two files that were asked for."""
+
+
+def complaint(ended: Ended, question: list[str]) -> str | None:
+    """What is wrong with an answer; None if it is a whole answer, or one message that names what is wrong."""
+    if ended.code not in (0, 2, 3):
+        return f"exit code {ended.code}\n{ended.traceback()}"
+    for word in ("Traceback", " object at 0x", "<class "):
+        if word in ended.stdout + ended.stderr:
+            return f"{word!r} in the answer\n{ended.stdout}\n{ended.stderr}"
+    if re.search("[\x00-\x09\x0b-\x1f\x7f]", ended.stdout + ended.stderr):
+        return f"control characters in the answer\n{ended.stdout!r}\n{ended.stderr!r}"
+    longest = max(map(len, ended.stderr.splitlines()), default=0)
+    if longest > LONGEST_LINE:
+        return f"a line of {longest} characters\n{ended.stderr[:3000]}"
+    if ended.code:
+        return None if _REFUSAL.search(ended.stderr) else f"refused for no reason\n{ended.stderr}"
+    return _no_answer(ended.stdout, question[question.index("--format") + 1])
+
+
+def _no_answer(text: str, format: str) -> str | None:
+    if format == "json":
+        document = json.loads(text, parse_constant=lambda name: f"not JSON: {name}")
+        return f"not JSON: {text}" if "not JSON" in json.dumps(document) else None
+    if format == "csv":
+        widths = {len(row) for row in csv.reader(text.splitlines())}
+        return None if len(widths) == 1 else f"rows of {widths} columns\n{text}"
+    return None if text.strip() else "nothing was said"
+
+
+def ask(results: Path, question: list[str]) -> Ended:
+    return run_main(["compare", results, *question], LIMIT_S)
