@@ -225,7 +225,7 @@ def test_shipped_experiments(name: str, num_runs: int, num_seeds: int) -> None:
     assert len(experiment.runs) == num_runs
     assert len({run.seed for run in experiment.runs}) == num_seeds
     with pytest.raises(
-        ConfigError, match=rf"{name}\.yaml, line \d+: an experiment of many runs, which 'normbench sweep'"
+        ConfigError, match=rf"{name}\.yaml, line \d+: sweep: makes an experiment of many runs, which 'normbench sweep'"
     ):
         load_config(name, REGISTRIES)
 

@@ -95,6 +95,10 @@ TWO = "sweep: {norm: [bn, gn], train.batch_size: [2, 8]}\n"
         ("sweep: {train.epochs: {from: 1, to: 200}, model.dropout: {from: 1, to: 200}}",
          "sweep: 200 (train.epochs) x 200 (model.dropout) x 1 (seeds) = 40,000 runs, and an experiment may have 10,00"),
         ("{seeds: {from: 0, to: 5000}, sweep: {norm: [bn, gn]}}", "sweep: 2 (norm) x 5,001 (seeds) = 10,002 runs"),
+        (f"{{data: {{urls: [{'x, ' * 90}]}}, sweep: {{train.epochs: {{from: 1, to: 9000}}}}}}",
+         "sweep.train.epochs: 9,000 combinations of some 124 values each are more than can be looked at; 1,000,000"),
+        (f"sweep: {{{', '.join(f'norm.k{i}: [1]' for i in range(21))}}}", "sweep: names 21 keys, and 20 are allowed"),
+        (f"sweep: {{'{', '.join(f'norm.k{i}' for i in range(21))}': [[1]]}}", "sweep: names 21 keys"),
         # tune
         ("tune: {budget: 3}", "tune: names no key to tune, such as train.optimizer.lr: [0.02, 0.04]"),
         ("tune: {train.lr: [0.1], budget: 0}", "tune.budget: must be the number of points tried for each norm, at lea"),
@@ -116,6 +120,8 @@ TWO = "sweep: {norm: [bn, gn], train.batch_size: [2, 8]}\n"
         ("{data: {evaluate_on: val}, tune: {train.lr: [0.1]}}", "data.evaluate_on: must be test with 'tune': trials a"),
         ("tune: {train.lr: {from: 1, to: 1000}, model.dropout: {from: 1, to: 1000}}",
          "tune: the grid has 1,000,000 points, and 100,000 are allowed"),
+        (f"{{data: {{urls: [{'x, ' * 90}]}}, tune: {{train.lr: {{from: 1, to: 9000}}}}}}",
+         "tune: 9,000 trials of some 124 values each are more than can be looked at; 1,000,000 values are allowed"),
         ("tune: {train.lr: {from: 1, to: 9000}, seeds: [1, 2]}", "tune: 1 (cells) x 9,000 (points) x 2 (seeds) = 18,0"),
     ],
 )  # fmt: skip
@@ -232,10 +238,10 @@ def test_a_command_of_one_run_names_the_one_for_many(tmp_path: Path, key: str) -
     (tmp_path / "base.yaml").write_text(f"\n{key}")
     (message,) = errors_of(tmp_path, "extends: base.yaml\ntrain: {epochs: 99}")
     assert message == (
-        "base.yaml, line 2: an experiment of many runs, which 'normbench sweep' trains; this command takes a config of "
-        "one run"
+        f"base.yaml, line 2: {key.partition(':')[0]}: makes an experiment of many runs, which 'normbench sweep' "
+        "trains; this command takes a config of one run"
     )
-    with pytest.raises(Exception, match=r"--set sweep\.norm=\[bn\]: an experiment of many runs"):
+    with pytest.raises(Exception, match=r"--set sweep\.norm=\[bn\]: sweep: makes an experiment of many runs"):
         load_text(tmp_path, "name: x", flags("sweep.norm=[bn]"))
 
 
@@ -244,4 +250,6 @@ def test_a_message_stays_readable_and_quick_however_much_is_wrong(tmp_path: Path
     found = experiment_errors_of(tmp_path, "sweep: {train.epochs: {from: 1, to: 1000}}")
     assert len(found) == 51
     assert found[-1] == "and 930 problems more"
+    found = experiment_errors_of(tmp_path, "sweep: {train.epochs: {from: -9999, to: 0}}")
+    assert found[-1] == "and 951 problems more"  # it stops looking
     assert time.perf_counter() - start < 20

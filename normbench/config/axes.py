@@ -11,6 +11,8 @@ from normbench.config.messages import shown
 from normbench.config.ranges import expand_range
 from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted
 
+MAX_KEYS = 20  # each can have thousands of values, which are built before their product is looked at
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -37,6 +39,11 @@ class Axis:
 
 def read_axes(section: Located, name: str, problems: list[Problem]) -> list[Axis]:
     """The axes below the key `name`, without those that are wrong, which are added to `problems`."""
+    num_keys = sum(key.count(",") + 1 for key in section.value)
+    if num_keys > MAX_KEYS:
+        text = f"names {num_keys:,} keys, and {MAX_KEYS} are allowed"
+        problems.append(Problem(section.place, (name,), text))
+        return []
     axes = (_axis(name, key, node, problems) for key, node in section.value.items())
     return [axis for axis in axes if axis]
 

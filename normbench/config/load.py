@@ -54,10 +54,13 @@ def load_config(
     """
     problems: list[Problem] = []
     layers = read_all(source, overrides, problems)
-    many = [layer.value[key].place for layer in layers for key in EXPERIMENT_KEYS if key in layer.value]
+    many = [(layer.value[key].place, key) for layer in layers for key in EXPERIMENT_KEYS if key in layer.value]
     if many:
-        text = "an experiment of many runs, which 'normbench sweep' trains; this command takes a config of one run"
-        raise ConfigError(f"{many[-1]}: {text}")
+        place, key = many[-1]
+        text = (
+            "makes an experiment of many runs, which 'normbench sweep' trains; this command takes a config of one run"
+        )
+        raise ConfigError(str(Problem(place, (key,), text)))
     config = validated(on_defaults(layers), problems, registries, misfits)
     if config is None or problems:
         raise refusal(problems)

@@ -53,6 +53,8 @@ QUICK: dict[str, str] = {
     "many URLs, many runs": f"data: {{urls: {_listed('x', 9_000)}}}\n{MANY_RUNS}",
     "long rows, many runs": "sweep:\n  train.batch_size: {from: 1, to: 2000}\n"
     f"  data.augment: {_listed(_listed('flip', 1_800), 5)}",
+    "many ranges": "sweep:\n" + "\n".join(f"  norm.k{i}: {{from: 1, to: 10000}}" for i in range(1_000)),
+    "many keys that go together": f"sweep: {{'{', '.join(f'norm.k{i}' for i in range(2_000))}': [[1]]}}",
     "a huge product": "sweep: {train.batch_size: {from: 1, to: 10000}, train.epochs: {from: 1, to: 10000}}",
     "a huge grid": "tune: {train.lr: {from: 0.1, to: 1, num: 10000}, train.momentum: {from: 0.1, to: 1, num: 10000}}",
     "a huge range": "seeds: {from: 0, to: 999999999999}",

@@ -85,9 +85,8 @@ def _has_place(case: Case, line: str, folder: Path) -> bool:
 
 def _is_about(text: str, line: str) -> bool:
     """Whether the sentence names something of that line: the key, or what was found there."""
-    is_written_otherwise = "\\" in text or "..." in text or "''" in text
-    is_named = text.partition(": ")[0].strip("'\"") in line  # a key may hold no word at all
-    return is_written_otherwise or is_named or bool(_NO_KEY.match(text) or _words(text) & _words(line))
+    is_written_otherwise = "\\" in text or "..." in text or not _words(line)
+    return is_written_otherwise or bool(_NO_KEY.match(text) or _words(text) & _words(line))
 
 
 def _words(text: str) -> set[str]:

@@ -37,12 +37,19 @@ def complaint(ended: Ended, question: list[str]) -> str | None:
 
 def _no_answer(text: str, format: str) -> str | None:
     if format == "json":
-        document = json.loads(text, parse_constant=lambda name: f"not JSON: {name}")
-        return f"not JSON: {text}" if "not JSON" in json.dumps(document) else None
+        try:
+            json.loads(text, parse_constant=_refuse)
+        except ValueError as error:
+            return f"not JSON: {error}\n{text}"
+        return None
     if format == "csv":
         widths = {len(row) for row in csv.reader(text.splitlines())}
         return None if len(widths) == 1 else f"rows of {widths} columns\n{text}"
     return None if text.strip() else "nothing was said"
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def ask(results: Path, question: list[str]) -> Ended:
