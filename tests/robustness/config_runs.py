@@ -85,7 +85,8 @@ def _has_place(case: Case, line: str, folder: Path) -> bool:
 
 def _is_about(text: str, line: str) -> bool:
     """Whether the sentence names something of that line: the key, or what was found there."""
-    is_written_otherwise = "\\" in text or "..." in text or not _words(line)
+    has_no_word = bool(line.strip()) and not _words(line)
+    is_written_otherwise = "\\" in text or "..." in text or "''" in text or has_no_word
     return is_written_otherwise or bool(_NO_KEY.match(text) or _words(text) & _words(line))
 
 
