@@ -176,7 +176,7 @@ def test_a_worker_stopped_from_outside_does_not_pass_for_finished(config: Path) 
     assert stopped
     assert isinstance(result.exception, Interrupted), result.output
     assert "stopped with 1 checkpoint(s) kept" in str(result.exception)
-    assert "to go on: normbench " in str(result.exception)
+    assert "to go on: normbench" in str(result.exception)
     assert "Test Acc" not in result.output
     assert len(records(Path("results/tiny"))) == 1
     again = invoke(*sweep)
