@@ -44,5 +44,5 @@ def test_the_harness_trains_what_is_right_and_sees_what_is_wrong(tmp_path: Path)
 def test_what_was_made_to_explode_is_refused_in_little_time_and_memory() -> None:
     """In a process of its own whose memory is limited."""
     command = [sys.executable, "-m", "tests.robustness.config_bombs", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -58,15 +58,15 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Of computing; of waiting, beside whatever else the machine does, ten times as many."""
+    """Of computing; of waiting thirty times as many, as other processes may have the machine for minutes."""
 
     def stop(signum: int, frame: object) -> None:
-        raise Hang(f"still at it after {seconds:g} s of computing, or ten times as many of waiting ({signum})")
+        raise Hang(f"still at it after {seconds:g} s of computing, or thirty times as many of waiting ({signum})")
 
     timers = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
     before = {number: signal.signal(number, stop) for number in timers}
     signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 10 * seconds)
+    signal.setitimer(signal.ITIMER_REAL, 30 * seconds)
     try:
         yield
     finally:

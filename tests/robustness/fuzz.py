@@ -10,10 +10,13 @@ from hypothesis import HealthCheck, settings
 NUM_EXAMPLES = int(os.environ.get("NORMBENCH_FUZZ", "0"))
 
 
-def drawing(in_the_suite: int) -> settings:
-    """Examples of one test. Nothing is kept between runs: what is found belongs into a test of its own."""
+def drawing(in_the_suite: int, slower: int = 1) -> settings:
+    """Examples of one test; by hand fewer of a `slower` one.
+
+    Nothing is kept between runs: what is found belongs into a test of its own.
+    """
     return settings(
-        max_examples=NUM_EXAMPLES or in_the_suite,
+        max_examples=NUM_EXAMPLES // slower or in_the_suite,
         derandomize=not NUM_EXAMPLES,
         database=None,
         deadline=None,  # run_main has a limit of its own

@@ -424,3 +424,16 @@ def questions(draw: st.DrawFn) -> list[str]:
         asked += [flag, draw(st.sampled_from(values))] if draw(st.integers(0, chance)) == chance else []
     asked += ["--strict"] if draw(st.integers(0, 7)) == 7 else []
     return [*asked, "--format", draw(st.sampled_from(["table", "md", "csv", "json", "latex"]))]
+
+
+@st.composite
+def figures(draw: st.DrawFn) -> list[str]:
+    return ["--figures", "FIGURES", *draw(st.sampled_from([[], [], ["--by", "train.batch_size"]])), "--format", "csv"]
+
+
+@st.composite
+def pairs_of_runs(draw: st.DrawFn, results: Path) -> list[str]:
+    """McNemar's test of two runs, which may be one and the same, and harmed."""
+    runs = sorted(f"RESULTS/{record.parent.relative_to(results)}" for record in results.glob("default/*/run.json"))
+    both = [draw(st.sampled_from(runs)) for _ in range(2)]
+    return ["--mcnemar", *both, "--format", draw(st.sampled_from(["table", "json", "csv"]))]

@@ -53,4 +53,7 @@ def _refuse(name: str) -> None:
 
 
 def ask(results: Path, question: list[str]) -> Ended:
-    return run_main(["compare", results, *question], LIMIT_S)
+    """RESULTS and FIGURES in a question are folders."""
+    places = {"RESULTS": str(results), "FIGURES": str(results.parent / "figures")}
+    words = [re.sub("RESULTS|FIGURES", lambda name: places[name.group()], word) for word in question]
+    return run_main(["compare", results, *words], LIMIT_S)
