@@ -2,6 +2,7 @@
 
 from normbench.kernels.conv import can_convolve, convolve
 from normbench.kernels.element import normalize_elements
+from normbench.kernels.muon import can_orthogonalize, muon_updates
 from normbench.kernels.norm import Drop, Running, Sets, can_normalize, moments, normalize
 from normbench.kernels.per_image import dynamic_tanh, evo_norm, filter_response, layer_norm, root_mean_square
 from normbench.kernels.pool import can_pool, max_pool
@@ -12,6 +13,7 @@ __all__ = [
     "Sets",
     "can_convolve",
     "can_normalize",
+    "can_orthogonalize",
     "can_pool",
     "convolve",
     "dynamic_tanh",
@@ -20,6 +22,7 @@ __all__ = [
     "layer_norm",
     "max_pool",
     "moments",
+    "muon_updates",
     "normalize",
     "normalize_elements",
     "root_mean_square",

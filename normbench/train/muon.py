@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
+from normbench.kernels import can_orthogonalize, muon_updates
+
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -48,16 +50,22 @@ class Muon(optim.SGD):
                 if "muon_momentum_buffer" not in self.state[weight]:
                     self.state[weight]["muon_momentum_buffer"] = torch.zeros_like(weight)
             buffers = [self.state[weight]["muon_momentum_buffer"] for weight in filters]
-            torch._foreach_mul_(buffers, momentum)
-            torch._foreach_add_(buffers, gradients)
-            torch._foreach_add_(gradients, buffers, alpha=momentum)
-            if self._frame is None or len(self._frame.places) != len(filters):
-                self._frame = Frame(filters)
             # The gradients, which nobody reads again, give their memory to the updates.
-            torch._foreach_copy_(gradients, self._frame.orthogonalized(gradients))
-            torch._foreach_div_(filters, torch._foreach_norm(filters))
-            torch._foreach_mul_(filters, [len(weight) ** 0.5 for weight in filters])
+            if can_orthogonalize(filters, gradients, buffers):
+                muon_updates(filters, gradients, buffers, momentum, ITERATIONS, COEFFICIENTS)
+            else:
+                self._update(filters, gradients, buffers, momentum)
         super().step(closure)
+
+    def _update(self, filters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], momentum: float) -> None:
+        torch._foreach_mul_(buffers, momentum)
+        torch._foreach_add_(buffers, gradients)
+        torch._foreach_add_(gradients, buffers, alpha=momentum)
+        if self._frame is None or len(self._frame.places) != len(filters):
+            self._frame = Frame(filters)
+        torch._foreach_copy_(gradients, self._frame.orthogonalized(gradients))
+        torch._foreach_div_(filters, torch._foreach_norm(filters))
+        torch._foreach_mul_(filters, [len(weight) ** 0.5 for weight in filters])
 
 
 class Frame:
