@@ -53,7 +53,7 @@ class Reference(nn.Module):
                 block1=Residual(stage, size=16),
                 shrink2=stage.shrink(),
                 block2=Residual(stage, size=8),
-                head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(WIDE, classes, 1)),
+                head=nn.Sequential(nn.AdaptiveAvgPool2d(1), Conv2d(WIDE, classes, 1)),
             )
         )
 
