@@ -7,6 +7,7 @@ import torch
 
 from normbench.data.augment import AUGMENTATIONS, flip, randaugment, translate
 from normbench.data.batches import MEAN, STD, batches, epoch_order, normalize
+from normbench.data.epochs import IMAGES_AT_ONCE, arrange, draw_epoch, training_batches
 from normbench.data.streams import stream, stream_seed
 from normbench.data.types import Split
 from normbench.errors import ConfigError
@@ -146,6 +147,25 @@ def test_batches_keep_the_last_short_one_and_the_pairs(images):
     assert torch.equal(torch.cat([batch for batch, _ in got]), images[order])
     resumed = list(batches(split, 10, order[10:]))
     assert torch.equal(resumed[0][0], got[1][0])
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("batch_size", [10, IMAGES_AT_ONCE // 3, IMAGES_AT_ONCE, 2 * IMAGES_AT_ONCE])
+def test_a_steps_images_are_augmented_by_its_own_draws_wherever_one_begins(name, batch_size):
+    number = 2 * IMAGES_AT_ONCE + 7
+    images = torch.randint(0, 256, (number, 1, 9, 9), dtype=torch.uint8, generator=stream(0, "test images"))
+    split, order, augment = Split(images, torch.arange(number)), epoch_order(number, 3, 1), AUGMENTATIONS[name]()
+    whole = list(training_batches(split, batch_size, [augment], seed=3, epoch=1))
+    assert [len(labels) for _, labels in whole] == [len(chosen) for chosen in order.split(batch_size)]
+    for step, (chosen, (batch, labels)) in enumerate(zip(order.split(batch_size), whole, strict=True)):
+        assert torch.equal(labels, chosen)
+        assert torch.equal(batch, augment(images[chosen], stream(3, "augment", 1, step, 0)))
+    for first in (1, len(whole) - 1, len(whole)):
+        rest = list(training_batches(split, batch_size, [augment], seed=3, epoch=1, first_step=first))
+        assert len(rest) == len(whole) - first
+        assert all(torch.equal(a, b) for (a, _), (b, _) in zip(rest, whole[first:], strict=True))
+    at_once = arrange(split, draw_epoch(images.shape, batch_size, [augment], seed=3, epoch=1), [augment])
+    assert torch.equal(at_once.images, torch.cat([batch for batch, _ in whole]))
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -10,8 +10,8 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from normbench.data.augment import Augmentation
-from normbench.data.batches import batches, epoch_order, normalize
-from normbench.data.epochs import augment_step
+from normbench.data.batches import normalize
+from normbench.data.epochs import training_batches
 from normbench.data.streams import stream_seed
 from normbench.data.types import Split
 from normbench.models.dropout import dropouts_of, seed_dropouts
@@ -80,13 +80,11 @@ def train_epoch(
     """
     num_images, epoch = len(split.labels), position.epoch
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
-    order = epoch_order(num_images, recipe.seed, epoch)
     dropouts = dropouts_of(model)
     model.train()
     clock = time.perf_counter()
-    to_come = batches(split, recipe.batch_size, order[position.step * recipe.batch_size :])
+    to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, position.step)
     for step, (images, labels) in enumerate(to_come, start=position.step):
-        images = augment_step(images, recipe.augmentations, recipe.seed, epoch, step)
         inputs = normalize(images.to(setting.device), memory_format=setting.memory_format)
         labels = labels.to(setting.device)
 
