@@ -22,20 +22,34 @@ Spread<K> spread(const Layer &layer, int64_t image, const float *mean, const flo
     return of;
 }
 
+// An image's way through the norm itself: z = (x - mean) scale + shift, channel by channel.
+template <int K>
+struct Affine {
+    Floats mean[K], rstd[K], scale[K], shift[K];
+
+    Affine(const Layer &layer, int64_t image, const float *means, const float *rstds, const float *weight,
+           const float *bias) {
+        const Spread<K> of = spread<K>(layer, image, means, rstds);
+        read_channels<K>(weight, scale);
+        read_channels<K>(bias, shift);
+        for (int k = 0; k < K; k++) {
+            mean[k] = of.mean[k];
+            rstd[k] = of.rstd[k];
+            scale[k] *= rstd[k];
+        }
+    }
+    Floats operator()(Floats centered, int k) const { return centered * scale[k] + shift[k]; }
+};
+
 template <class T, int K>
 void image_forward(const Layer &layer, int64_t image, const T *x, const float *mean, const float *rstd,
                    const float *weight, const float *bias, T *y) {
-    const Spread<K> of = spread<K>(layer, image, mean, rstd);
-    Floats scale[K], shift[K];
-    read_channels<K>(weight, scale);
-    read_channels<K>(bias, shift);
-    for (int k = 0; k < K; k++) scale[k] *= of.rstd[k];
+    const Affine<K> affine(layer, image, mean, rstd, weight, bias);
     // Copies: what is stored into y could, for all the compiler knows, change the layer.
     const int64_t pixels = layer.pixels;
     const bool relu = layer.relu;
     const auto normalized = [&](int64_t p, int k) {
-        const Floats z = (load(x + (p * K + k) * kLanes) - of.mean[k]) * scale[k] + shift[k];
-        return relu_of(relu, z);
+        return relu_of(relu, affine(load(x + (p * K + k) * kLanes) - affine.mean[k], k));
     };
     if (layer.drop == 0) {
         for (int64_t p = 0; p < pixels; p++)
@@ -46,24 +60,32 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
     for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, mask(normalized(i / K, i % K)));
 }
 
+// The gradient at z. Without dropout it is z itself that says what the ReLU let through, and y need not be read.
+template <class T, int K>
+inline Floats gradient_at(const Affine<K> &affine, Floats centered, int k, const T *d_y, const T *y, bool relu,
+                          bool drops, float kept_scale) {
+    return drops ? gradient(relu, d_y, y, kept_scale) : through_relu(relu, affine(centered, k), load(d_y));
+}
+
 template <class T, int K>
 void image_sums(const Layer &layer, int64_t image, const T *x, const T *y, const T *d_y, const float *mean,
-                const float *rstd, float *sum, float *sum_x) {
-    const Spread<K> of = spread<K>(layer, image, mean, rstd);
+                const float *rstd, const float *weight, const float *bias, float *sum, float *sum_x) {
+    const Affine<K> affine(layer, image, mean, rstd, weight, bias);
     const int64_t pixels = layer.pixels;
-    const bool relu = layer.relu;
+    const bool relu = layer.relu, drops = layer.drop > 0;
     const float kept_scale = layer.kept_scale();
     Floats d_sum[K] = {}, d_sum_x[K] = {};
     for (int64_t p = 0; p < pixels; p++)
         for (int k = 0; k < K; k++) {
             const int64_t at = (p * K + k) * kLanes;
-            const Floats d = gradient(relu, d_y + at, y + at, kept_scale);
+            const Floats centered = load(x + at) - affine.mean[k];
+            const Floats d = gradient_at(affine, centered, k, d_y + at, y + at, relu, drops, kept_scale);
             d_sum[k] += d;
-            d_sum_x[k] += d * (load(x + at) - of.mean[k]);
+            d_sum_x[k] += d * centered;
         }
     for (int k = 0; k < K; k++) {
         store(sum + k * kLanes, d_sum[k]);
-        store(sum_x + k * kLanes, d_sum_x[k] * of.rstd[k]);
+        store(sum_x + k * kLanes, d_sum_x[k] * affine.rstd[k]);
     }
 }
 
@@ -83,23 +105,24 @@ void set_means(const Layer &layer, int64_t set, const float *sums, const float *
 
 template <class T, int K>
 void image_backward(const Layer &layer, int64_t image, const T *x, const T *y, const T *d_y, const float *mean,
-                    const float *rstd, const float *weight, const float *mean_g, const float *mean_gx, T *d_x) {
-    const Spread<K> of = spread<K>(layer, image, mean, rstd), means = spread<K>(layer, image, mean_g, mean_gx);
-    Floats scale[K], slope[K], offset[K];
-    read_channels<K>(weight, scale);
+                    const float *rstd, const float *weight, const float *bias, const float *mean_g,
+                    const float *mean_gx, T *d_x) {
+    const Affine<K> affine(layer, image, mean, rstd, weight, bias);
+    const Spread<K> means = spread<K>(layer, image, mean_g, mean_gx);
+    Floats slope[K], offset[K];
     for (int k = 0; k < K; k++) {
-        scale[k] *= of.rstd[k];
-        slope[k] = of.rstd[k] * of.rstd[k] * means.rstd[k];
-        offset[k] = of.rstd[k] * means.mean[k];
+        slope[k] = affine.rstd[k] * affine.rstd[k] * means.rstd[k];
+        offset[k] = affine.rstd[k] * means.mean[k];
     }
     const int64_t pixels = layer.pixels;
-    const bool relu = layer.relu;
+    const bool relu = layer.relu, drops = layer.drop > 0;
     const float kept_scale = layer.kept_scale();
     for (int64_t p = 0; p < pixels; p++)
         for (int k = 0; k < K; k++) {
             const int64_t at = (p * K + k) * kLanes;
-            const Floats d = gradient(relu, d_y + at, y + at, kept_scale);
-            store(d_x + at, d * scale[k] - offset[k] - (load(x + at) - of.mean[k]) * slope[k]);
+            const Floats centered = load(x + at) - affine.mean[k];
+            const Floats d = gradient_at(affine, centered, k, d_y + at, y + at, relu, drops, kept_scale);
+            store(d_x + at, d * affine.scale[k] - offset[k] - centered * slope[k]);
         }
 }
 
@@ -163,21 +186,22 @@ void forward(const Layer &layer, const T *x, const float *weight, const float *b
     if (running_mean) move_running(layer, mean, var, running_mean, running_var);
 }
 
-// d_affine: the gradients of weight and bias. scratch: two floats for each image and channel, and two for each set.
+// y is read with dropout only. d_affine: the gradients of weight and bias. scratch: two floats for each image and
+// channel, and two for each set.
 template <class T, int K>
 void backward(const Layer &layer, const T *x, const T *y, const T *d_y, const float *statistics, const float *weight,
-              T *d_x, float *d_affine, float *scratch) {
+              const float *bias, T *d_x, float *d_affine, float *scratch) {
     const int64_t channels = K * kLanes, size = layer.pixels * channels, sets = layer.sets(), groups = layer.groups;
     const float *mean = statistics, *rstd = statistics + sets;
     float *sums = scratch, *sums_x = sums + layer.images * channels;
     float *mean_g = sums_x + layer.images * channels, *mean_gx = mean_g + sets;
     const auto sum = [&](int64_t n) {
-        image_sums<T, K>(layer, n, x + n * size, y + n * size, d_y + n * size, mean, rstd, sums + n * channels,
-                         sums_x + n * channels);
+        image_sums<T, K>(layer, n, x + n * size, y + n * size, d_y + n * size, mean, rstd, weight, bias,
+                         sums + n * channels, sums_x + n * channels);
     };
     const auto finish = [&](int64_t n) {
-        image_backward<T, K>(layer, n, x + n * size, y + n * size, d_y + n * size, mean, rstd, weight, mean_g, mean_gx,
-                             d_x + n * size);
+        image_backward<T, K>(layer, n, x + n * size, y + n * size, d_y + n * size, mean, rstd, weight, bias, mean_g,
+                             mean_gx, d_x + n * size);
     };
 #pragma omp parallel num_threads(layer.threads)
     if (layer.set_images == 1) {
@@ -228,11 +252,12 @@ void norm_forward(const Layer *layer, int bf16, const void *x, const float *weig
 }
 
 void norm_backward(const Layer *layer, int bf16, const void *x, const void *y, const void *d_y,
-                   const float *statistics, const float *weight, void *d_x, float *d_affine, float *scratch) {
+                   const float *statistics, const float *weight, const float *bias, void *d_x, float *d_affine,
+                   float *scratch) {
     dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
         using T = decltype(type);
-        backward<T, vectors.value>(*layer, (const T *)x, (const T *)y, (const T *)d_y, statistics, weight, (T *)d_x,
-                                   d_affine, scratch);
+        backward<T, vectors.value>(*layer, (const T *)x, (const T *)y, (const T *)d_y, statistics, weight, bias,
+                                   (T *)d_x, d_affine, scratch);
     });
 }
 }

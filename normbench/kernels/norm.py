@@ -149,15 +149,15 @@ class _Normalize(torch.autograd.Function):
         )
         if running:
             running.num_batches.add_(num_parts)
-        # Where y is 0, no gradient comes through. Without a ReLU it is not read, and may be changed in place.
-        ctx.save_for_backward(x, y if relu else x, weight, statistics)
+        # Where y is 0, no gradient comes through. Without dropout it is not read, and may be changed in place.
+        ctx.save_for_backward(x, y if drop.threshold else x, weight, bias, statistics)
         ctx.layer = layer
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_y: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, weight, statistics = ctx.saved_tensors
+        x, y, weight, bias, statistics = ctx.saved_tensors
         d_y = d_y.contiguous(memory_format=torch.channels_last)
         d_x, d_affine = torch.empty_like(x), torch.empty(2, x.shape[1])
         scratch = torch.empty(2 * x.shape[0] * x.shape[1] + statistics.numel())
@@ -166,7 +166,7 @@ class _Normalize(torch.autograd.Function):
         kernels.norm_backward(
             ctypes.byref(ctx.layer),
             x.dtype == torch.bfloat16,
-            *pointers(x, y, d_y, statistics, weight, d_x, d_affine, scratch),
+            *pointers(x, y, d_y, statistics, weight, bias, d_x, d_affine, scratch),
         )
         d_weight, d_bias = (d_affine[i] if ctx.needs_input_grad[1 + i] else None for i in range(2))
         return d_x, d_weight, d_bias, None, None, None, None, None
