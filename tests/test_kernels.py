@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Drop, Running, Sets, can_normalize, can_pool, evo_norm, max_pool, normalize
+from normbench.kernels import Drop, Running, Sets, can_normalize, evo_norm, max_pool, normalize
 from normbench.kernels import library as building
 from normbench.kernels.library import library
 from normbench.models import MODELS
@@ -281,17 +281,6 @@ def test_nan_is_seen_in_its_image_alone(norm: str) -> None:
     assert y[0].isfinite().all()
 
 
-@needs_compiler
-@pytest.mark.parametrize("dtype", TOLERANCE)
-def test_max_pool_is_that_of_pytorch(dtype: torch.dtype) -> None:
-    """Equal values too, of which the first gets the gradient: rounded numbers hold many."""
-    x = random_images(3, 16, 6, 10).round().to(dtype).requires_grad_()
-    y, expected = max_pool(x), F.max_pool2d(x, 2)
-    assert torch.equal(y, expected)
-    d_y = torch.randn_like(y)
-    assert torch.equal(torch.autograd.grad(y, x, d_y)[0], torch.autograd.grad(expected, x, d_y)[0])
-
-
 @pytest.mark.parametrize(
     "x",
     [
@@ -318,10 +307,6 @@ def test_a_layer_made_for_something_else_is_left_to_pytorch(norm: str) -> None:
     assert make_layer(norm, 32).kernel(x) is None
     if any(True for _ in make_layer(norm).parameters()):
         assert make_layer(norm).bfloat16().kernel(x) is None
-
-
-def test_an_odd_image_is_not_pooled_by_the_kernel() -> None:
-    assert not can_pool(random_images(2, 16, 5, 4))
 
 
 @pytest.mark.parametrize("norm", [*LAYERS, "none"])

@@ -225,7 +225,12 @@ def test_a_step_reads_and_writes_the_same_memory_each_time() -> None:
 )
 def test_a_step_recorded_once_and_replayed_trains_the_run(norm: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a CUDA graph would: the same operations on the same memory, with nothing of Python's in between."""
-    for module in ("norm", "pool", "muon"):  # compiled kernels are no operations of PyTorch's, and never on a GPU
+    for module in (
+        "images",
+        "norm",
+        "pool",
+        "muon",
+    ):  # compiled kernels are no operations of PyTorch's, and never on a GPU
         monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
     seeds = SEEDS[: 1 if way == "lanes" else 2]
     plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in seeds] for _ in range(2))

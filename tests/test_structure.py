@@ -13,7 +13,7 @@ from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = [
-    *("errors", "printable", "regular_file", "cache_folder", "yaml_lines", "config", "data", "kernels", "norms"),
+    *("errors", "printable", "regular_file", "cache_folder", "yaml_lines", "config", "kernels", "data", "norms"),
     *("models", "train", "runs"),
     *("bench", "analysis", "studies", "explain", "present", "cli_output", "cli_options"),
     *("cli_explain", "cli_compare", "cli_sweep", "cli_bench", "cli"),

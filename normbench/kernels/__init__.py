@@ -1,29 +1,34 @@
-"""Passes over activations made as one, in C++ that is compiled where a compiler is at hand: never required."""
+"""Passes over images and activations made as one, in C++ compiled where a compiler is at hand: never required."""
 
 from normbench.kernels.conv import can_convolve, convolve
 from normbench.kernels.element import normalize_elements
+from normbench.kernels.images import can_scale, scale_images
 from normbench.kernels.muon import can_orthogonalize, muon_updates
 from normbench.kernels.norm import Drop, Running, Sets, can_normalize, moments, normalize
 from normbench.kernels.per_image import dynamic_tanh, evo_norm, filter_response, layer_norm, root_mean_square
-from normbench.kernels.pool import can_pool, max_pool
+from normbench.kernels.pool import can_average, can_pool, max_pool, mean_of_pixels
 
 __all__ = [
     "Drop",
     "Running",
     "Sets",
+    "can_average",
     "can_convolve",
     "can_normalize",
     "can_orthogonalize",
     "can_pool",
+    "can_scale",
     "convolve",
     "dynamic_tanh",
     "evo_norm",
     "filter_response",
     "layer_norm",
     "max_pool",
+    "mean_of_pixels",
     "moments",
     "muon_updates",
     "normalize",
     "normalize_elements",
     "root_mean_square",
+    "scale_images",
 ]

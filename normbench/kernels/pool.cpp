@@ -1,4 +1,4 @@
-// Max pooling of 2x2 pixels.
+// Max pooling of 2x2 pixels, and the mean of all pixels.
 #include "vectors.h"
 
 namespace {
@@ -48,6 +48,28 @@ void max_pool_backward(int64_t images, int64_t height, int64_t width, int64_t ch
             }
 }
 
+template <class T>
+void mean_of_pixels(int64_t images, int64_t pixels, int64_t channels, const T *x, float *mean, int threads) {
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t n = 0; n < images; n++)
+        for (int64_t c = 0; c < channels; c += kLanes) {
+            Floats sum = {};
+            for (int64_t p = 0; p < pixels; p++) sum += load(x + (n * pixels + p) * channels + c);
+            store(mean + n * channels + c, sum / (float)pixels);
+        }
+}
+
+template <class T>
+void mean_of_pixels_backward(int64_t images, int64_t pixels, int64_t channels, const float *d_mean, T *d_x,
+                             int threads) {
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t n = 0; n < images; n++)
+        for (int64_t c = 0; c < channels; c += kLanes) {
+            const Floats d = load(d_mean + n * channels + c) / (float)pixels;
+            for (int64_t p = 0; p < pixels; p++) store(d_x + (n * pixels + p) * channels + c, d);
+        }
+}
+
 }  // namespace
 
 // What Python calls. `bf16`: whether activations are bfloat16, else float32.
@@ -67,5 +89,21 @@ void pool_backward(int64_t images, int64_t height, int64_t width, int64_t channe
         max_pool_backward(images, height, width, channels, (const BFloat16 *)d_y, winner, (BFloat16 *)d_x, threads);
     else
         max_pool_backward(images, height, width, channels, (const float *)d_y, winner, (float *)d_x, threads);
+}
+
+// [images][pixels][channels], channels a multiple of 16 -> [images][channels].
+void mean_forward(int64_t images, int64_t pixels, int64_t channels, int bf16, const void *x, float *mean, int threads) {
+    if (bf16)
+        mean_of_pixels(images, pixels, channels, (const BFloat16 *)x, mean, threads);
+    else
+        mean_of_pixels(images, pixels, channels, (const float *)x, mean, threads);
+}
+
+void mean_backward(int64_t images, int64_t pixels, int64_t channels, int bf16, const float *d_mean, void *d_x,
+                   int threads) {
+    if (bf16)
+        mean_of_pixels_backward(images, pixels, channels, d_mean, (BFloat16 *)d_x, threads);
+    else
+        mean_of_pixels_backward(images, pixels, channels, d_mean, (float *)d_x, threads);
 }
 }

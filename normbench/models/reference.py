@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
 from normbench.models.merged import Merged
-from normbench.models.pool import MaxPool2d
+from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
 from normbench.norms import ChannelCountError, Conv2d, NormFactory
 
 IMAGE_SHAPE = (3, 32, 32)
@@ -53,7 +53,7 @@ class Reference(nn.Module):
                 block1=Residual(stage, size=16),
                 shrink2=stage.shrink(),
                 block2=Residual(stage, size=8),
-                head=nn.Sequential(nn.AdaptiveAvgPool2d(1), Conv2d(WIDE, classes, 1)),
+                head=nn.Sequential(AdaptiveAvgPool2d(), Conv2d(WIDE, classes, 1)),
             )
         )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from normbench.models.dropout import Dropout
-from normbench.models.pool import MaxPool2d
+from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
 from normbench.norms.batch import BatchNorm2d, PreciseBatchNorm2d
 from normbench.norms.conv import Conv2d
 from normbench.norms.ghost import GhostBatchNorm2d
@@ -32,7 +32,7 @@ WIDENED: Mapping[type[nn.Module], tuple[str, ...]] = {
 """Layers whose channels, or groups of channels, know nothing of each other: S of them are one with S times the counts
 named here. Exact types: a subclass may compute something else."""
 
-AS_IT_IS = (nn.Identity, nn.ReLU, nn.MaxPool2d, MaxPool2d, nn.AdaptiveAvgPool2d)
+AS_IT_IS = (nn.Identity, nn.ReLU, nn.MaxPool2d, MaxPool2d, nn.AdaptiveAvgPool2d, AdaptiveAvgPool2d)
 
 
 Leaf = tuple[nn.Parameter, tuple[nn.Parameter, ...]]
