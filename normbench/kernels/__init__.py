@@ -5,7 +5,14 @@ from normbench.kernels.element import normalize_elements
 from normbench.kernels.images import can_scale, scale_images
 from normbench.kernels.muon import can_orthogonalize, muon_updates
 from normbench.kernels.norm import Drop, Running, Sets, can_normalize, moments, normalize
-from normbench.kernels.per_image import dynamic_tanh, evo_norm, filter_response, layer_norm, root_mean_square
+from normbench.kernels.per_image import (
+    dynamic_tanh,
+    evo_norm,
+    filter_response,
+    identity,
+    layer_norm,
+    root_mean_square,
+)
 from normbench.kernels.pool import can_average, can_pool, max_pool, mean_of_pixels
 
 __all__ = [
@@ -22,6 +29,7 @@ __all__ = [
     "dynamic_tanh",
     "evo_norm",
     "filter_response",
+    "identity",
     "layer_norm",
     "max_pool",
     "mean_of_pixels",

@@ -63,6 +63,11 @@ def dynamic_tanh(
     return _apply("dynamic_tanh", x, parameters, layer_of(x, ONE_IMAGE, 0.0, relu, drop))
 
 
+def identity(x: Tensor, *, relu: bool = False, drop: Drop = NO_DROP) -> Tensor:
+    """y = dropout(relu(x)): what follows a norm, without one."""
+    return _apply("identity", x, [], layer_of(x, ONE_IMAGE, 0.0, relu, drop))
+
+
 def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     num_channels = x.shape[1]
     return (
@@ -72,7 +77,8 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> tuple[Tens
 
 
 def _apply(name: str, x: Tensor, parameters: list[Tensor], layer: Layer) -> Tensor:
-    out: Tensor = _PerImage.apply(x, torch.stack(parameters).float(), name, layer)
+    stacked = torch.stack(parameters).float() if parameters else torch.empty(0, x.shape[1])
+    out: Tensor = _PerImage.apply(x, stacked, name, layer)
     return out
 
 

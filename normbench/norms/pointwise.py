@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.kernels import dynamic_tanh
+from normbench.kernels import can_normalize, dynamic_tanh, identity
 from normbench.norms.affine import ChannelAffine
 from normbench.norms.compiled import Compiled, Kernel, fits
 from normbench.norms.factory import NormFactory, in_float32
@@ -31,7 +31,7 @@ def none() -> NormFactory:
 
     y = x, over no axes; learns and stores nothing.
     """
-    return lambda num_channels, size: nn.Identity()
+    return lambda num_channels, size: Identity()
 
 
 class DynamicTanh(Compiled, ChannelAffine):
@@ -53,3 +53,10 @@ class DynamicTanh(Compiled, ChannelAffine):
         if not fits(self, x, self.num_channels):
             return None
         return partial(dynamic_tanh, weight=self.weight, bias=self.bias, alpha=self.alpha)
+
+
+class Identity(Compiled, nn.Identity):
+    """See `none`. By itself it does nothing; its kernel computes the ReLU and the dropout behind it."""
+
+    def kernel(self, x: Tensor) -> Kernel | None:
+        return identity if can_normalize(x) else None

@@ -1,4 +1,4 @@
-// Dynamic tanh.
+// What takes each number by itself: dynamic tanh, and no norm at all.
 #include "exp.h"
 #include "per_image.h"
 
@@ -49,6 +49,28 @@ struct DynamicTanh {
     }
 };
 
+// y = dropout(relu(x)).
+template <int K>
+struct Identity {
+    static constexpr int kParameters = 0;
+    const int64_t count;
+    const bool relu;
+
+    Identity(const Layer &layer, const float *) : count(layer.pixels * layer.channels()), relu(layer.relu) {}
+
+    template <class T>
+    void forward(const T *x, Mask mask, T *y) const {
+        for (int64_t i = 0; i < count; i += kLanes) store(y + i, mask(relu_of(relu, load(x + i))));
+    }
+
+    template <class T>
+    void backward(const T *x, const T *d_y, Mask mask, T *d_x, float *) const {
+        for (int64_t i = 0; i < count; i += kLanes)
+            store(d_x + i, through_relu(relu, load(x + i), mask(load(d_y + i))));
+    }
+};
+
 }  // namespace
 
 KERNELS(dynamic_tanh, DynamicTanh)
+KERNELS(identity, Identity)
