@@ -18,9 +18,12 @@ from normbench import cli
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.runs import execute, record
 from normbench.runs.folder import RecordError, RunFolder
+from tests import tiny_cifar10
+from tests.robustness.entry import run_main
 from tests.tiny import full_at, invoke, make_folder, stopped_before_the_end
 
 SMALL = ("--data", "folder", "--epochs", 3, "--batch-size", 8, "--device", "cpu", "--set", "train.precision=fp32")
+LIMIT_S = 60.0
 BITS = ("model.safetensors", "predictions.npz", "config.yaml")
 
 
@@ -172,6 +175,54 @@ def test_data_that_changed_or_went_away_lose_no_run(images: Path, undisturbed: R
     )
     shutil.rmtree(own)
     assert "finished already" in train(own, tmp_path / "results").stdout
+
+
+def test_a_finished_run_is_no_answer_for_other_data(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    """The same images in another folder are the same data, other images in the same folder are not."""
+    own, results = tmp_path / "images", tmp_path / "results"
+    shutil.copytree(images, own)
+    run = RunFolder(shutil.copytree(undisturbed.path, results / "default" / undisturbed.path.name))
+    command = ("train", *SMALL, "--data-dir", own, "--results", results)
+    again = run_main(command, LIMIT_S)
+    assert (again.code, again.stderr.count("note:")) == (0, 0)
+    assert "finished already" in again.stdout
+
+    next(own.rglob("test/*/*.png")).unlink()
+    refused = run_main(command, LIMIT_S)
+    assert refused.code == 3
+    assert refused.stdout == ""
+    said = refused.stderr.splitlines()[-1]
+    assert said.startswith(f"normbench: {run.path}: this run was finished on other data (fingerprint ")
+    for way in ("give the same data again", "normbench train --restart", "another --results"):
+        assert way in said
+    assert_same(run, undisturbed)
+    assert run.record.read_bytes() == undisturbed.record.read_bytes()
+
+    assert train(own, results, "--restart").exit_code == 0
+    assert json.loads(run.record.read_text())["data"]["num_eval"] == 23
+    assert "finished already" in train(own, results).stdout
+
+
+def test_a_result_is_shown_without_its_data(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed.path, tmp_path / "default" / undisturbed.path.name)
+    result = train(tmp_path / "nowhere", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "finished already" in result.stdout
+    assert f"is not known: {tmp_path / 'nowhere'}: no folder 'train' in it" in " ".join(result.stderr.split())
+    assert result.stderr.startswith("note: ")
+
+
+def test_a_result_of_the_official_images_needs_no_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, _, _ = tiny_cifar10.batch_files(per_batch=4)
+    archive = tiny_cifar10.packed(files)
+    tiny_cifar10.pretend(monkeypatch, files, archive)
+    command = ("train", "--data", "cifar10", *SMALL[2:], "--epochs", 1, "--results", tmp_path / "results")
+    assert invoke(*command, "--data-dir", tiny_cifar10.write_archive(tmp_path, archive)).exit_code == 0
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "empty"))
+    again = invoke(*command)
+    assert again.exit_code == 0, again.output
+    assert "finished already" in again.stdout
+    assert again.stderr == ""
 
 
 def test_a_damaged_record_is_not_taken_for_a_result(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:

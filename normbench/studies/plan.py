@@ -6,10 +6,11 @@ from pathlib import Path
 
 from normbench.config import Config
 from normbench.data import Dataset
-from normbench.errors import DataError, RunError
+from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.estimate import common_precision, group_seconds, run_seconds
 from normbench.runs.execute import Draw, folder_of
+from normbench.runs.finished import check_same_data
 from normbench.runs.folder import RecordError, read_record
 from normbench.runs.pool import choose_jobs, num_cores
 from normbench.runs.registries import build_network
@@ -112,13 +113,7 @@ def _precision_so_far(done: Sequence[Order], dataset: Dataset) -> str | None:
             record = read_record(order.folder)
         except RecordError:
             continue
-        data = record["data"]
-        if data["source"] == dataset.source and data["fingerprint"] != dataset.fingerprint:
-            raise DataError(
-                f"{order.folder.path}: finished on other data (fingerprint {data['fingerprint'][:12]}, now "
-                f"{dataset.fingerprint[:12]}), so the others could not be compared with it: give the same data again, "
-                "or train all of them anew with another --results"
-            )
+        check_same_data(order.folder, record, dataset.fingerprint)
         if precision is None and order.config.train.precision == "auto":
             precision = str(record["precision"])
     return precision
