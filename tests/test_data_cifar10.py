@@ -1,7 +1,9 @@
 """The cifar10 source: hash before unpickling, every place the data may lie, downloads that break, resume or lie."""
 
 import pickle
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,9 +18,12 @@ import normbench.data.cifar10 as source
 from normbench.data import Dataset, load_dataset
 from normbench.errors import DataError
 from tests import tiny_cifar10 as tiny
+from tests.robustness.entry import run_main
 
 FILES, DATA, LABELS = tiny.batch_files()
 CONTENT = tiny.packed(FILES)
+ENDLESS = 2**30  # bytes: a server that sends them all was not stopped
+LIMIT_S = 30.0
 
 
 @dataclass
@@ -185,6 +190,8 @@ class Server:
     ranges: bool = True
     break_after: int | None = None  # bytes a request gets before the connection ends
     ranges_asked: list[str | None] = field(default_factory=list)
+    kept: int = 0  # bytes that whoever asks for an answer without end has already
+    sent: int = 0  # of such an answer
 
     def url(self, path: str = "good") -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
@@ -201,6 +208,9 @@ def server() -> Iterator[Server]:
             if self.path == "/missing":
                 self.send_error(404)
                 return
+            if self.path in ("/endless", "/huge"):
+                self.send_without_end(tells_size=self.path == "/huge")
+                return
             body, start = {"/good": CONTENT, "/page": b"<html>log in first</html>"}[self.path], 0
             if asked and state.ranges:
                 start = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -215,6 +225,17 @@ def server() -> Iterator[Server]:
             self.end_headers()
             stop = len(body) if state.break_after is None else start + state.break_after
             self.wfile.write(body[start:stop])
+
+        def send_without_end(self, *, tells_size: bool) -> None:
+            self.send_response(206 if self.headers["Range"] else 200)
+            if self.headers["Range"]:
+                self.send_header("Content-Range", f"bytes {state.kept}-{ENDLESS}/{ENDLESS + 1 if tells_size else '*'}")
+            elif tells_size:
+                self.send_header("Content-Length", str(ENDLESS))
+            self.end_headers()
+            with suppress(ConnectionError):
+                while state.sent < ENDLESS:
+                    state.sent += self.wfile.write(b"x" * len(CONTENT))
 
         def log_message(self, *args: object) -> None:
             pass
@@ -293,6 +314,44 @@ def test_a_damaged_download_kept_from_before_is_fetched_again(online: Loader) ->
 
 def test_other_urls_are_tried_in_turn(load: Loader, server: Server) -> None:
     check(load(urls=(server.url("missing"), server.url("page"), server.url())))
+
+
+@pytest.mark.parametrize("kept", [0, 1000])
+@pytest.mark.parametrize("path", ["endless", "huge"])
+def test_a_server_cannot_fill_the_disk(
+    path: str, kept: int, load: Loader, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it tells the size or not, and whether there is a part to go on from, which stays if it may be right."""
+    monkeypatch.setenv("NORMBENCH_CACHE", str(load.cache))
+    if kept:
+        load.part.parent.mkdir(parents=True)
+        load.part.write_bytes(CONTENT[:kept])
+        server.kept = kept
+    urls = f"data.urls=[{server.url(path)}]"
+    command = ("train", "--data", "cifar10", "--results", tmp_path / "results", "--set", urls)
+    with limited_files(len(CONTENT)):
+        refused = run_main(command, LIMIT_S)
+    assert refused.code == 3, refused.traceback()
+    (said,) = [line for line in refused.stderr.splitlines() if line.startswith("normbench: ")]
+    expected = f"{len(CONTENT):,} bytes expected" if path == "endless" else f"bytes, expected {len(CONTENT):,}"
+    assert f"{server.url(path)}: " in said
+    assert expected in said
+    assert server.sent < ENDLESS
+    left = {file.name: file.read_bytes() for file in load.cache.rglob("*") if file.is_file()}
+    is_kept = kept > 0 and path == "huge"
+    assert left == {"cifar10.lock": b""} | ({load.part.name: CONTENT[:kept]} if is_kept else {})
+    assert not (tmp_path / "results").exists()
+
+
+@contextmanager
+def limited_files(most: int) -> Iterator[None]:
+    """Writing more than `most` bytes into a file is an error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_without_network_one_message_has_the_ways_out(load: Loader, server: Server) -> None:

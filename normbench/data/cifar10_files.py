@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from normbench.data.download import md5_of
 from normbench.data.types import RawData, Split
 from normbench.errors import DataError
-from normbench.regular_file import read_regular
+from normbench.regular_file import open_regular, read_regular
 
 SIDE = 32
 MAX_BYTES = 100_000_000
@@ -29,11 +29,12 @@ MAX_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class Archive:
-    """What the official archive is: where from, its MD5, the folder in it and the MD5 of each batch file by name."""
+    """What the official archive is: where from, its MD5 and size in bytes, and of each file in its folder the MD5."""
 
     url: str
     filename: str
     md5: str
+    size: int
     folder: str
     train_files: Mapping[str, str]
     test_files: Mapping[str, str]
@@ -47,7 +48,7 @@ class Archive:
 def read_archive(path: Path, archive: Archive) -> RawData:
     """Read the .tar.gz. Raises DataError naming the file when its MD5 is wrong or a member is missing or malformed."""
     try:
-        with path.open("rb") as file:  # one handle for both: what was checked is what is read
+        with open_regular(path) as file:  # one handle for both: what was checked is what is read
             _check_md5(path, md5_of(file), archive.md5)
             file.seek(0)
             members = dict(_unpickled_members(path, file, archive))

@@ -91,7 +91,7 @@ def _is_about(text: str, line: str) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text))
+    return set(re.findall(r"\w+|<<", text))
 
 
 def _not_the_same_again(results: Path) -> str | None:
