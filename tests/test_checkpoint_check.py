@@ -34,7 +34,7 @@ def trained(name: str = "sgd") -> Checkpoint:
     optimizer.step()
     position = replace(Position.start_of(1, CPU), step=1, train_s=1.5)
     return Checkpoint(
-        model.state_dict(), optimizer.state_dict(), position, "fp32", "data", [dict(ROW)], [{"threads": 2}]
+        model.state_dict(), optimizer.state_dict(), position, "fp32", "run", "data", [dict(ROW)], [{"threads": 2}]
     )
 
 
@@ -105,9 +105,11 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     "group of no kind": state(lambda kept: kept["param_groups"].__setitem__(0, "group")),
     "option missing": state(lambda kept: kept["param_groups"][0].pop("momentum")),
     "option too many": group(hook=1),
+    "option that cannot be compared": group(params=[torch.zeros((), device="meta"), 1, 2]),
     "another weight decay": group(weight_decay=0.1),
     "another base lr": group(initial_lr=1.0),
     "lr that is text": group(lr="0.1"),
+    "lr that is not finite": group(lr=float("inf")),
     "other parameters": group(params=[7, 8, 9]),
     "state of an unknown parameter": state(lambda kept: kept["state"].update({99: {}})),
     "state of no kind": state(lambda kept: kept["state"].update({0: "x"})),
@@ -141,6 +143,7 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     ),
     "no threads": lambda checkpoint: replace(checkpoint, environments=[{"threads": 0}]),
     "threads without end": lambda checkpoint: replace(checkpoint, environments=[{"threads": 10**9}]),
+    "row with a number without end": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": 10**400}]),
     "row that is not finite": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": float("inf")}]),
 }
 

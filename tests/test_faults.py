@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from normbench import cli
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.runs import execute, record
 from normbench.runs.folder import RecordError, RunFolder
+from normbench.train.checkpoint import from_bytes, to_bytes
 from tests import tiny_cifar10
 from tests.robustness.entry import run_main
 from tests.tiny import full_at, invoke, make_folder, stopped_before_the_end
@@ -127,6 +129,27 @@ def test_a_checkpoint_of_another_network_is_not_trained_on(
 
 
 @pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"run": "bn-s1-12345678"}, "it is of another run, bn-s1-12345678"),  # whose weights have the same shapes
+        ({"fingerprint": 5}, "it does not say which data it was trained on"),
+    ],
+)
+def test_a_checkpoint_from_elsewhere_is_not_trained_on(
+    changes: dict[str, Any], said: str, images: Path, undisturbed: RunFolder, tmp_path: Path
+) -> None:
+    run = stopped_before_the_end(*SMALL, "--data-dir", images, results=tmp_path)
+    for file in (run.checkpoint, run.previous_checkpoint):
+        checkpoint = from_bytes(file.read_bytes(), torch.device("cpu"))
+        file.write_bytes(to_bytes(replace(checkpoint, **changes)))
+    result = train(images, tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"{run.checkpoint} is damaged ({said})" in result.stderr
+    assert "starting from the beginning" in result.stderr
+    assert_same(run, undisturbed)
+
+
+@pytest.mark.parametrize(
     ("error", "said"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore"), "--batch-size 4"),
@@ -231,8 +254,18 @@ def test_a_damaged_record_is_not_taken_for_a_result(images: Path, undisturbed: R
     result = train(images, tmp_path)
     assert isinstance(result.exception, RecordError)
     assert "not valid JSON" in str(result.exception)
-    assert "--restart makes the run anew" in str(result.exception)
+    assert f"remove {run.path}, or give train --restart" in str(result.exception)
     assert train(images, tmp_path, "--restart").exit_code == 0
+    assert_same(run, undisturbed)
+
+
+def test_the_record_of_another_run_is_no_answer(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    """As after a folder was renamed."""
+    named = undisturbed.path.name.replace("bn-s0-", "bn-s1-")
+    run = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "default" / named))
+    result = train(images, tmp_path, "--seed", 1)
+    assert isinstance(result.exception, RecordError)
+    assert f"{run.record}: is the record of another run, {undisturbed.path.name}" in str(result.exception)
     assert_same(run, undisturbed)
 
 

@@ -263,6 +263,7 @@ def keep(run: Prepared, member: Member, trained: Trained) -> None:
         optimizer=member.optimizer.state_dict(),
         position=member.position,
         precision=run.setting.precision,
+        run=run.folder.path.name,
         fingerprint=run.dataset.fingerprint,
         rows=trained.rows,
         environments=run.environments,

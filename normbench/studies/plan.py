@@ -10,8 +10,8 @@ from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.estimate import common_precision, group_seconds, run_seconds
 from normbench.runs.execute import Draw, folder_of
-from normbench.runs.finished import check_same_data
-from normbench.runs.folder import RecordError, read_record
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import RecordError
 from normbench.runs.pool import choose_jobs, num_cores
 from normbench.runs.registries import build_network
 from normbench.runs.together import alike_but_for_seed
@@ -110,10 +110,9 @@ def _precision_so_far(done: Sequence[Order], dataset: Dataset) -> str | None:
     precision = None
     for order in done:
         try:
-            record = read_record(order.folder)
-        except RecordError:
+            record = finished_record(order.folder, dataset.fingerprint)
+        except RecordError:  # the comparison will say so
             continue
-        check_same_data(order.folder, record, dataset.fingerprint)
         if precision is None and order.config.train.precision == "auto":
             precision = str(record["precision"])
     return precision

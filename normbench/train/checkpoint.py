@@ -18,6 +18,8 @@ class Checkpoint:
     optimizer: dict[str, Any]
     position: Position
     precision: str
+    run: str
+    """Which it belongs to: other runs may have weights of the same shapes."""
     fingerprint: str
     """Of the data trained on."""
     rows: list[dict[str, float]]
