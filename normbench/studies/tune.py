@@ -10,7 +10,7 @@ from normbench.errors import RunError
 from normbench.norms import norm_label
 from normbench.runs.files import locked, write_json_atomically
 from normbench.runs.finished import finished_record
-from normbench.runs.folder import SCHEMA_VERSION, trial_folder, tuning_file
+from normbench.runs.folder import SCHEMA_VERSION, RecordError, trial_folder, tuning_file
 from normbench.runs.identity import run_id
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.worker import Order
@@ -81,6 +81,8 @@ def _score(tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str,
                 "trials than another; the same command goes on with it"
             )
         record = finished_record(order.folder)
+        if record["data"]["evaluated_on"] != "val":
+            raise RecordError(f"{order.folder.record}: is no trial on held-out images: remove {order.folder.path}")
         if record["status"] == "diverged":
             return -1.0
         accuracies.append(record["metrics"]["val_accuracy"])
