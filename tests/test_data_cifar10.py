@@ -1,5 +1,6 @@
 """The cifar10 source: hash before unpickling, every place the data may lie, downloads that break, resume or lie."""
 
+import os
 import pickle
 import resource
 from collections.abc import Iterator
@@ -115,11 +116,19 @@ def test_a_wrong_hash_is_found_before_anything_is_unpickled(
     monkeypatch.setattr("normbench.data.cifar10_files._unpickle", never)
     content = CONTENT[:-100] if damage == "truncated" else CONTENT[:-1] + b"\x01"
     path = tiny.write_archive(tmp_path, content)
-    with pytest.raises(DataError, match=f"{path}: MD5 is .*expected.*{len(content):,} bytes"):
+    what = f"size is {len(content):,} bytes" if damage == "truncated" else "MD5 is"
+    with pytest.raises(DataError, match=f"{path}: its {what}.*expected"):
         load(path)
     extracted = write_extracted(tmp_path / "x", {**FILES, "data_batch_1": b"evil"})
-    with pytest.raises(DataError, match="data_batch_1: MD5 is"):
+    with pytest.raises(DataError, match="data_batch_1: its MD5 is"):
         load(extracted)
+
+
+def test_a_file_of_another_size_is_not_read_to_its_end(load: Loader, tmp_path: Path) -> None:
+    path = tiny.write_archive(tmp_path, CONTENT)
+    os.truncate(path, 2**40)  # sparse: it takes no room, but an hour to hash
+    with pytest.raises(DataError, match=f"{path}: its size is 1,099,511,627,776 bytes"):
+        load(path)
 
 
 def test_a_missing_file_is_named(load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ red, green and blue plane of each image, row by row) and b"labels" (n integers);
 """
 
 import io
+import os
 import pickle
 import tarfile
 import zlib
@@ -46,10 +47,11 @@ class Archive:
 
 
 def read_archive(path: Path, archive: Archive) -> RawData:
-    """Read the .tar.gz. Raises DataError naming the file when its MD5 is wrong or a member is missing or malformed."""
+    """Read the .tar.gz. Raises DataError naming the file when it is another, or a member is missing or malformed."""
     try:
         with open_regular(path) as file:  # one handle for both: what was checked is what is read
-            _check_md5(path, md5_of(file), archive.md5)
+            _check(path, "size", f"{os.fstat(file.fileno()).st_size:,} bytes", f"{archive.size:,} bytes")
+            _check(path, "MD5", md5_of(file), archive.md5)
             file.seek(0)
             members = dict(_unpickled_members(path, file, archive))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -66,16 +68,16 @@ def read_extracted(folder: Path, archive: Archive) -> RawData:
             content = read_regular(path, MAX_BYTES)
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); {folder} is not complete") from error
-        _check_md5(path, md5_of(io.BytesIO(content)), md5)
+        _check(path, "MD5", md5_of(io.BytesIO(content)), md5)
         batches[name] = _unpickle(str(path), content)
     return _assemble(str(folder), batches, archive)
 
 
-def _check_md5(path: Path, found: str, expected: str) -> None:
+def _check(path: Path, what: str, found: str, expected: str) -> None:
     if found != expected:
         raise DataError(
-            f"{path}: MD5 is {found}, expected {expected} ({path.stat().st_size:,} bytes): the file is damaged, "
-            "incomplete or not the official one; nothing was read from it. Remove it and fetch it again"
+            f"{path}: its {what} is {found}, expected {expected}: the file is damaged, incomplete or not the official "
+            "one; nothing was read from it. Remove it and fetch it again"
         )
 
 
