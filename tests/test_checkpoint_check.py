@@ -1,5 +1,6 @@
 """What a checkpoint must be before training goes on from it."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from torch import nn, optim
 
 from normbench.runs.outputs import columns
 from normbench.train import OPTIMIZERS
-from normbench.train.checkpoint import Checkpoint, CheckpointError
+from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed, to_bytes
 from normbench.train.checkpoint_check import check_checkpoint
 from normbench.train.loop import Position, set_base_lr
 
@@ -48,6 +49,16 @@ def test_one_of_this_run_passes(name: str) -> None:
     check(trained(name), name)
     at_the_end = replace(trained(name), position=Position.start_of(3, CPU), rows=[ROW] * 3)
     check(at_the_end, name)
+
+
+def test_one_of_an_older_version_is_called_that() -> None:
+    content = torch.load(io.BytesIO(to_bytes(trained())), weights_only=True)
+    del content["run"]
+    older = io.BytesIO()
+    torch.save(content, older)
+    with pytest.raises(CheckpointError, match="written by another version of normbench"):
+        from_bytes(sealed(older.getvalue()), CPU)
+    assert from_bytes(to_bytes(trained()), CPU).run == "run"
 
 
 @pytest.mark.parametrize("stored", [lambda w: w.to(memory_format=torch.channels_last), lambda w: w.mT.contiguous().mT])
