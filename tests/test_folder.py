@@ -75,6 +75,7 @@ def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
     [
         ({"schema_version": 2}, "schema_version 2: this normbench reads 1; a newer normbench wrote it: upgrade"),
         ({"schema_version": "1"}, "schema_version '1'"),
+        ({"schema_version": "x" * 100_000}, f"schema_version 'xx{'x' * 54}...: this normbench reads 1"),
         ({"seed": "0"}, "seed: expected a whole number, found '0'"),
         ({"seed": True}, "seed: expected a whole number, found True"),
         ({"status": "running"}, "status: expected finished or diverged, found 'running'"),

@@ -120,7 +120,7 @@ def _check_version(content: Any, way_back: str) -> None:
     if isinstance(version, bool) or version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         way_out = "a newer normbench wrote it: upgrade" if newer else way_back
-        raise Flaw(f"schema_version {version!r}: this normbench reads {SCHEMA_VERSION}; {way_out}")
+        raise Flaw(f"schema_version {_short(version)}: this normbench reads {SCHEMA_VERSION}; {way_out}")
 
 
 def _check_texts(names: Any, key: str) -> None:
