@@ -37,7 +37,7 @@ class Interrupted(NormbenchError):
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
+_IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
 _DISK = _FULL | {errno.EROFS, errno.EIO}  # what only a disk has to say, whichever call hears it
 
 

@@ -1,5 +1,6 @@
 """What a checkpoint must be before training goes on from it."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from torch import nn, optim
 
 from normbench.runs.outputs import columns
 from normbench.train import OPTIMIZERS
-from normbench.train.checkpoint import Checkpoint, CheckpointError
+from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed, to_bytes
 from normbench.train.checkpoint_check import check_checkpoint
 from normbench.train.loop import Position, set_base_lr
 
@@ -34,7 +35,7 @@ def trained(name: str = "sgd") -> Checkpoint:
     optimizer.step()
     position = replace(Position.start_of(1, CPU), step=1, train_s=1.5)
     return Checkpoint(
-        model.state_dict(), optimizer.state_dict(), position, "fp32", "data", [dict(ROW)], [{"threads": 2}]
+        model.state_dict(), optimizer.state_dict(), position, "fp32", "run", "data", [dict(ROW)], [{"threads": 2}]
     )
 
 
@@ -48,6 +49,16 @@ def test_one_of_this_run_passes(name: str) -> None:
     check(trained(name), name)
     at_the_end = replace(trained(name), position=Position.start_of(3, CPU), rows=[ROW] * 3)
     check(at_the_end, name)
+
+
+def test_one_of_an_older_version_is_called_that() -> None:
+    content = torch.load(io.BytesIO(to_bytes(trained())), weights_only=True)
+    del content["run"]
+    older = io.BytesIO()
+    torch.save(content, older)
+    with pytest.raises(CheckpointError, match="written by another version of normbench"):
+        from_bytes(sealed(older.getvalue()), CPU)
+    assert from_bytes(to_bytes(trained()), CPU).run == "run"
 
 
 @pytest.mark.parametrize("stored", [lambda w: w.to(memory_format=torch.channels_last), lambda w: w.mT.contiguous().mT])
@@ -105,9 +116,11 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     "group of no kind": state(lambda kept: kept["param_groups"].__setitem__(0, "group")),
     "option missing": state(lambda kept: kept["param_groups"][0].pop("momentum")),
     "option too many": group(hook=1),
+    "option that cannot be compared": group(params=[torch.zeros((), device="meta"), 1, 2]),
     "another weight decay": group(weight_decay=0.1),
     "another base lr": group(initial_lr=1.0),
     "lr that is text": group(lr="0.1"),
+    "lr that is not finite": group(lr=float("inf")),
     "other parameters": group(params=[7, 8, 9]),
     "state of an unknown parameter": state(lambda kept: kept["state"].update({99: {}})),
     "state of no kind": state(lambda kept: kept["state"].update({0: "x"})),
@@ -141,6 +154,7 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     ),
     "no threads": lambda checkpoint: replace(checkpoint, environments=[{"threads": 0}]),
     "threads without end": lambda checkpoint: replace(checkpoint, environments=[{"threads": 10**9}]),
+    "row with a number without end": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": 10**400}]),
     "row that is not finite": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": float("inf")}]),
 }
 

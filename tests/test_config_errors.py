@@ -74,6 +74,7 @@ from normbench.errors import ConfigError
         (f"norm: {'x' * 9000}", f"norm.kind: unknown norm '{'x' * 56}...: known: bn, gn"),
         (f"? {'x' * 9000}\n: 1", f"{'x' * 57}...: unknown key '{'x' * 56}...: known: name"),
         (f"name: !{'x' * 9000} y", f"name: the tag '!{'x' * 56}...' is not allowed"),
+        ("budget: {max_epochs: 5}", "budget.max_epochs: 20 epochs are over the budget of 5"),  # the default's 20
         ("budget: {max_parameters: 0}", "budget.max_parameters: must be at least 1, found 0"),
         ("budget: null", "budget: must be a mapping"),
         ("name: 5", "name: must be text, found 5"),

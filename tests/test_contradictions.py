@@ -75,7 +75,7 @@ def test_what_is_no_file_is_named_and_not_waited_for(results: Path) -> None:
         path.unlink()
         os.mkfifo(path)
     (third / "a-link").symlink_to("a-link")
-    (results / "default" / "tuning.json").symlink_to("/dev/zero")
+    (results / "default" / "tuning.json").symlink_to("/dev/null")
     (results / "default" / "decisions.json").mkdir()
     result = invoke("compare", results, "--calibration", "--to-accuracy", 50, "--format", "csv")
     assert result.exit_code == 0, result.output

@@ -220,14 +220,14 @@ def test_a_second_reader_waits_for_the_first(input: Input, monkeypatch: pytest.M
 
     def slow() -> RawData:
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return Input.read(input)
 
     monkeypatch.setattr(input, "read", slow)
     results: list[Dataset] = []
     threads = [Thread(target=lambda: results.append(input.load())) for _ in range(2)]
     threads[0].start()
-    assert started.wait(10)
+    assert started.wait(60)
     threads[1].start()
     while not any("waiting" in line for line in input.said):
         threads[1].join(0.01)

@@ -1,7 +1,10 @@
 """The cifar10 source: hash before unpickling, every place the data may lie, downloads that break, resume or lie."""
 
+import os
 import pickle
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,9 +19,12 @@ import normbench.data.cifar10 as source
 from normbench.data import Dataset, load_dataset
 from normbench.errors import DataError
 from tests import tiny_cifar10 as tiny
+from tests.robustness.entry import run_main
 
 FILES, DATA, LABELS = tiny.batch_files()
 CONTENT = tiny.packed(FILES)
+ENDLESS = 2**30  # bytes: a server that sends them all was not stopped
+LIMIT_S = 30.0
 
 
 @dataclass
@@ -110,11 +116,19 @@ def test_a_wrong_hash_is_found_before_anything_is_unpickled(
     monkeypatch.setattr("normbench.data.cifar10_files._unpickle", never)
     content = CONTENT[:-100] if damage == "truncated" else CONTENT[:-1] + b"\x01"
     path = tiny.write_archive(tmp_path, content)
-    with pytest.raises(DataError, match=f"{path}: MD5 is .*expected.*{len(content):,} bytes"):
+    what = f"size is {len(content):,} bytes" if damage == "truncated" else "MD5 is"
+    with pytest.raises(DataError, match=f"{path}: its {what}.*expected"):
         load(path)
     extracted = write_extracted(tmp_path / "x", {**FILES, "data_batch_1": b"evil"})
-    with pytest.raises(DataError, match="data_batch_1: MD5 is"):
+    with pytest.raises(DataError, match="data_batch_1: its MD5 is"):
         load(extracted)
+
+
+def test_a_file_of_another_size_is_not_read_to_its_end(load: Loader, tmp_path: Path) -> None:
+    path = tiny.write_archive(tmp_path, CONTENT)
+    os.truncate(path, 2**40)  # sparse: it takes no room, but an hour to hash
+    with pytest.raises(DataError, match=f"{path}: its size is 1,099,511,627,776 bytes"):
+        load(path)
 
 
 def test_a_missing_file_is_named(load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +199,8 @@ class Server:
     ranges: bool = True
     break_after: int | None = None  # bytes a request gets before the connection ends
     ranges_asked: list[str | None] = field(default_factory=list)
+    kept: int = 0  # bytes that whoever asks for an answer without end has already
+    sent: int = 0  # of such an answer
 
     def url(self, path: str = "good") -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
@@ -201,6 +217,9 @@ def server() -> Iterator[Server]:
             if self.path == "/missing":
                 self.send_error(404)
                 return
+            if self.path in ("/endless", "/huge"):
+                self.send_without_end(tells_size=self.path == "/huge")
+                return
             body, start = {"/good": CONTENT, "/page": b"<html>log in first</html>"}[self.path], 0
             if asked and state.ranges:
                 start = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -215,6 +234,17 @@ def server() -> Iterator[Server]:
             self.end_headers()
             stop = len(body) if state.break_after is None else start + state.break_after
             self.wfile.write(body[start:stop])
+
+        def send_without_end(self, *, tells_size: bool) -> None:
+            self.send_response(206 if self.headers["Range"] else 200)
+            if self.headers["Range"]:
+                self.send_header("Content-Range", f"bytes {state.kept}-{ENDLESS}/{ENDLESS + 1 if tells_size else '*'}")
+            elif tells_size:
+                self.send_header("Content-Length", str(ENDLESS))
+            self.end_headers()
+            with suppress(ConnectionError):
+                while state.sent < ENDLESS:
+                    state.sent += self.wfile.write(b"x" * len(CONTENT))
 
         def log_message(self, *args: object) -> None:
             pass
@@ -293,6 +323,44 @@ def test_a_damaged_download_kept_from_before_is_fetched_again(online: Loader) ->
 
 def test_other_urls_are_tried_in_turn(load: Loader, server: Server) -> None:
     check(load(urls=(server.url("missing"), server.url("page"), server.url())))
+
+
+@pytest.mark.parametrize("kept", [0, 1000])
+@pytest.mark.parametrize("path", ["endless", "huge"])
+def test_a_server_cannot_fill_the_disk(
+    path: str, kept: int, load: Loader, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it tells the size or not, and whether there is a part to go on from, which stays if it may be right."""
+    monkeypatch.setenv("NORMBENCH_CACHE", str(load.cache))
+    if kept:
+        load.part.parent.mkdir(parents=True)
+        load.part.write_bytes(CONTENT[:kept])
+        server.kept = kept
+    urls = f"data.urls=[{server.url(path)}]"
+    command = ("train", "--data", "cifar10", "--results", tmp_path / "results", "--set", urls)
+    with limited_files(len(CONTENT)):
+        refused = run_main(command, LIMIT_S)
+    assert refused.code == 3, refused.traceback()
+    (said,) = [line for line in refused.stderr.splitlines() if line.startswith("normbench: ")]
+    expected = f"{len(CONTENT):,} bytes expected" if path == "endless" else f"bytes, expected {len(CONTENT):,}"
+    assert f"{server.url(path)}: " in said
+    assert expected in said
+    assert server.sent < ENDLESS
+    left = {file.name: file.read_bytes() for file in load.cache.rglob("*") if file.is_file()}
+    is_kept = kept > 0 and path == "huge"
+    assert left == {"cifar10.lock": b""} | ({load.part.name: CONTENT[:kept]} if is_kept else {})
+    assert not (tmp_path / "results").exists()
+
+
+@contextmanager
+def limited_files(most: int) -> Iterator[None]:
+    """Writing more than `most` bytes into a file is an error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_without_network_one_message_has_the_ways_out(load: Loader, server: Server) -> None:

@@ -100,7 +100,7 @@ def test_an_extracted_batch_that_is_no_file_is_named(
         (place / name).write_bytes(content)
     batch = place / "data_batch_1"
     batch.unlink()
-    {"pipe": os.mkfifo, "device": lambda path: path.symlink_to("/dev/zero"), "folder": os.mkdir}[made](batch)
+    {"pipe": os.mkfifo, "device": lambda path: path.symlink_to("/dev/null"), "folder": os.mkdir}[made](batch)
     what = "a folder" if made == "folder" else "a pipe, a socket or a device"
     refused("cifar10", place, tmp_path / "cache", f"{batch}: cannot be read (it is {what}, not a file)")
 

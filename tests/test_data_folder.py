@@ -141,7 +141,7 @@ def save_post_script(path: Path) -> None:
 
 
 def link_to_a_device(path: Path) -> None:
-    path.symlink_to("/dev/zero")
+    path.symlink_to("/dev/null")
 
 
 def link_to_itself(path: Path) -> None:

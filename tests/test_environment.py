@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from normbench.runs.environment import peak_memory_bytes
+from normbench.runs.folder import find_runs, read_record
+from tests.tiny import invoke, make_folder
 
 MB = 2**20
 PEAK = """
@@ -23,3 +26,17 @@ def test_peak_memory_is_this_process_own() -> None:
     assert peak_memory_bytes(torch.device("cpu")) > 1500 * MB
     child = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
     assert 100 * MB < int(child.stdout) < 1000 * MB
+
+
+def test_a_variable_that_cannot_be_printed_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a file with the line ends of another system, say."""
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE\r\x1b[2J\udcff")
+    images, results = make_folder(tmp_path / "images", 2, 1), tmp_path / "results"
+    command = ("train", "--data", "folder", "--data-dir", images, "--epochs", 1, "--device", "cpu")
+    for _ in range(2):
+        shown = invoke(*command, "--set", "train.precision=fp32", "--results", results)
+        assert shown.exit_code == 0, shown.output
+    assert "finished already" in shown.stdout
+    (run,) = find_runs([results])
+    assert read_record(run)["environment"]["variables"] == r"MKL_CBWR=COMPATIBLE\r\x1b[2J\udcff"

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ from normbench import cli
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.runs import execute, record
 from normbench.runs.folder import RecordError, RunFolder
+from normbench.train.checkpoint import from_bytes, to_bytes
+from tests import tiny_cifar10
+from tests.robustness.entry import run_main
 from tests.tiny import full_at, invoke, make_folder, stopped_before_the_end
 
 SMALL = ("--data", "folder", "--epochs", 3, "--batch-size", 8, "--device", "cpu", "--set", "train.precision=fp32")
+LIMIT_S = 60.0
 BITS = ("model.safetensors", "predictions.npz", "config.yaml")
 
 
@@ -124,6 +129,27 @@ def test_a_checkpoint_of_another_network_is_not_trained_on(
 
 
 @pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"run": "bn-s1-12345678"}, "it is of another run, bn-s1-12345678"),  # whose weights have the same shapes
+        ({"fingerprint": 5}, "it does not say which data it was trained on"),
+    ],
+)
+def test_a_checkpoint_from_elsewhere_is_not_trained_on(
+    changes: dict[str, Any], said: str, images: Path, undisturbed: RunFolder, tmp_path: Path
+) -> None:
+    run = stopped_before_the_end(*SMALL, "--data-dir", images, results=tmp_path)
+    for file in (run.checkpoint, run.previous_checkpoint):
+        checkpoint = from_bytes(file.read_bytes(), torch.device("cpu"))
+        file.write_bytes(to_bytes(replace(checkpoint, **changes)))
+    result = train(images, tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"{run.checkpoint} is damaged ({said})" in result.stderr
+    assert "starting from the beginning" in result.stderr
+    assert_same(run, undisturbed)
+
+
+@pytest.mark.parametrize(
     ("error", "said"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore"), "--batch-size 4"),
@@ -174,14 +200,72 @@ def test_data_that_changed_or_went_away_lose_no_run(images: Path, undisturbed: R
     assert "finished already" in train(own, tmp_path / "results").stdout
 
 
+def test_a_finished_run_is_no_answer_for_other_data(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    """The same images in another folder are the same data, other images in the same folder are not."""
+    own, results = tmp_path / "images", tmp_path / "results"
+    shutil.copytree(images, own)
+    run = RunFolder(shutil.copytree(undisturbed.path, results / "default" / undisturbed.path.name))
+    command = ("train", *SMALL, "--data-dir", own, "--results", results)
+    again = run_main(command, LIMIT_S)
+    assert (again.code, again.stderr.count("note:")) == (0, 0)
+    assert "finished already" in again.stdout
+
+    next(own.rglob("test/*/*.png")).unlink()
+    refused = run_main(command, LIMIT_S)
+    assert refused.code == 3
+    assert refused.stdout == ""
+    said = refused.stderr.splitlines()[-1]
+    assert said.startswith(f"normbench: {run.path}: this run was finished on other data (fingerprint ")
+    for way in ("give the same data again", "normbench train --restart", "another --results"):
+        assert way in said
+    assert_same(run, undisturbed)
+    assert run.record.read_bytes() == undisturbed.record.read_bytes()
+
+    assert train(own, results, "--restart").exit_code == 0
+    assert json.loads(run.record.read_text())["data"]["num_eval"] == 23
+    assert "finished already" in train(own, results).stdout
+
+
+def test_a_result_is_shown_without_its_data(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed.path, tmp_path / "default" / undisturbed.path.name)
+    result = train(tmp_path / "nowhere", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "finished already" in result.stdout
+    assert f"is not known: {tmp_path / 'nowhere'}: no folder 'train' in it" in " ".join(result.stderr.split())
+    assert result.stderr.startswith("note: ")
+
+
+def test_a_result_of_the_official_images_needs_no_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, _, _ = tiny_cifar10.batch_files(per_batch=4)
+    archive = tiny_cifar10.packed(files)
+    tiny_cifar10.pretend(monkeypatch, files, archive)
+    command = ("train", "--data", "cifar10", *SMALL[2:], "--epochs", 1, "--results", tmp_path / "results")
+    assert invoke(*command, "--data-dir", tiny_cifar10.write_archive(tmp_path, archive)).exit_code == 0
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "empty"))
+    again = invoke(*command)
+    assert again.exit_code == 0, again.output
+    assert "finished already" in again.stdout
+    assert again.stderr == ""
+
+
 def test_a_damaged_record_is_not_taken_for_a_result(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "default" / undisturbed.path.name))
     run.record.write_bytes(run.record.read_bytes()[:100])
     result = train(images, tmp_path)
     assert isinstance(result.exception, RecordError)
     assert "not valid JSON" in str(result.exception)
-    assert "--restart makes the run anew" in str(result.exception)
+    assert f"remove {run.path}, or give train --restart" in str(result.exception)
     assert train(images, tmp_path, "--restart").exit_code == 0
+    assert_same(run, undisturbed)
+
+
+def test_the_record_of_another_run_is_no_answer(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
+    """As after a folder was renamed."""
+    named = undisturbed.path.name.replace("bn-s0-", "bn-s1-")
+    run = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "default" / named))
+    result = train(images, tmp_path, "--seed", 1)
+    assert isinstance(result.exception, RecordError)
+    assert f"{run.record}: is the record of another run, {undisturbed.path.name}" in str(result.exception)
     assert_same(run, undisturbed)
 
 

@@ -91,6 +91,19 @@ def test_the_holder_of_a_lock_loses_no_file_to_another_process(tmp_path: Path) -
     assert part.exists()
 
 
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    """A stranger's results could have whatever it leads to emptied."""
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LOCK).symlink_to(tmp_path / "precious")
+    with (
+        pytest.raises(ConfigError, match=rf"{LOCK}: cannot be written .*move away what lies there"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
 def test_what_is_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     said = r"cannot be written .*move away what lies there"

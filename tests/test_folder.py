@@ -7,7 +7,7 @@ import pytest
 
 from normbench.errors import ConfigError, NormbenchError
 from normbench.runs.files import locked
-from normbench.runs.folder import RecordError, RunFolder, find_runs, read_record, survey
+from normbench.runs.folder import MOST_DEEP, RecordError, RunFolder, find_runs, read_record, survey
 from tests.records import make_diverged, make_record, write_run
 
 
@@ -32,6 +32,14 @@ def test_folders_without_a_run_are_named_at_the_top(tmp_path: Path) -> None:
     found = survey([tmp_path])
     assert [folder.path for folder in found.runs] == [run]
     assert found.foreign == [tmp_path / "junk"]
+
+
+def test_no_tree_is_followed_for_ever(tmp_path: Path) -> None:
+    """Python's own bound, which a longer one would reach, ends a command as a bug does."""
+    deepest = tmp_path.joinpath(*["x"] * MOST_DEEP)
+    run = write_run(deepest.parent.parent, make_record())
+    write_run(deepest, make_record("gn"))
+    assert [folder.path for folder in find_runs([tmp_path])] == [run]
 
 
 def test_the_record_itself_may_be_given(tmp_path: Path) -> None:
@@ -67,6 +75,7 @@ def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
     [
         ({"schema_version": 2}, "schema_version 2: this normbench reads 1; a newer normbench wrote it: upgrade"),
         ({"schema_version": "1"}, "schema_version '1'"),
+        ({"schema_version": "x" * 100_000}, f"schema_version 'xx{'x' * 54}...: this normbench reads 1"),
         ({"seed": "0"}, "seed: expected a whole number, found '0'"),
         ({"seed": True}, "seed: expected a whole number, found True"),
         ({"status": "running"}, "status: expected finished or diverged, found 'running'"),

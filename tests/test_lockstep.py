@@ -75,7 +75,9 @@ def state(model: nn.Module) -> list[Tensor]:
 
 def checkpoint_of(one: Member) -> Checkpoint:
     weights = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}  # may be part of a wider one
-    return Checkpoint(weights, one.optimizer.state_dict(), one.position, "fp32", "data", rows=[], environments=[])
+    return Checkpoint(
+        weights, one.optimizer.state_dict(), one.position, "fp32", "run", "data", rows=[], environments=[]
+    )
 
 
 def assert_same_bits(one: Member, other: Member) -> None:

@@ -52,7 +52,7 @@ class Run:
 
     def checkpoint(self) -> bytes:
         model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        return to_bytes(Checkpoint(model, optimizer, self.position, "fp32", "data", [], []))
+        return to_bytes(Checkpoint(model, optimizer, self.position, "fp32", "run", "data", [], []))
 
     def continued(self) -> "Run":
         """A new run from this one's checkpoint."""

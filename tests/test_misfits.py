@@ -44,6 +44,7 @@ def errors_of(folder: Path, text: str, overrides: Overrides | None = None, *, wi
             "norm: ln-chw\nbudget:\n  max_parameters: 90000",
             "my.yaml, line 3: budget.max_parameters: the network has 189,482",
         ),
+        ("budget:\n  max_epochs: null\nnorm: ln-chw", "my.yaml, line 3: norm: the network has 189,482"),
         ("sweep:\n  norm.num_groups: [4, 3]\nnorm: gn", "my.yaml, line 2: norm.num_groups: 3 does not divide"),
         ("tune:\n  train.lr: [0.1, -0.2]", "my.yaml, line 2: train.optimizer.lr must be at least 0, not -0.2"),
     ],

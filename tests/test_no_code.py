@@ -19,7 +19,7 @@ import yaml
 import normbench
 from normbench.data import load_dataset
 from normbench.errors import NormbenchError
-from normbench.train.checkpoint import CheckpointError, from_bytes, sealed
+from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed
 from tests import tiny_cifar10 as tiny
 from tests.records import make_record, write_run
 from tests.tiny import invoke, make_folder
@@ -50,7 +50,7 @@ def array_of(folder: Path) -> np.ndarray:
 
 
 def checkpoint_of(folder: Path) -> dict[str, object]:
-    return dict.fromkeys(("model", "optimizer", "position", "precision", "fingerprint", "rows"), Makes(folder))
+    return {name: Makes(folder) for name in Checkpoint.__dataclass_fields__}
 
 
 def yaml_of(folder: Path, tag: str) -> bytes:
@@ -216,7 +216,7 @@ READERS = {
     "config/axes.py": {"json.loads"},  # of what it has just written itself
     "config/files.py": {"read_text"},
     "data/cache.py": {"safe_open", "json.loads"},
-    "data/cifar10_files.py": {"path.open", "read_regular", "tarfile.open", "_Unpickler().load", "np.frombuffer"},
+    "data/cifar10_files.py": {"open_regular", "read_regular", "tarfile.open", "_Unpickler().load", "np.frombuffer"},
     "data/download.py": {"part.open", "urlopen"},  # bytes, kept once their MD5 is right
     "data/folder.py": {"read_image"},
     "data/folder_images.py": {"Image.open", "read_regular"},

@@ -129,7 +129,16 @@ def test_compare_shows_the_verdicts_of_the_rounds(experiment: Experiment, tmp_pa
     assert any("3, 6, 9, 12, 15 seeds a norm, 1 taken" in note for note in document["notes"])
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema_version": 99}', '{"schema_version": 1, "pairs": 3}'])
+PLAN = {"schema_version": 1, "norms": ["BN"], "seeds": [0], "looks": [1], "look": 0, "pairs": [], "alpha": 0.05}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("{", "[]", '{"schema_version": 99}', '{"schema_version": 1, "pairs": 3}', json.dumps(PLAN)),
+        json.dumps(PLAN | {"delta": 10**400}),  # more than a number can be, without a decimal point
+    ],
+)
 def test_damaged_decisions_are_named(content: str, experiment: Experiment, tmp_path: Path) -> None:
     design = design_of(experiment, tmp_path)
     finish(design, 0, {"BN": around(80, 3), "GN(4)": around(80.1, 3), "LN": around(70, 3)}, tmp_path)

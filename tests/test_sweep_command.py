@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from threading import Thread
 
 import pytest
 
-from normbench.errors import ConfigError, DataError, Interrupted
+from normbench.errors import ConfigError, DataError, Interrupted, RunError
+from normbench.runs.folder import RecordError
 from tests.tiny import invoke, make_folder
 
 SWEEP = """
@@ -108,6 +110,41 @@ def test_no_norm_may_have_fewer_trials(config: Path) -> None:
     assert not (blocked / "tuning.json").exists()
 
 
+def test_a_damaged_record_is_no_finished_run(config: Path) -> None:
+    """The other runs are trained, and the way out that is named is one."""
+    few = ("sweep", config, "--jobs", 1, "--epochs", 1, "--set", "seeds=[0]")
+    assert invoke(*few).exit_code == 0
+    damaged, lost = sorted(Path("results/tiny").glob("*/run.json"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    lost.unlink()
+    result = invoke(*few)
+    assert isinstance(result.exception, RunError), result.output
+    assert "1 run(s) failed" in str(result.exception)
+    assert f"{damaged}: not valid JSON" in str(result.exception)
+    assert f"remove {damaged.parent}, or give train --restart" in str(result.exception)
+    assert lost.is_file()
+    assert len(damaged.read_bytes()) == 100
+    shutil.rmtree(damaged.parent)
+    assert invoke(*few).exit_code == 0
+    assert len(records(Path("results/tiny"))) == 2
+
+
+def test_a_trial_on_test_images_chooses_nothing(config: Path) -> None:
+    """As somebody's hand may have written."""
+    config.write_text(config.read_text().replace("norm: [bn, ln]", "norm: [bn]") + TUNE)
+    tuned = ("sweep", config, "--jobs", 1, "--epochs", 1, "--set", "seeds=[0]")
+    assert invoke(*tuned).exit_code == 0
+    before = Path("results/tiny/tuning.json").read_bytes()
+    trial = next(Path("results/tiny/tuning").glob("*/run.json"))
+    trial.write_text(
+        trial.read_text().replace('"evaluated_on": "val"', '"evaluated_on": "test"').replace('"val_', '"test_')
+    )
+    result = invoke(*tuned)
+    assert isinstance(result.exception, RecordError), result.output
+    assert f"{trial}: is no trial on held-out images: remove {trial.parent}" in str(result.exception)
+    assert Path("results/tiny/tuning.json").read_bytes() == before
+
+
 def test_a_network_over_its_budget_is_refused_before_any_run(config: Path) -> None:
     config.write_text(config.read_text().replace("[bn, ln]", "[bn, ln-chw]"))
     result = invoke("sweep", config)
@@ -137,13 +174,13 @@ def test_a_diverged_run_is_a_result(config: Path) -> None:
 def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, config: Path) -> None:
     command = [sys.executable, "-m", "normbench", "sweep", str(config), "--jobs", "2", "--epochs", "20"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while len(list(Path("results").rglob("checkpoint.pt"))) < 2:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(stop)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "checkpoint(s) kept" in err
     assert "to go on: normbench sweep" in err
@@ -172,7 +209,7 @@ def test_a_worker_stopped_from_outside_does_not_pass_for_finished(config: Path) 
     thread = Thread(target=stop_one, daemon=True)
     thread.start()
     result = invoke(*sweep)
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert stopped
     assert isinstance(result.exception, Interrupted), result.output
     assert "stopped with 1 checkpoint(s) kept" in str(result.exception)

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 from normbench.config import Config, load_config
 from normbench.data import load_dataset
+from normbench.errors import DataError
 from normbench.runs import together
 from normbench.runs.execute import EpochDone, Finished, RunIsBusy, Step, Trained, execute, folder_of
 from normbench.runs.folder import RunFolder, read_record
@@ -168,6 +169,16 @@ def test_finished_busy_and_failing_runs_are_told_and_the_others_go_on(configs: l
     assert isinstance(found[2], ZeroDivisionError)
     assert found[3].record["status"] == "finished"
     assert not runs[2][1].is_finished
+
+
+def test_one_that_was_finished_on_other_data_is_refused_and_the_others_go_on(configs: list[Config]) -> None:
+    runs = at("results", configs)
+    train_alone(runs[0])
+    next(Path("images").rglob("*.png")).unlink()
+    found = outcomes(train_together(runs))
+    assert isinstance(found[0], DataError)
+    assert "finished on other data" in str(found[0])
+    assert found[1].record["status"] == "finished"
 
 
 def test_one_that_diverges_is_a_result_and_the_others_stay_as_they_are(

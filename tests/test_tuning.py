@@ -99,6 +99,10 @@ def test_without_a_tuning_the_same_runs_are_refused(results: Path) -> None:
         (json.dumps(tuning(budget="8")), "budget: expected a whole number"),
         (json.dumps(tuning(grid={LR: 0.1})), r"grid\.train\.optimizer\.lr: expected a list"),
         (json.dumps(tuning(chosen=[{"label": "BN"}])), r"chosen\.0\.values is missing"),
+        (
+            json.dumps(tuning(chosen=[{"label": "BN", "values": {}, "on_edge": [[]]}])),
+            r"chosen\.0\.on_edge: expected a list of text",
+        ),
         (json.dumps(tuning(schema_version=2)), "a newer normbench wrote it"),
     ],
 )

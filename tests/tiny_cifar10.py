@@ -82,6 +82,7 @@ def describe(files: dict[str, bytes], content: bytes, url: str = "http://127.0.0
         real,
         url=url,
         md5=md5(content),
+        size=len(content),
         train_files={name: md5(files.get(name, b"")) for name in real.train_files},
         test_files={name: md5(files.get(name, b"")) for name in real.test_files},
         meta_file=(real.meta_file[0], md5(files.get(real.meta_file[0], b""))),

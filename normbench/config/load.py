@@ -31,6 +31,8 @@ from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted, locat
 Validate = Callable[[Located, list[Problem]], Config | None]
 """`validated` with all but its first two arguments given."""
 
+_DEFAULTS = Place("the built-in defaults")
+
 MAX_LINES = 50
 """A message of more is not read; a sweep can have a problem for each of thousands of values."""
 
@@ -89,7 +91,7 @@ def read_all(
 
 def on_defaults(layers: Iterable[Located]) -> Located:
     """One tree of all layers, on top of the built-in defaults."""
-    tree = located(Config().to_dict(), Place("the built-in defaults"))
+    tree = located(Config().to_dict(), _DEFAULTS)
     for layer in layers:
         tree = merge(tree, layer)
     return tree
@@ -201,7 +203,8 @@ def _check_epochs(tree: Located, problems: list[Problem]) -> None:
             f"{shown(epochs.value)} epochs are over the budget of {shown(most)} (budget.max_epochs); train for fewer, "
             "or lift the budget with 'budget: {max_epochs: null}'"
         )
-        problems.append(Problem(epochs.place, path, text))
+        key = limit if epochs.place == _DEFAULTS else path  # whichever somebody has written
+        problems.append(Problem(tree.find(key).place, key, text))
 
 
 def _problems_of(error: ValidationError, tree: Located) -> list[Problem]:

@@ -5,6 +5,7 @@ red, green and blue plane of each image, row by row) and b"labels" (n integers);
 """
 
 import io
+import os
 import pickle
 import tarfile
 import zlib
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from normbench.data.download import md5_of
 from normbench.data.types import RawData, Split
 from normbench.errors import DataError
-from normbench.regular_file import read_regular
+from normbench.regular_file import open_regular, read_regular
 
 SIDE = 32
 MAX_BYTES = 100_000_000
@@ -29,11 +30,12 @@ MAX_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class Archive:
-    """What the official archive is: where from, its MD5, the folder in it and the MD5 of each batch file by name."""
+    """What the official archive is: where from, its MD5 and size in bytes, and of each file in its folder the MD5."""
 
     url: str
     filename: str
     md5: str
+    size: int
     folder: str
     train_files: Mapping[str, str]
     test_files: Mapping[str, str]
@@ -45,10 +47,11 @@ class Archive:
 
 
 def read_archive(path: Path, archive: Archive) -> RawData:
-    """Read the .tar.gz. Raises DataError naming the file when its MD5 is wrong or a member is missing or malformed."""
+    """Read the .tar.gz. Raises DataError naming the file when it is another, or a member is missing or malformed."""
     try:
-        with path.open("rb") as file:  # one handle for both: what was checked is what is read
-            _check_md5(path, md5_of(file), archive.md5)
+        with open_regular(path) as file:  # one handle for both: what was checked is what is read
+            _check(path, "size", f"{os.fstat(file.fileno()).st_size:,} bytes", f"{archive.size:,} bytes")
+            _check(path, "MD5", md5_of(file), archive.md5)
             file.seek(0)
             members = dict(_unpickled_members(path, file, archive))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -65,16 +68,16 @@ def read_extracted(folder: Path, archive: Archive) -> RawData:
             content = read_regular(path, MAX_BYTES)
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); {folder} is not complete") from error
-        _check_md5(path, md5_of(io.BytesIO(content)), md5)
+        _check(path, "MD5", md5_of(io.BytesIO(content)), md5)
         batches[name] = _unpickle(str(path), content)
     return _assemble(str(folder), batches, archive)
 
 
-def _check_md5(path: Path, found: str, expected: str) -> None:
+def _check(path: Path, what: str, found: str, expected: str) -> None:
     if found != expected:
         raise DataError(
-            f"{path}: MD5 is {found}, expected {expected} ({path.stat().st_size:,} bytes): the file is damaged, "
-            "incomplete or not the official one; nothing was read from it. Remove it and fetch it again"
+            f"{path}: its {what} is {found}, expected {expected}: the file is damaged, incomplete or not the official "
+            "one; nothing was read from it. Remove it and fetch it again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Fetch a file whose MD5 is known: resumed where the server can, else begun anew; in place only once it is right."""
+"""Fetch a file whose size and MD5 are known: resumed where the server can; in place only once it is right."""
 
 import hashlib
 import re
@@ -22,14 +22,18 @@ class DownloadFailed(DataError):
     """No URL gave the file; the message holds each URL with its reason."""
 
 
+class _AnotherFile(Exception):
+    """What a server gives cannot be the file, whatever is still to come."""
+
+
 def md5_of(file: BufferedReader | BytesIO) -> str:
     """MD5 (hex) of an open file from its beginning to its end."""
     file.seek(0)
     return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def fetch(urls: Sequence[str], target: Path, md5: str, say: Say, bar: bool) -> None:
-    """Make `target` the file with this MD5, from the first URL that gives it.
+def fetch(urls: Sequence[str], target: Path, md5: str, size: int, say: Say, bar: bool) -> None:
+    """Make `target` the file with this MD5 and `size` in bytes, from the first URL that gives it.
 
     What has arrived lies in `<target>.part` until the MD5 is right, so an interrupted download goes on from there. The
     caller holds a lock. Raises DownloadFailed with every URL's reason, DataError when the file cannot be written.
@@ -44,7 +48,7 @@ def fetch(urls: Sequence[str], target: Path, md5: str, say: Say, bar: bool) -> N
     for url in urls:
         say(f"downloading {url}")
         with progress(target.name, "bytes", say, bar) as report:
-            reason = _from_url(url, part, md5, say, report)
+            reason = _from_url(url, part, md5, size, say, report)
         if reason is None:
             part.replace(target)
             return
@@ -54,7 +58,7 @@ def fetch(urls: Sequence[str], target: Path, md5: str, say: Say, bar: bool) -> N
     raise DownloadFailed("; ".join(reasons))
 
 
-def _from_url(url: str, part: Path, md5: str, say: Say, report: Report) -> str | None:
+def _from_url(url: str, part: Path, md5: str, size: int, say: Say, report: Report) -> str | None:
     """Fill `part` from one URL; the reason when that failed, None when its MD5 is right."""
     if not url.startswith(("http://", "https://")):
         return "only http:// and https:// addresses are supported"
@@ -64,7 +68,9 @@ def _from_url(url: str, part: Path, md5: str, say: Say, report: Report) -> str |
         if before and _md5(part) == md5:
             return None  # stopped between the last byte and the rename
         try:
-            resumed = _receive(url, part, say, report)
+            resumed = _receive(url, part, size, say, report)
+        except _AnotherFile as error:
+            return str(error)
         except HTTPError as error:
             error.close()
             reason = f"HTTP {error.code} {error.reason}"
@@ -78,19 +84,22 @@ def _from_url(url: str, part: Path, md5: str, say: Say, report: Report) -> str |
                 return reason
             say(f"{reason}; trying to go on")
             continue
-        found, size = _md5(part), _size(part)
+        found, received = _md5(part), _size(part)
         if found == md5:
             return None
         _empty(part)
-        reason = f"the file it gives has MD5 {found} ({size:,} bytes), expected {md5}"
+        reason = f"the file it gives has MD5 {found} ({received:,} bytes), expected {md5}"
         if not resumed:
             return reason
         say("the resumed download is damaged: beginning anew")
     return reason
 
 
-def _receive(url: str, part: Path, say: Say, report: Report) -> bool:
-    """Receive the rest into `part`; returns whether it was appended to what lay there. Raises OSError when cut off."""
+def _receive(url: str, part: Path, size: int, say: Say, report: Report) -> bool:
+    """Receive the rest into `part`, never more than `size` bytes; returns whether it was appended to what lay there.
+
+    Raises _AnotherFile for a file of another size, OSError when cut off.
+    """
     have = _size(part)
     headers = {"User-Agent": "normbench", "Accept-Encoding": "identity"}
     if have:
@@ -99,6 +108,8 @@ def _receive(url: str, part: Path, say: Say, report: Report) -> bool:
     request = Request(url, headers=headers)  # noqa: S310  (_from_url has let http and https through, nothing else)
     with urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
         start, total = _span(response)
+        if total not in (None, size):
+            raise _AnotherFile(f"the file it gives has {total:,} bytes, expected {size:,}")
         if start != have:
             if start:
                 raise ConnectionError(f"the server sent bytes from {start:,}, asked for {have:,}")
@@ -109,13 +120,16 @@ def _receive(url: str, part: Path, say: Say, report: Report) -> bool:
         with part.open("r+b") as file:
             file.truncate(start)
             file.seek(start)
-            report(done, total)
+            report(done, size)
             while chunk := response.read(CHUNK_BYTES):
-                _write(file, chunk, part)
                 done += len(chunk)
-                report(done, total)
-    if total is not None and done < total:
-        raise ConnectionError(f"the connection ended after {done:,} of {total:,} bytes")
+                if done > size:
+                    file.truncate(0)
+                    raise _AnotherFile(f"it gives more than the {size:,} bytes expected")
+                _write(file, chunk, part)
+                report(done, size)
+    if total is not None and done < size:
+        raise ConnectionError(f"the connection ended after {done:,} of {size:,} bytes")
     return start > 0
 
 

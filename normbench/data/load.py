@@ -45,6 +45,8 @@ SOURCES: dict[str, SourceLoader] = {
     "synthetic": made_on_the_spot,
     "synthetic-small": few_made_on_the_spot,
 }
+ALWAYS_THE_SAME = frozenset({"cifar10"})
+"""Sources that give the same images for ever, as their hash says: nobody need download them again to be sure."""
 
 
 def say_on_stderr(line: str) -> None:

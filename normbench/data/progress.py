@@ -7,10 +7,8 @@ from typing import Literal
 from normbench.data.types import Say
 
 Unit = Literal["bytes", "images"]
-Report = Callable[[int, int | None], None]
-"""Called with (done so far, total); total is None where it is not known."""
-
-SILENT_BYTES = 25_000_000  # between two plain lines of a download whose size the server does not tell
+Report = Callable[[int, int], None]
+"""Called with (done so far, total)."""
 
 
 def amount(number: int, unit: Unit) -> str:
@@ -29,11 +27,11 @@ def progress(label: str, unit: Unit, say: Say, bar: bool) -> Iterator[Report]:
 def _lines(label: str, unit: Unit, say: Say) -> Report:
     last = 0
 
-    def report(done: int, total: int | None) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal last
-        mark = done * 10 // total if total else done // SILENT_BYTES
+        mark = done * 10 // total
         if mark > last:
-            say(f"{label}: {done / total:.0%} of {amount(total, unit)}" if total else f"{label}: {amount(done, unit)}")
+            say(f"{label}: {done / total:.0%} of {amount(total, unit)}")
         last = mark  # may go back: a download that begins anew says its tenths again
 
     return report

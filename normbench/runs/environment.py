@@ -16,6 +16,7 @@ import torchvision
 
 import normbench
 from normbench.kernels.library import library
+from normbench.printable import printable
 
 Environment = dict[str, Any]
 
@@ -32,6 +33,11 @@ def environment_now(device: torch.device) -> Environment:
 
 
 def describe_environment(device: torch.device) -> Environment:
+    """Its text as a record may hold it: a variable may end in a carriage return, say."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in _facts(device).items()}
+
+
+def _facts(device: torch.device) -> Environment:
     kernels = library()
     return {
         "normbench": normbench.__version__,

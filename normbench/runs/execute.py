@@ -14,12 +14,13 @@ from filelock import Timeout
 from torch import Tensor, nn
 
 from normbench.config import Config, DataConfig
-from normbench.data import Dataset, Split, hold_out, load_dataset
-from normbench.errors import Interrupted, RunError
+from normbench.data import ALWAYS_THE_SAME, Dataset, Split, hold_out, load_dataset
+from normbench.errors import DataError, Interrupted, RunError
 from normbench.models.budget import check_budget
 from normbench.runs.environment import Environment, environment_now
 from normbench.runs.files import locked, write_bytes_atomically, write_json_atomically
-from normbench.runs.folder import RecordError, RunFolder, read_record
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import RunFolder
 from normbench.runs.identity import run_id
 from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import Row, columns, metrics_row, write_metrics, write_predictions, write_weights
@@ -130,14 +131,15 @@ def execute(
     (drawing is a later stop of the flow). `precision` is what `auto` means, so that runs to be compared all have the
     same; None lets the run find out for itself.
 
-    Raises ConfigError for a network over its budget or a place that cannot be written, DataError, RunIsBusy if another
-    process is at this run, RunError for a full disk or too little memory, Interrupted after Ctrl-C or SIGTERM.
+    Raises ConfigError for a network over its budget or a place that cannot be written, DataError, also for a run that
+    was finished or begun on other data, RunIsBusy if another process is at this run, RunError for a full disk or too
+    little memory, Interrupted after Ctrl-C or SIGTERM.
     """
     target = choose_device(device)
     check_budget(build_network(config, USUAL_CLASSES), config.budget.max_parameters)  # before a long download
     if folder.is_finished and not restart:
         folder.tidy()
-        yield _already(folder)
+        yield Finished(finished_record(folder, _fingerprint_now(config, load, say)), already=True)
         return
     dataset = load(config.data, say)
     try:
@@ -146,7 +148,7 @@ def execute(
             if restart:
                 folder.clear()
             if folder.is_finished:  # by another process, while the data were loading
-                yield _already(folder)
+                yield Finished(finished_record(folder, dataset.fingerprint), already=True)
                 return
             run = prepare(config, folder, dataset, target, precision, say)
             with using_threads(run.environments[-1]["threads"]):
@@ -161,11 +163,15 @@ def execute(
         raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
 
 
-def _already(folder: RunFolder) -> Finished:
+def _fingerprint_now(config: Config, load: Load, say: Say) -> str | None:
+    """Of the data that a finished run would be trained on now; None if there is no need to look, or nothing to see."""
+    if config.data.source in ALWAYS_THE_SAME:
+        return None
     try:
-        return Finished(read_record(folder), already=True)
-    except RecordError as error:
-        raise RecordError(f"{error}; normbench train --restart makes the run anew") from error
+        return load(config.data, say).fingerprint
+    except DataError as error:  # a result does not need its data any more
+        say(f"note: whether the data are still those that this run was trained on is not known: {error}")
+        return None
 
 
 def prepare(
@@ -257,6 +263,7 @@ def keep(run: Prepared, member: Member, trained: Trained) -> None:
         optimizer=member.optimizer.state_dict(),
         position=member.position,
         precision=run.setting.precision,
+        run=run.folder.path.name,
         fingerprint=run.dataset.fingerprint,
         rows=trained.rows,
         environments=run.environments,

@@ -62,7 +62,7 @@ def locked(folder: Path, timeout: float = -1) -> Iterator[None]:
     except Timeout:
         raise
     except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
-        raise cannot_write(folder, error) from error
+        raise cannot_write(getattr(error, "filename", None) or folder, error) from error
     try:
         for part in half_written(folder):
             _forget(part)

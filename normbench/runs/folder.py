@@ -36,6 +36,9 @@ __all__ = [
 MAX_BYTES = 2**23
 """Of a text file in a run's folder: more is none of ours."""
 
+MOST_DEEP = 50
+"""Folders below one that was named: results/<experiment>/tuning/<run id> has three."""
+
 
 class RecordError(NormbenchError):
     """A run's record is missing, damaged, or not one of ours; the message names the file and what is wrong."""
@@ -184,14 +187,16 @@ def survey(paths: Sequence[Path]) -> Survey:
         if not path.is_dir():
             raise ConfigError(f"{printable(path)} is not a folder; give a folder that holds runs")
         below: list[Path] = []
-        if not _walk(path, runs, below, seen):
+        if not _walk(path, 0, runs, below, seen):
             below = [path]
         foreign += below
     return Survey([runs[path] for path in sorted(runs)], sorted(foreign))
 
 
-def _walk(path: Path, runs: dict[Path, RunFolder], foreign: list[Path], seen: set[tuple[int, int]]) -> bool:
+def _walk(path: Path, depth: int, runs: dict[Path, RunFolder], foreign: list[Path], seen: set[tuple[int, int]]) -> bool:
     """Whether there is a run in or below `path`; adds what it finds to `runs` and `foreign`."""
+    if depth > MOST_DEEP:
+        return False
     try:
         status = path.stat()
         if (status.st_dev, status.st_ino) in seen:  # given twice, or a link that leads back
@@ -207,7 +212,7 @@ def _walk(path: Path, runs: dict[Path, RunFolder], foreign: list[Path], seen: se
         runs[path] = RunFolder(path)
     without: list[Path] = []
     for name in sorted(name for name, is_folder in listing if is_folder and not name.startswith(".")):
-        if _walk(path / name, runs, foreign, seen):
+        if _walk(path / name, depth + 1, runs, foreign, seen):
             found = True
         else:
             without.append(path / name)

@@ -66,7 +66,7 @@ def _augment(choice: Choice) -> None:
 
 def _budget(config: Config) -> Part:
     """A budget that somebody set is what does not fit, otherwise it is the norm."""
-    key: KeyPath = ("norm",) if config.budget == Budget() else ("budget", "max_parameters")
     most = config.budget.max_parameters
+    key: KeyPath = ("norm",) if most == Budget().max_parameters else ("budget", "max_parameters")
     uses = (config.norm, config.model, most)
     return key, uses, lambda: check_budget(build_network(config, USUAL_CLASSES), most)

@@ -33,6 +33,7 @@ def newest_checkpoint(
     for file in (folder.checkpoint, folder.previous_checkpoint):
         try:
             checkpoint = from_bytes(read_regular(file, MAX_BYTES), device)
+            _check_origin(checkpoint, folder)
             if checkpoint.fingerprint == fingerprint:
                 check(checkpoint)
         except FileNotFoundError:
@@ -57,6 +58,14 @@ def newest_checkpoint(
     if problems:
         say(f"{'; '.join(problems)}: starting from the beginning")
     return None
+
+
+def _check_origin(checkpoint: Checkpoint, folder: RunFolder) -> None:
+    """Raises CheckpointError unless it is of the run in this folder, trained on some data or other."""
+    if checkpoint.run != folder.path.name:
+        raise CheckpointError(f"it is of another run, {checkpoint.run!s:.60}")
+    if type(checkpoint.fingerprint) is not str:
+        raise CheckpointError("it does not say which data it was trained on")
 
 
 def environments_so_far(resumed: Checkpoint | None, now: Environment, say: Say) -> list[Environment]:

@@ -33,7 +33,7 @@ _NEEDED: Mapping[str, Any] = {
     "environment": dict,
     "finished_at": str,
 }
-_TYPE_NAMES = {str: "text", int: "a whole number", dict: "a mapping", list: "a list", _NUMBER: "a number"}
+_TYPE_NAMES = {str: "text", int: "a whole number", dict: "a mapping", list: "a list"}
 
 
 class Flaw(Exception):
@@ -59,7 +59,7 @@ def checked(record: Any, text: str) -> dict[str, Any]:
     _check_choice(record["status"], STATUSES, "status")
     split = record["data"]["evaluated_on"]
     _check_choice(split, SPLITS, "data.evaluated_on")
-    _check_classes(record["data"].get("classes", []))
+    _check_texts(record["data"].get("classes", []), "data.classes")
     for name in ("train_s_per_epoch", "eval_s_per_epoch"):
         if record["timing"].get(name) is not None:
             _check_number(record["timing"], name, "timing")
@@ -91,8 +91,7 @@ def checked_tuning(content: Any, text: str) -> dict[str, Any]:
             _check_fraction(_check_number(best, "val_accuracy", f"chosen.{number}"), f"chosen.{number}.val_accuracy")
         if "cell" in best:
             _check_types(best, {"cell": dict}, f"chosen.{number}.")
-        if not isinstance(best.get("on_edge", []), list):
-            raise Flaw(f"chosen.{number}.on_edge: expected a list, found {_short(best['on_edge'])}")
+        _check_texts(best.get("on_edge", []), f"chosen.{number}.on_edge")
     if _SUSPECT_IN_JSON.search(text):
         _check_printable(content, "")
     return content
@@ -102,8 +101,9 @@ def checked_decisions(content: Any, text: str) -> dict[str, Any]:
     """What a `decisions.json` promises: the plan of a sweep until decided, and each pair's state. Raises Flaw."""
     _check_version(content, "give the experiment another name")
     needed: dict[str, Any] = {"norms": list, "seeds": list, "looks": list, "look": int, "pairs": list}
-    needed |= {"delta": _NUMBER, "alpha": _NUMBER}
     _check_types(content, needed, "")
+    for name in ("delta", "alpha"):
+        _check_number(content, name, "")
     for number, pair in enumerate(content["pairs"]):
         if not isinstance(pair, dict):
             raise Flaw(f"pairs.{number}: expected a mapping, found {_short(pair)}")
@@ -120,12 +120,12 @@ def _check_version(content: Any, way_back: str) -> None:
     if isinstance(version, bool) or version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         way_out = "a newer normbench wrote it: upgrade" if newer else way_back
-        raise Flaw(f"schema_version {version!r}: this normbench reads {SCHEMA_VERSION}; {way_out}")
+        raise Flaw(f"schema_version {_short(version)}: this normbench reads {SCHEMA_VERSION}; {way_out}")
 
 
-def _check_classes(names: Any) -> None:
+def _check_texts(names: Any, key: str) -> None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Flaw(f"data.classes: expected a list of text, found {_short(names)}")
+        raise Flaw(f"{key}: expected a list of text, found {_short(names)}")
 
 
 def _check_errors(metrics: Mapping[str, float], split: str, num_eval: int) -> None:
@@ -174,7 +174,7 @@ def _check_types(found: Mapping[str, Any], needed: Mapping[str, Any], prefix: st
 def _check_number(section: Mapping[str, Any], name: str, title: str) -> float:
     value = section.get(name)
     if isinstance(value, bool) or not isinstance(value, _NUMBER) or not math.isfinite(value):
-        raise Flaw(f"{title}.{name}: expected a number, found {_short(value)}")
+        raise Flaw(f"{f'{title}.' if title else ''}{name}: expected a number, found {_short(value)}")
     return value
 
 

@@ -31,7 +31,8 @@ from normbench.runs.execute import (
     step_done,
 )
 from normbench.runs.files import locked
-from normbench.runs.folder import RunFolder, read_record
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import RunFolder
 from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import write_metrics
 from normbench.runs.stopping import StopRequest
@@ -96,7 +97,7 @@ def execute_together(
                 if restart:
                     folder.clear()
                 if folder.is_finished:
-                    yield number, Finished(read_record(folder), already=True)
+                    yield number, Finished(finished_record(folder, dataset.fingerprint), already=True)
                     continue
                 prepared[number] = prepare(config, folder, dataset, device, precision, say)
             except Timeout:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from normbench.analysis.sequential import Pair, PairDecision, decide, planned_looks
 from normbench.config import Config, Experiment
-from normbench.errors import ConfigError
+from normbench.errors import ConfigError, shortened
 from normbench.norms import norm_label
 from normbench.runs.execute import folder_of
 from normbench.runs.files import locked, write_json_atomically
-from normbench.runs.folder import SCHEMA_VERSION, decisions_file, read_record
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import SCHEMA_VERSION, decisions_file
 from normbench.runs.read import read_decisions
 
 ALPHA = 0.05
@@ -63,9 +64,9 @@ def _check_unchanged(design: Design, folder: Path) -> None:
     for key, wanted in _fixed(design).items():
         if before[key] != wanted:
             raise ConfigError(
-                f"{decisions_file(folder)}: this experiment was begun with {key} {before[key]}, and now it would be "
-                f"{wanted}; a plan that changes after a look at the runs finds differences that are not there: keep "
-                "it, or give the experiment another name"
+                f"{decisions_file(folder)}: this experiment was begun with {key} {shortened(str(before[key]))}, now it "
+                f"would be {wanted}; a plan that changes after a look at the runs finds differences that are not "
+                "there: keep it, or give the experiment another name"
             )
 
 
@@ -110,7 +111,7 @@ def _values(config: Config, seeds: Sequence[int], results: Path) -> list[float |
         folder = folder_of(config.for_seed(seed), results)
         if not folder.is_finished:
             break
-        record = read_record(folder)
+        record = finished_record(folder)
         split = record["data"]["evaluated_on"]
         values.append(None if record["status"] == "diverged" else 100 * record["metrics"][f"{split}_accuracy"])
     return values

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from normbench.config import Config
 from normbench.data import Dataset
-from normbench.errors import DataError, RunError
+from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.estimate import common_precision, group_seconds, run_seconds
 from normbench.runs.execute import Draw, folder_of
-from normbench.runs.folder import RecordError, read_record
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import RecordError
 from normbench.runs.pool import choose_jobs, num_cores
 from normbench.runs.registries import build_network
 from normbench.runs.together import alike_but_for_seed
@@ -20,7 +22,7 @@ from normbench.train.passes import WAYS
 
 @dataclass(frozen=True)
 class Plan:
-    """`to_do` and how many seconds each takes alone in its process; `done` are finished."""
+    """`to_do` and how many seconds each takes alone in its process; `done` are finished, with a record to show."""
 
     to_do: tuple[Order, ...]
     done: tuple[Order, ...]
@@ -57,13 +59,13 @@ def make_plan(
     DataError if runs were finished on other data.
     """
     _check_budgets(orders, dataset)
-    done = tuple(order for order in orders if order.folder.is_finished)
-    to_do = tuple(order for order in orders if not order.folder.is_finished)
+    records = [(order, _record_of(order, dataset)) for order in orders]
+    done = tuple(order for order, record in records if record)
+    to_do = tuple(order for order, record in records if not record)
     jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
     threads = threads or (1 if device == "cpu" else max(1, num_cores() // jobs))
-    precision = _precision_so_far(done, dataset)
-    if precision is None:
-        precision = common_precision(orders[0].config, dataset, device, threads)
+    chosen = [record["precision"] for order, record in records if record and order.config.train.precision == "auto"]
+    precision = chosen[0] if chosen else common_precision(orders[0].config, dataset, device, threads)
     place = Workplace(device, threads, precision, draw)
     if together == "off" or (together == "auto" and device == "cpu"):
         seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
@@ -104,21 +106,9 @@ def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
             checked.append(network)
 
 
-def _precision_so_far(done: Sequence[Order], dataset: Dataset) -> str | None:
-    """That of the first finished run which was left to choose. Raises DataError where one saw other images."""
-    precision = None
-    for order in done:
-        try:
-            record = read_record(order.folder)
-        except RecordError:
-            continue
-        data = record["data"]
-        if data["source"] == dataset.source and data["fingerprint"] != dataset.fingerprint:
-            raise DataError(
-                f"{order.folder.path}: finished on other data (fingerprint {data['fingerprint'][:12]}, now "
-                f"{dataset.fingerprint[:12]}), so the others could not be compared with it: give the same data again, "
-                "or train all of them anew with another --results"
-            )
-        if precision is None and order.config.train.precision == "auto":
-            precision = str(record["precision"])
-    return precision
+def _record_of(order: Order, dataset: Dataset) -> dict[str, Any] | None:
+    """Of a finished run; None for one that is not, or whose record is damaged: its process will say so."""
+    try:
+        return finished_record(order.folder, dataset.fingerprint) if order.folder.is_finished else None
+    except RecordError:
+        return None

@@ -9,7 +9,8 @@ from normbench.config import Config, Experiment, Tune, with_values
 from normbench.errors import RunError
 from normbench.norms import norm_label
 from normbench.runs.files import locked, write_json_atomically
-from normbench.runs.folder import SCHEMA_VERSION, read_record, trial_folder, tuning_file
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import SCHEMA_VERSION, RecordError, trial_folder, tuning_file
 from normbench.runs.identity import run_id
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.worker import Order
@@ -79,7 +80,9 @@ def _score(tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str,
                 f"tuning {_label(cell)}: the trial {order.folder.path} is not finished, and no norm may have fewer "
                 "trials than another; the same command goes on with it"
             )
-        record = read_record(order.folder)
+        record = finished_record(order.folder)
+        if record["data"]["evaluated_on"] != "val":
+            raise RecordError(f"{order.folder.record}: is no trial on held-out images: remove {order.folder.path}")
         if record["status"] == "diverged":
             return -1.0
         accuracies.append(record["metrics"]["val_accuracy"])

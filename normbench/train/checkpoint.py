@@ -9,6 +9,7 @@ import torch
 
 from normbench.train.loop import Position
 
+_NOT_OURS = "cut off, changed, or written by another version of normbench"
 _DIGEST = hashlib.sha256  # at the end of the bytes: torch reads over a changed bit of a weight
 
 
@@ -18,6 +19,8 @@ class Checkpoint:
     optimizer: dict[str, Any]
     position: Position
     precision: str
+    run: str
+    """Which it belongs to: other runs may have weights of the same shapes."""
     fingerprint: str
     """Of the data trained on."""
     rows: list[dict[str, float]]
@@ -46,9 +49,11 @@ def from_bytes(content: bytes, device: torch.device) -> Checkpoint:
     size = _DIGEST().digest_size
     inner = content[:-size]
     if sealed(inner) != content:
-        raise CheckpointError("cut off, changed, or written by another version of normbench")
+        raise CheckpointError(_NOT_OURS)
     try:
         loaded = torch.load(io.BytesIO(inner), map_location=device, weights_only=True)
+        if set(loaded) != set(Checkpoint.__dataclass_fields__):
+            raise CheckpointError(_NOT_OURS)
         return Checkpoint(**loaded | {"position": Position(**loaded["position"])})
     except Exception as error:  # a crafted file may raise anything at all
         raise CheckpointError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error

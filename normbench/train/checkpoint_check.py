@@ -11,6 +11,7 @@ from normbench.train.checkpoint import Checkpoint, CheckpointError
 from normbench.train.loop import Position, steps_per_epoch
 
 MOST_THREADS = 4096
+MOST = 2**63  # of a whole number: one without end is no float
 PRECISIONS = ("fp32", "bf16")
 _SCHEDULED = "lr"  # of an optimizer's options the one that changes from step to step
 
@@ -59,7 +60,7 @@ def _check_optimizer(state: Any, optimizer: optim.Optimizer) -> None:
             raise CheckpointError("its optimizer has other options")
         for key, value in wanted.items():
             found = group[key]
-            if type(found) is not type(value) or (found != value and key != _SCHEDULED):
+            if not (_is_number(found) if key == _SCHEDULED else _is_same(found, value)):
                 raise CheckpointError(f"its optimizer has {key} {str(found)[:20]}, the run {value}")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if not isinstance(state["state"], Mapping) or not set(state["state"]) <= set(range(len(parameters))):
@@ -67,6 +68,15 @@ def _check_optimizer(state: Any, optimizer: optim.Optimizer) -> None:
     for index, kept in state["state"].items():
         if not isinstance(kept, Mapping) or not all(_is_kept(value, parameters[index]) for value in kept.values()):
             raise CheckpointError("its optimizer keeps a state that fits no parameter")
+
+
+def _is_same(found: Any, value: Any) -> bool:
+    """Type by type: a value of another, such as a tensor without values, may not even be comparable."""
+    if type(found) is not type(value):
+        return False
+    if isinstance(value, list | tuple):
+        return len(found) == len(value) and all(map(_is_same, found, value))
+    return bool(found == value)
 
 
 def _is_kept(value: Any, parameter: Tensor) -> bool:
@@ -137,4 +147,4 @@ def _is_count(value: Any, most: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < MOST)

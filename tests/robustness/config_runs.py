@@ -87,7 +87,12 @@ def _is_about(text: str, line: str) -> bool:
     """Whether the sentence names something of that line: the key, or what was found there."""
     has_no_word = bool(line.strip()) and not _words(line)
     is_written_otherwise = "\\" in text or "..." in text or "''" in text or has_no_word
-    return is_written_otherwise or bool(_NO_KEY.match(text) or _words(text) & _words(line))
+    signs = {quoted for quoted in re.findall("'([^']+)'", text) if not _words(quoted)}  # such as the key '-'
+    return (
+        is_written_otherwise
+        or bool(_NO_KEY.match(text) or _words(text) & _words(line))
+        or any(sign in line for sign in signs)
+    )
 
 
 def _words(text: str) -> set[str]:

@@ -11,11 +11,11 @@ LIMIT_S = 20.0
 LONGEST_LINE = 3000
 
 _REFUSAL = re.compile(
-    r"^normbench: (these runs differ in more than|no run has|--by |--where |--baseline |--strict|--mcnemar|"
-    r"the table \w+ needs|\S+(run\.json|predictions\.npz)\b)"
+    r"^normbench: (these runs differ in more than|no run has|--by |--where |--baseline |--strict|the table \w+ needs)"
 )
-"""Harm done to one file is no reason not to answer, unless hand-edited values make its run one of another recipe, or
-it is one of the two files that were asked for."""
+"""Harm done to one file is no reason not to answer, unless hand-edited values make its run one of another recipe."""
+_REFUSAL_OF_TWO = re.compile(r"^normbench: (--mcnemar|\S+(run\.json|predictions\.npz)\b)")
+"""Nor where two runs are asked for, unless it is one of their files."""
 
 
 def complaint(ended: Ended, question: list[str]) -> str | None:
@@ -31,7 +31,8 @@ def complaint(ended: Ended, question: list[str]) -> str | None:
     if longest > LONGEST_LINE:
         return f"a line of {longest} characters\n{ended.stderr[:3000]}"
     if ended.code:
-        return None if _REFUSAL.search(ended.stderr) else f"refused for no reason\n{ended.stderr}"
+        refusal = _REFUSAL_OF_TWO if "--mcnemar" in question else _REFUSAL
+        return None if refusal.search(ended.stderr) else f"refused for no reason\n{ended.stderr}"
     return _no_answer(ended.stdout, question[question.index("--format") + 1])
 
 
