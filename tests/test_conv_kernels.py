@@ -194,3 +194,21 @@ def test_without_a_compiler_there_is_no_kernel() -> None:
         [sys.executable, "-c", program], env={**os.environ, "CXX": ""}, capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == ["torch.bfloat16", "ConvolutionBackward0"]
+
+
+@pytest.mark.parametrize("layout", [LAST, torch.contiguous_format])
+def test_a_conv_of_one_pixel_is_a_matrix_product_in_float32(layout: torch.memory_format) -> None:
+    conv = Conv2d(32, 10, 1).to(memory_format=layout)
+    x = draw(4, 32, 1, 1).contiguous(memory_format=layout).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = conv(x)
+    wide = [tensor.detach().double().requires_grad_() for tensor in (x, conv.weight, conv.bias)]
+    expected = nn.functional.conv2d(*wide)
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y.double(), expected, rtol=1e-6, atol=1e-6)
+    d_y = draw(*y.shape)
+    found = torch.autograd.grad(y, [x, conv.weight, conv.bias], d_y)
+    for gradient, by_formula in zip(found, torch.autograd.grad(expected, wide, d_y.double()), strict=True):
+        torch.testing.assert_close(gradient.double(), by_formula, rtol=1e-6, atol=1e-5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert conv.bfloat16()(x.detach().bfloat16()).dtype == torch.bfloat16

@@ -11,7 +11,7 @@ from normbench.data.batches import epoch_order
 from normbench.data.streams import stream
 from normbench.data.types import Split
 
-IMAGES_AT_ONCE = 512  # small enough for a cache; the calls for 64 images take three times as long as their arithmetic
+IMAGES_AT_ONCE = 512  # small enough for a cache; for 64 images the calls take longer than the arithmetic
 
 
 @dataclass(frozen=True)

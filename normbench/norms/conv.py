@@ -15,7 +15,7 @@ class Conv2d(nn.Conv2d):
         if in_bfloat16 and self._keeps_size():
             if can_convolve(input, weight, bias):
                 return convolve(input, weight, bias)
-            if input.device.type == "cpu" and input.shape[2:] == self.kernel_size == (1, 1):
+            if input.shape[2:] == self.kernel_size == (1, 1) and weight.dtype == torch.float32:
                 return _matrix_product(input, weight, bias)
         return super()._conv_forward(input, weight, bias)
 
