@@ -47,7 +47,7 @@ class Input:
         return make_raw()
 
     def load(self) -> Dataset:
-        return load_cached("folder", Found("slot", self.identity, self.read), self.folder, self.said.append)
+        return load_cached("folder", Found("slot", lambda: self.identity, self.read), self.folder, self.said.append)
 
     @property
     def file(self) -> Path:

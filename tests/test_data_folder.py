@@ -240,6 +240,12 @@ def test_a_missing_split_class_or_image_is_named(root: Path) -> None:
     refused(root, str(root / "train" / "dog"), "missing")
 
 
+def test_a_place_that_is_a_link_to_itself_is_named(root: Path) -> None:
+    place = root / "place"
+    place.symlink_to(place)
+    refused(place, str(place), "no folder 'train'")
+
+
 def test_a_tree_without_classes_and_a_dangling_link(root: Path, tmp_path: Path) -> None:
     for split in ("train", "test"):
         (tmp_path / "bare" / split).mkdir(parents=True)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,17 +40,21 @@ def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
     that cannot be written is said and done without. Raises DataError from the source.
     """
     place = _Place(*(folder / f"{found.slot}.{ending}" for ending in ("safetensors", "lock", "part")))
-    try:
-        dataset = _read(place.file, source, found)  # needs no lock: files are replaced whole
-    except _Unusable:
-        dataset = None  # perhaps another process is mending it: judged under the lock
+    # 60,000 files take as long to look at as their images to hash, which other threads need not wait for.
+    with ThreadPoolExecutor(1) as aside:
+        identity = aside.submit(found.identity)
+        try:
+            dataset = _read(place.file, source, identity)  # needs no lock: files are replaced whole
+        except _Unusable:
+            dataset = None  # perhaps another process is mending it: judged under the lock
+    identity.result()
     if dataset is not None and not place.part.exists():
         return dataset
     with _locked(place, say) as writable:
         if writable:
             shutil.rmtree(place.part, ignore_errors=True)
         try:
-            dataset = _read(place.file, source, found)
+            dataset = _read(place.file, source, identity)
         except _Unusable as error:
             say(f"{place.file}: {error}: reading the images again")
         if dataset is not None:
@@ -57,7 +62,7 @@ def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
         train, test, class_names = found.read()
         dataset = Dataset(source, class_names, train, test, fingerprint(train, test, class_names))
         if writable:
-            _write(place, dataset, found, say)
+            _write(place, dataset, identity.result(), say)
         return dataset
 
 
@@ -89,7 +94,7 @@ def _warn(path: Path, error: Exception, say: Say) -> None:
     )
 
 
-def _read(path: Path, source: str, found: Found) -> Dataset | None:
+def _read(path: Path, source: str, identity: Future[str]) -> Dataset | None:
     """The data set in a cache file; None without one. Raises _Unusable."""
     try:
         if not path.is_file():
@@ -98,13 +103,13 @@ def _read(path: Path, source: str, found: Found) -> Dataset | None:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT or metadata.get("source") != source:
                 raise _Unusable("not a cache file of this version")
-            if metadata.get("identity") != found.identity:
-                raise _Unusable("the data it was made from have changed")
             train, test, class_names = _content({key: file.get_tensor(key) for key in file.keys()}, metadata)  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise _Unusable(f"damaged ({error})") from error
     if fingerprint(train, test, class_names) != metadata.get("fingerprint"):
         raise _Unusable("damaged (the fingerprint of its content is another)")
+    if metadata.get("identity") != identity.result():
+        raise _Unusable("the data it was made from have changed")
     return Dataset(source, class_names, train, test, metadata["fingerprint"])
 
 
@@ -124,7 +129,7 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     return train, test, tuple(names)
 
 
-def _write(place: _Place, dataset: Dataset, found: Found, say: Say) -> None:
+def _write(place: _Place, dataset: Dataset, identity: str, say: Say) -> None:
     """Write beside the file, then rename, so a reader sees the old file or the whole new one. Under the lock."""
     temporary = place.part / place.file.name
     tensors = {
@@ -135,7 +140,7 @@ def _write(place: _Place, dataset: Dataset, found: Found, say: Say) -> None:
     metadata = {
         "format": FORMAT,
         "source": dataset.source,
-        "identity": found.identity,
+        "identity": identity,
         "class_names": json.dumps(dataset.class_names),
         "fingerprint": dataset.fingerprint,
     }

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,17 +49,21 @@ def folder(request: Request) -> Found:
             "the data source 'folder' needs a place: --data-dir DIR (or data.dir, or NORMBENCH_DATA) "
             f"with {LAYOUT} in it"
         )
-    try:
-        tree = scan(request.dir, request.say)
-    except OSError as error:
-        raise DataError(f"{error.filename or request.dir}: cannot be read: {error.strerror or error}") from error
-    place = hashlib.sha256(os.fsencode(tree.root)).hexdigest()
-    return Found(f"folder-{place[:12]}", f"{place} {tree.digest}", partial(_read, tree, request))
+    root = Path(os.path.realpath(request.dir))  # not resolve(), which gives up where links lead in a circle
+
+    @cache
+    def tree() -> Tree:
+        try:
+            return scan(root, request.say)
+        except OSError as error:
+            raise DataError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
+
+    place = hashlib.sha256(os.fsencode(root)).hexdigest()
+    return Found(f"folder-{place[:12]}", lambda: f"{place} {tree().digest}", lambda: _read(tree(), request))
 
 
 def scan(root: Path, say: Say) -> Tree:
     """List the images under `root` without opening them. Raises DataError, and OSError where a folder is unreadable."""
-    root = root.resolve()
     for split in ("train", "test"):
         if not (root / split).is_dir():
             raise DataError(f"{root}: no folder {split!r} in it; the data source 'folder' expects {LAYOUT}")

@@ -36,7 +36,7 @@ def _made(request: Request, slot: str, num_train: int, num_test: int) -> Found:
         request.say(f"making {num_train + num_test:,} synthetic images")
         return synthetic(num_train, num_test)
 
-    return Found(slot, f"version {VERSION}, {num_train} + {num_test}", make)
+    return Found(slot, lambda: f"version {VERSION}, {num_train} + {num_test}", make)
 
 
 SOURCES: dict[str, SourceLoader] = {

@@ -59,11 +59,11 @@ class Request:
 class Found:
     """An input that was found, not read yet: `read` is called only when the cache does not hold it.
 
-    `slot` names its file in the cache; `identity` says which content that file must have been made from.
+    `slot` names its file in the cache; `identity` finds out which content that file must have been made from.
     """
 
     slot: str
-    identity: str
+    identity: Callable[[], str]
     read: Callable[[], RawData]
 
 
