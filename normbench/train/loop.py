@@ -81,6 +81,7 @@ def train_epoch(
     num_images, epoch = len(split.labels), position.epoch
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
     dropouts = dropouts_of(model)
+    is_random = any(layer.is_active for layer in dropouts)
     model.train()
     clock = time.perf_counter()
     to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, position.step)
@@ -89,7 +90,8 @@ def train_epoch(
         labels = labels.to(setting.device)
 
         set_lr(optimizer, recipe, num_steps, epoch * num_steps + step)
-        seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
+        if is_random:
+            seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
         with setting.autocast():
             logits = model(inputs)
