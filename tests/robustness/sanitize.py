@@ -16,7 +16,7 @@ from pathlib import Path
 
 TESTS = [str(path) for path in sorted(Path("tests").glob("test_*kernel*.py"))]
 LEFT_OUT = "compiler or strangers or killed_build"  # of the library itself, not of its kernels
-SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1"
+SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O2"
 
 
 def main() -> None:
