@@ -40,14 +40,14 @@ def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
     that cannot be written is said and done without. Raises DataError from the source.
     """
     place = _Place(*(folder / f"{found.slot}.{ending}" for ending in ("safetensors", "lock", "part")))
-    # 60,000 files take as long to look at as their images to hash, which other threads need not wait for.
+    # To look at 60,000 files takes as long as to hash their images: at the same time, as hashing needs no Python.
     with ThreadPoolExecutor(1) as aside:
         identity = aside.submit(found.identity)
         try:
             dataset = _read(place.file, source, identity)  # needs no lock: files are replaced whole
         except _Unusable:
             dataset = None  # perhaps another process is mending it: judged under the lock
-    identity.result()
+    identity.result()  # raises what is wrong with the input, whatever the cache holds
     if dataset is not None and not place.part.exists():
         return dataset
     with _locked(place, say) as writable:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from normbench.kernels.conv import COLOURS
 from normbench.kernels.library import library
 from normbench.kernels.norm import pointers
-
-COLOURS = 3
 
 
 def can_scale(images: Tensor) -> bool:

@@ -35,11 +35,13 @@ def can_orthogonalize(filters: Sequence[Tensor], gradients: Sequence[Tensor], bu
     if library() is None:
         return False
     for bank, gradient, buffer in zip(filters, gradients, buffers, strict=True):
-        outputs, strides = len(bank), bank.stride()
+        outputs = len(bank)
         if outputs % LANES or bank.numel() // outputs % LANES or not _is_rows(bank):
             return False
         for tensor in (bank, gradient, buffer):
-            if tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.stride() != strides:
+            if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+                return False
+            if tensor.shape != bank.shape or tensor.stride() != bank.stride():  # it is told where they begin, no more
                 return False
     return True
 
