@@ -5,9 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from normbench.data.batches import normalize
-from normbench.kernels import can_average, can_pool, can_scale, max_pool, mean_of_pixels, scale_images
+from normbench.kernels import can_scale, images_of, max_pool, mean_of_pixels, scale_images
 from normbench.kernels.library import library
-from tests.test_kernels import TOLERANCE, needs_compiler, random_images
+from normbench.models.pool import MaxPool2d
+from tests.test_kernels import TOLERANCE, by_kernel, needs_compiler, random_images
 
 SCALE, OFFSET = (0.5, 0.25, 2.0), (-1.0, 0.1, 3.0)
 
@@ -44,14 +45,20 @@ def test_what_the_kernel_cannot_scale_is_left_to_pytorch() -> None:
 def test_max_pool_is_that_of_pytorch(dtype: torch.dtype) -> None:
     """Equal values too, of which the first gets the gradient: rounded numbers hold many."""
     x = random_images(3, 16, 6, 10).round().to(dtype).requires_grad_()
-    y, expected = max_pool(x), F.max_pool2d(x, 2)
+    y, expected = by_kernel(max_pool, x), F.max_pool2d(x, 2)
     assert torch.equal(y, expected)
     d_y = torch.randn_like(y)
     assert torch.equal(torch.autograd.grad(y, x, d_y)[0], torch.autograd.grad(expected, x, d_y)[0])
 
 
-def test_an_odd_image_is_not_pooled_by_the_kernel() -> None:
-    assert not can_pool(random_images(2, 16, 5, 4))
+@needs_compiler
+def test_what_the_kernels_cannot_pool_is_left_to_pytorch() -> None:
+    for x in (random_images(2, 16, 5, 4), random_images(2, 24, 4, 4), random_images(2, 16, 4, 4).contiguous()):
+        images = images_of(x)
+        assert images is None or max_pool(images) is None
+        assert torch.equal(MaxPool2d()(x), F.max_pool2d(x, 2))
+    odd = images_of(random_images(2, 24, 4, 4))
+    assert odd is not None and mean_of_pixels(odd) is None
 
 
 @needs_compiler
@@ -59,8 +66,7 @@ def test_an_odd_image_is_not_pooled_by_the_kernel() -> None:
 @pytest.mark.parametrize("channels", [16, 32, 48])
 def test_the_mean_of_pixels_is_that_of_the_formula(dtype: torch.dtype, channels: int) -> None:
     x = random_images(3, channels, 6, 5).to(dtype).requires_grad_()
-    assert can_average(x)
-    mean = mean_of_pixels(x)
+    mean = by_kernel(mean_of_pixels, x)
     assert mean.dtype == torch.float32
     torch.testing.assert_close(mean.double(), x.detach().double().mean((2, 3), keepdim=True), rtol=1e-6, atol=1e-6)
     d_mean = torch.randn(mean.shape, generator=torch.Generator().manual_seed(1))
@@ -69,17 +75,11 @@ def test_the_mean_of_pixels_is_that_of_the_formula(dtype: torch.dtype, channels:
     torch.testing.assert_close(d_x, (d_mean / 30).expand_as(x).to(dtype), rtol=TOLERANCE[dtype], atol=0)
 
 
-def test_what_the_kernel_cannot_average_is_left_to_pytorch() -> None:
-    for x in (random_images(2, 24, 4, 4), random_images(2, 16, 4, 4).contiguous(), random_images(0, 16, 4, 4)):
-        assert not can_average(x)
-        assert not can_pool(x)
-
-
 @needs_compiler
 def test_the_number_of_threads_changes_no_bit_of_a_mean() -> None:
     x, before, found = random_images(5, 16, 9, 9), torch.get_num_threads(), []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(mean_of_pixels(x))
+        found.append(by_kernel(mean_of_pixels, x))
     torch.set_num_threads(before)
     assert all(torch.equal(found[0], other) for other in found[1:])

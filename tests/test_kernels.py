@@ -4,22 +4,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Drop, Running, Sets, can_normalize, evo_norm, max_pool, normalize
+from normbench.kernels import Images, Kernel, Running, Sets, evo_norm, images_of, max_pool, normalize, run
 from normbench.kernels import library as building
 from normbench.kernels.library import library
 from normbench.models import MODELS
 from normbench.models.dropout import Dropout
 from normbench.models.merged import Merged
 from normbench.norms import NORMS
-from normbench.norms.compiled import Compiled, Kernel
+from normbench.norms.compiled import CompiledNorm
 from tests.test_norm_formulas import EPS as FORMULA_EPS
 from tests.test_norm_formulas import FORMULAS, OPTIONS, for_formula, randomize, standardized
 
@@ -37,6 +38,16 @@ LAYER_OPTIONS: dict[str, dict[str, object]] = {
 def random_images(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
     images = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 2 + 3
     return images.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def by_kernel(
+    make: Callable[..., Kernel | None], x: Tensor, *arguments: object, seed: int = 0, **options: Any
+) -> Tensor:
+    images = images_of(x)
+    assert images is not None
+    kernel = make(images, *arguments, **options)
+    assert kernel is not None
+    return run(x, kernel._replace(seed=seed))
 
 
 def by_formula(x: Tensor, weight: Tensor, bias: Tensor, sets: Sets) -> Tensor:
@@ -69,7 +80,7 @@ def test_a_norm_is_the_formula_and_so_are_its_gradients(
     weight, bias = torch.randn(2, num_channels, generator=torch.Generator().manual_seed(1)).unbind()
     weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_()
     d_y = random_images(5, num_channels, 7, 3, dtype=dtype, seed=2) - 3
-    y = normalize(x, weight, bias, sets, EPS, relu=relu)
+    y = by_kernel(normalize, x, weight, bias, sets, EPS, relu=relu)
     y.backward(d_y)
     wide = [tensor.detach().double().requires_grad_() for tensor in (x, weight, bias)]
     expected = by_formula(*wide, sets)
@@ -97,7 +108,7 @@ def test_a_norm_of_each_image_is_the_formula_and_so_are_its_gradients(
     randomize(layer)
     x = random_images(5, num_channels, 7, 3, dtype=dtype).requires_grad_()
     d_y = random_images(5, num_channels, 7, 3, dtype=dtype, seed=2) - 3
-    y = kernel_of(layer, x)(x, **({"relu": True} if relu else {}))
+    y = by_kernel(layer.kernel, x, **({"relu": True} if relu else {}))
     wide = x.detach().double().requires_grad_()
     by_hand = {name: value.detach().double().requires_grad_() for name, value in layer.named_parameters()}
     expected = (FORMULAS | {"ln-chw": ln_chw, "none": lambda x, p: x})[norm](wide, for_formula(by_hand))
@@ -116,16 +127,10 @@ def ln_chw(x: Tensor, p: Mapping[str, Tensor]) -> Tensor:
     return p["weight"] * standardized(x, (1, 2, 3)) + p["bias"]
 
 
-def make_layer(norm: str, num_channels: int = 16, size: tuple[int, int] = (7, 3), **options: object) -> Compiled:
+def make_layer(norm: str, num_channels: int = 16, size: tuple[int, int] = (7, 3), **options: object) -> CompiledNorm:
     layer = NORMS[norm](**LAYER_OPTIONS.get(norm, {}), **options)(num_channels, size).train()
-    assert isinstance(layer, Compiled)
+    assert isinstance(layer, CompiledNorm)
     return layer
-
-
-def kernel_of(layer: Compiled, x: Tensor) -> Kernel:
-    kernel = layer.kernel(x)
-    assert kernel is not None
-    return kernel
 
 
 @needs_compiler
@@ -136,7 +141,7 @@ def test_tanh_and_sigmoid_are_accurate_to_a_few_units_in_the_last_place() -> Non
     tanh = make_layer("dyt", alpha=1.0)(x)
     expected = torch.tanh(x.double())
     assert ((tanh - expected).abs() <= 4 * 2**-24 * expected.abs()).all()
-    swish = evo_norm(x, None, None, torch.ones(16), 1, 1e9) * 1e9**0.5  # over a σ that no x changes
+    swish = by_kernel(evo_norm, x, None, None, torch.ones(16), 1, 1e9) * 1e9**0.5  # over a σ that no x changes
     scale = (1 + x.double().var(correction=0) / 1e9).rsqrt()
     expected = x.double() * torch.sigmoid(x.double()) * scale
     assert ((swish - expected).abs() <= 8 * 2**-24 * expected.abs() + 1e-30).all()
@@ -145,7 +150,7 @@ def test_tanh_and_sigmoid_are_accurate_to_a_few_units_in_the_last_place() -> Non
 @needs_compiler
 def test_a_mean_far_from_zero_costs_no_digits() -> None:
     x = random_images(4, 16, 8, 8) + 1000
-    y = normalize(x, None, None, Sets(1, 4), EPS)
+    y = by_kernel(normalize, x, None, None, Sets(1, 4), EPS)
     assert_near(y, by_formula(x.double(), torch.ones(16), torch.zeros(16), Sets(1, 4)), 1e-4)
 
 
@@ -157,10 +162,10 @@ def test_a_layer_is_that_of_pytorch(norm: str, dtype: torch.dtype, monkeypatch: 
     first, x, d_y = (random_images(20, 16, 7, 3, dtype=dtype, seed=seed) - seed for seed in (2, 0, 3))
     seen = []
     for kernels in (library(), None):
-        monkeypatch.setattr("normbench.kernels.norm.library", lambda kernels=kernels: kernels)
+        monkeypatch.setattr("normbench.kernels.chain.library", lambda kernels=kernels: kernels)
         layer = make_layer(norm)
         randomize(layer)
-        assert (layer.kernel(x) is None) == (kernels is None)
+        assert (images_of(x) is None) == (kernels is None)
         # PyTorch's own in float32: with bfloat16 images some of its layers sum in bfloat16.
         images, upstream = (part if kernels else part.float() for part in (x.clone(), d_y))
         layer(first.to(images.dtype))
@@ -184,7 +189,7 @@ def test_threads_change_no_bit(norm: str) -> None:
             randomize(layer)
             x = random_images(6, 16, 7, 3, dtype=torch.bfloat16).requires_grad_()
             act = {} if layer.has_activation else {"relu": True}
-            y = kernel_of(layer, x)(x, **act, drop=Drop(9000, seed=5))
+            y = by_kernel(layer.kernel, x, **act, drop=9000, seed=5)
             found.append([y, *torch.autograd.grad(y, [x, *layer.parameters()], y.detach())])
     finally:
         torch.set_num_threads(before)
@@ -200,8 +205,8 @@ def test_dropout_drops_the_same_backward(norm: str, num_channels: int) -> None:
     layer, size = make_layer(norm, num_channels), (3, num_channels, 7, 3)
     randomize(layer)
     x, d_y = random_images(*size).requires_grad_(), random_images(*size, seed=1) - 3
-    kernel, inputs = kernel_of(layer, x), [x, *layer.parameters()]
-    plain, dropped = kernel(x), kernel(x, drop=Drop(32768, seed=3))
+    inputs = [x, *layer.parameters()]
+    plain, dropped = by_kernel(layer.kernel, x), by_kernel(layer.kernel, x, drop=32768, seed=3)
     kept = dropped != 0
     assert torch.equal(dropped, kept * plain * 2)
     assert 0.4 < kept.float().mean() < 0.6
@@ -213,9 +218,9 @@ def test_dropout_drops_the_same_backward(norm: str, num_channels: int) -> None:
 @needs_compiler
 def test_dropout_zeroes_as_many_as_it_says_and_keeps_the_mean() -> None:
     x = random_images(64, 32, 32, 32).requires_grad_()
-    plain = normalize(x, None, torch.full((32,), 5.0), Sets(1, 1), EPS, relu=True)
+    plain = by_kernel(normalize, x, None, torch.full((32,), 5.0), Sets(1, 1), EPS, relu=True)
     for threshold in (1311, 32768):  # of 65,536: 2 % and half
-        y = normalize(x, None, torch.full((32,), 5.0), Sets(1, 1), EPS, relu=True, drop=Drop(threshold, seed=7))
+        y = by_kernel(normalize, x, None, torch.full((32,), 5.0), Sets(1, 1), EPS, relu=True, drop=threshold, seed=7)
         p = threshold / 65536
         dropped = (y == 0) & (plain > 0)
         count = plain.count_nonzero().item()
@@ -233,7 +238,7 @@ def test_dropout_zeroes_as_many_as_it_says_and_keeps_the_mean() -> None:
         (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y))
         assert gradient.isfinite().all()
     one, same, other = (
-        normalize(x, None, None, Sets(1, 1), EPS, relu=True, drop=Drop(32768, seed)) for seed in (1, 1, 2)
+        by_kernel(normalize, x, None, None, Sets(1, 1), EPS, relu=True, drop=32768, seed=seed) for seed in (1, 1, 2)
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
@@ -243,7 +248,7 @@ def test_dropout_zeroes_as_many_as_it_says_and_keeps_the_mean() -> None:
 def test_dropout_lets_no_gradient_through_where_it_dropped() -> None:
     """With μ and σ of the image fixed by many other values, dL/dβ counts what came through."""
     x, bias = random_images(2, 16, 8, 8), torch.full((16,), 9.0, requires_grad=True)
-    y = normalize(x, None, bias, Sets(1, 1), EPS, relu=True, drop=Drop(32768, seed=3))
+    y = by_kernel(normalize, x, None, bias, Sets(1, 1), EPS, relu=True, drop=32768, seed=3)
     y.sum().backward()
     assert bias.grad is not None
     assert torch.equal(bias.grad, 2.0 * (y != 0).sum((0, 2, 3)))
@@ -254,7 +259,7 @@ def test_running_statistics_move_as_pytorchs() -> None:
     x = random_images(10, 16, 3, 3)
     mean, var, count = torch.full((16,), 0.5), torch.full((16,), 2.0), torch.tensor(3)
     expected_mean, expected_var = mean.clone(), var.clone()
-    normalize(x, None, None, Sets(4, 16), EPS, running=Running(mean, var, 0.3, count))
+    by_kernel(normalize, x, None, None, Sets(4, 16), EPS, running=Running(mean, var, 0.3, count))
     for ghost in x.split(4):  # the last has two images
         F.batch_norm(ghost, expected_mean, expected_var, training=True, momentum=0.3)
     assert count == 6
@@ -266,10 +271,10 @@ def test_running_statistics_move_as_pytorchs() -> None:
 def test_nan_is_seen() -> None:
     x = random_images(2, 16, 4, 4)
     x[1, 3, 2, 2] = float("nan")
-    y = normalize(x, None, None, Sets(1, 4), EPS, relu=True)
+    y = by_kernel(normalize, x, None, None, Sets(1, 4), EPS, relu=True)
     assert y[1, :4].isnan().all()
     assert y[1, 4:].isfinite().all() and y[0].isfinite().all()
-    assert max_pool(x)[1, 3, 1, 1].isnan()
+    assert by_kernel(max_pool, x)[1, 3, 1, 1].isnan()
 
 
 @needs_compiler
@@ -277,7 +282,7 @@ def test_nan_is_seen() -> None:
 def test_nan_is_seen_in_its_image_alone(norm: str) -> None:
     layer, x = make_layer(norm), random_images(2, 16, 7, 3)
     x[1, 3, 2, 2] = float("nan")
-    y = kernel_of(layer, x)(x, **({} if layer.has_activation else {"relu": True}))
+    y = by_kernel(layer.kernel, x, **({} if layer.has_activation else {"relu": True}))
     assert y[1, 3, 2, 2].isnan()
     assert y[0].isfinite().all()
 
@@ -295,7 +300,8 @@ def test_nan_is_seen_in_its_image_alone(norm: str) -> None:
     ids=["NCHW", "24 channels", "64 channels", "float64", "no images", "2d"],
 )
 def test_what_the_kernel_cannot_do_is_left_to_pytorch(x: Tensor) -> None:
-    assert not can_normalize(x)
+    images = images_of(x)
+    assert images is None or make_layer("gn", x.shape[1]).kernel(images) is None
     if x.dim() == 4 and len(x):
         assert NORMS["gn"]()(x.shape[1], (4, 4)).to(x.dtype)(x).shape == x.shape
 
@@ -304,10 +310,11 @@ def test_what_the_kernel_cannot_do_is_left_to_pytorch(x: Tensor) -> None:
 def test_a_layer_made_for_something_else_is_left_to_pytorch(norm: str) -> None:
     """A kernel is told where parameters begin, not what they are: it would read beyond their end."""
     x = random_images(2, 16, 7, 3)
-    assert make_layer(norm).kernel(x) or library() is None
-    assert make_layer(norm, 32).kernel(x) is None
+    images = Images(x.shape, x.dtype, x)
+    assert make_layer(norm).kernel(images) or library() is None
+    assert make_layer(norm, 32).kernel(images) is None
     if any(True for _ in make_layer(norm).parameters()):
-        assert make_layer(norm).bfloat16().kernel(x) is None
+        assert make_layer(norm).bfloat16().kernel(images) is None
 
 
 @pytest.mark.parametrize("norm", LAYERS)
@@ -316,8 +323,7 @@ def test_a_network_learns_the_same_with_and_without(norm: str, monkeypatch: pyte
     images = random_images(8, 3, 32, 32)
     seen = []
     for kernels, listen in ((library(), False), (library(), True), (None, False)):
-        for part in ("norm", "pool"):
-            monkeypatch.setattr(f"normbench.kernels.{part}.library", lambda kernels=kernels: kernels)
+        monkeypatch.setattr("normbench.kernels.chain.library", lambda kernels=kernels: kernels)
         torch.manual_seed(0)
         network = (
             MODELS["reference"](NORMS[norm](**LAYER_OPTIONS.get(norm, {})), 10)
@@ -373,7 +379,7 @@ def test_a_library_is_kept_but_not_taken_from_strangers(
     """A damaged one is built again; one that others can have written is neither run nor touched."""
     compiler, cache = building._compiler(), tmp_path / "first"
     assert compiler is not None
-    monkeypatch.setattr(building, "_is_source", lambda name: name in ("pool.cpp", "vectors.h"))  # built soon
+    monkeypatch.setattr(building, "_is_source", lambda name: name in ("pool.cpp", "chain.h", "vectors.h"))  # built soon
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     assert building._loaded(compiler)
     (kept,) = (cache / "normbench" / "kernels").iterdir()

@@ -131,7 +131,7 @@ def test_the_wide_network_has_the_losses_logits_and_gradients_of_each_alone(norm
 
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where only PyTorch's own operations run."""
-    for module in ("images", "norm", "pool", "muon"):
+    for module in ("images", "chain", "muon"):
         monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
 
 
@@ -238,13 +238,7 @@ def test_a_step_reads_and_writes_the_same_memory_each_time() -> None:
 )
 def test_a_step_recorded_once_and_replayed_trains_the_run(norm: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a CUDA graph would: the same operations on the same memory, with nothing of Python's in between."""
-    for module in (
-        "images",
-        "norm",
-        "pool",
-        "muon",
-    ):  # compiled kernels are no operations of PyTorch's, and never on a GPU
-        monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
+    without_kernels(monkeypatch)
     seeds = SEEDS[: 1 if way == "lanes" else 2]
     plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in seeds] for _ in range(2))
     together(plain, way)

@@ -1,10 +1,11 @@
 """Passes over images and activations made as one, in C++ compiled where a compiler is at hand: never required."""
 
-from normbench.kernels.conv import can_convolve, convolve
+from normbench.kernels.chain import Images, Kernel, images_of, run
+from normbench.kernels.conv import convolve
 from normbench.kernels.element import normalize_elements
 from normbench.kernels.images import can_scale, scale_images
 from normbench.kernels.muon import can_orthogonalize, muon_updates
-from normbench.kernels.norm import Drop, Running, Sets, can_normalize, moments, normalize
+from normbench.kernels.norm import Running, Sets, can_normalize, moments, normalize
 from normbench.kernels.per_image import (
     dynamic_tanh,
     evo_norm,
@@ -13,23 +14,22 @@ from normbench.kernels.per_image import (
     layer_norm,
     root_mean_square,
 )
-from normbench.kernels.pool import can_average, can_pool, max_pool, mean_of_pixels
+from normbench.kernels.pool import max_pool, mean_of_pixels
 
 __all__ = [
-    "Drop",
+    "Images",
+    "Kernel",
     "Running",
     "Sets",
-    "can_average",
-    "can_convolve",
     "can_normalize",
     "can_orthogonalize",
-    "can_pool",
     "can_scale",
     "convolve",
     "dynamic_tanh",
     "evo_norm",
     "filter_response",
     "identity",
+    "images_of",
     "layer_norm",
     "max_pool",
     "mean_of_pixels",
@@ -38,5 +38,6 @@ __all__ = [
     "normalize",
     "normalize_elements",
     "root_mean_square",
+    "run",
     "scale_images",
 ]

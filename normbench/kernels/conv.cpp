@@ -85,7 +85,7 @@ void image_forward(const Cut &cut, const BF16 *x, const BF16 *weights, const flo
 void pack(const Conv &conv, bool back, const float *weight, BF16 *to) {
     const int64_t size = conv.size, from = back ? conv.outputs : conv.inputs, out = back ? conv.inputs : conv.outputs;
     const int64_t from_step = conv.strides[back ? 0 : 1], out_step = conv.strides[back ? 1 : 0];
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t row = 0; row < size * (from / 2); row++) {
         const int64_t ky = row / (from / 2), c = row % (from / 2) * 2;
         for (int64_t kx = 0; kx < size; kx++) {
@@ -150,57 +150,6 @@ void image_weights(const Cut &cut, const BF16 *x, const BF16 *d_y, BF16 *scratch
     }
 }
 
-template <int CI, int CO, int K>
-void forward(const Conv &conv, const BF16 *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
-    BF16 *packed = (BF16 *)scratch;
-    const int64_t pixels = conv.pixels();
-    const Cut cut(conv);
-#pragma omp parallel num_threads(conv.threads)
-    {
-        pack(conv, false, weight, packed);
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < conv.images; n++)
-            image_forward<CI, CO / kLanes, K>(cut, x + n * pixels * CI, packed, bias, y + n * pixels * CO);
-    }
-}
-
-template <int CI, int CO, int K>
-void backward(const Conv &conv, const BF16 *x, const float *weight, const BF16 *d_y, BF16 *d_x, float *d_weight,
-              float *d_bias, float *scratch) {
-    const int64_t pixels = conv.pixels();
-    const Cut cut(conv);
-    const int64_t parts = conv.parts(), size = K * K * CO * CI + CO, per_thread = cut.scratch(conv);
-    float *sums = scratch;
-    BF16 *packed = (BF16 *)(sums + parts * size), *slots = packed + conv.weights();
-#pragma omp parallel num_threads(conv.threads)
-    {
-        BF16 *mine = slots + omp_get_thread_num() * per_thread;
-        if (d_x) pack(conv, true, weight, packed);
-#pragma omp for schedule(static)
-        for (int64_t part = 0; part < parts; part++) {
-            float *sum = sums + part * size;
-            if (d_weight) memset(sum, 0, size * sizeof *sum);
-            for (int64_t n = conv.first_image(part); n < conv.first_image(part + 1); n++) {
-                const BF16 *d = d_y + n * pixels * CO;
-                if (d_x) image_forward<CO, CI / kLanes, K>(cut, d, packed, kNoBias, d_x + n * pixels * CI);
-                if (d_weight) image_weights<CI, CO, K>(cut, x + n * pixels * CI, d, mine, sum);
-            }
-        }
-        if (d_weight) {
-#pragma omp for schedule(static)
-            for (int64_t row = 0; row < K * K * CO; row++) {
-                const int64_t ky = row / CO / K, kx = row / CO % K, o = row % CO;
-                float *to = d_weight + o * conv.strides[0] + ky * conv.strides[2] + kx * conv.strides[3];
-                for (int64_t c = 0; c < CI; c += kLanes)
-                    scatter(to + c * conv.strides[1], conv.strides[1], total(sums + row * CI + c, parts, size));
-            }
-#pragma omp for schedule(static)
-            for (int64_t o = 0; o < CO; o += kLanes)
-                scatter(d_bias + o, 1, total(sums + K * K * CO * CI + o, parts, size));
-        }
-    }
-}
-
 template <class Call>
 void dispatch(const Conv &conv, const Call &call) {
     const auto with = [&](auto inputs, auto outputs) {
@@ -215,28 +164,75 @@ void dispatch(const Conv &conv, const Call &call) {
     if (conv.inputs == 32 && conv.outputs == 32) with(Constant<32>{}, Constant<32>{});
 }
 
+// Where the numbers of the backward pass stand in scratch: the sums of each part of the images, the weights for the way
+// back, and what each thread makes of an image.
+struct Scratch {
+    int64_t size, per_thread;  // of a part, of a thread
+    float *sums;
+    BF16 *packed, *others;
+
+    Scratch(const Conv &conv, char *scratch)
+        : size(conv.weights() + conv.outputs), per_thread(Cut(conv).scratch(conv)), sums((float *)scratch),
+          packed((BF16 *)(sums + conv.parts() * size)), others(packed + conv.weights()) {}
+};
+
+void prepare_forward(const Work &work) { pack(conv_of(work), false, work.parameters[0], (BF16 *)work.scratch); }
+
+void forward(const Work &work, const Place &at) {
+    const Conv &conv = conv_of(work);
+    dispatch(conv, [&](auto inputs, auto outputs, auto size) {
+        image_forward<inputs.value, outputs.value / kLanes, size.value>(
+            Cut(conv), work.x.at<BF16>(at), (const BF16 *)work.scratch, work.parameters[1], work.y.at<BF16>(at));
+    });
+}
+
+void prepare_backward(const Work &work) {
+    const Conv &conv = conv_of(work);
+    pack(conv, true, work.parameters[0], Scratch(conv, work.scratch).packed);
+}
+
+void backward(const Work &work, const Place &at) {
+    const Conv &conv = conv_of(work);
+    const Scratch scratch(conv, work.scratch);
+    float *sums = scratch.sums + at.part * scratch.size;
+    if (at.is_first) memset(sums, 0, scratch.size * sizeof *sums);
+    dispatch(conv, [&](auto inputs, auto outputs, auto size) {
+        const Cut cut(conv);
+        image_forward<outputs.value, inputs.value / kLanes, size.value>(cut, work.d_y.at<BF16>(at), scratch.packed,
+                                                                        kNoBias, work.d_x.at<BF16>(at));
+        image_weights<inputs.value, outputs.value, size.value>(cut, work.x.at<BF16>(at), work.d_y.at<BF16>(at),
+                                                               scratch.others + at.thread * scratch.per_thread, sums);
+    });
+}
+
+void sum_parameters(const Work &work) {
+    const Conv &conv = conv_of(work);
+    const Scratch scratch(conv, work.scratch);
+    const int64_t inputs = conv.inputs, outputs = conv.outputs, size = conv.size;
+    const float *sums = scratch.sums;
+#pragma omp for schedule(static) nowait
+    for (int64_t row = 0; row < size * size * outputs; row++) {
+        const int64_t ky = row / outputs / size, kx = row / outputs % size, o = row % outputs;
+        float *to = work.gradients[0] + o * conv.strides[0] + ky * conv.strides[2] + kx * conv.strides[3];
+        for (int64_t c = 0; c < inputs; c += kLanes)
+            scatter(to + c * conv.strides[1], conv.strides[1],
+                    total(sums + row * inputs + c, conv.parts(), scratch.size));
+    }
+#pragma omp for schedule(static) nowait
+    for (int64_t o = 0; o < outputs; o += kLanes)
+        scatter(work.gradients[1] + o, 1, total(sums + conv.weights() + o, conv.parts(), scratch.size));
+}
+
 }  // namespace
 
-// What Python calls. scratch: conv_scratch() numbers.
 extern "C" {
 
-int64_t conv_scratch(const Conv *conv) {
-    const int64_t halves = conv->weights() + conv->threads * Cut(*conv).scratch(*conv);
-    return conv->parts() * (conv->weights() + conv->outputs) + (halves + 1) / 2;
+int64_t conv_scratch(const Conv *conv) {  // in bytes
+    const Scratch scratch(*conv, nullptr);
+    return (const char *)(scratch.others + conv->threads * scratch.per_thread) - (const char *)scratch.sums;
 }
 
-void conv_forward(const Conv *conv, const BF16 *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
-    dispatch(*conv, [&](auto inputs, auto outputs, auto size) {
-        forward<inputs.value, outputs.value, size.value>(*conv, x, weight, bias ? bias : kNoBias, y, scratch);
-    });
-}
-
-// d_x, or d_weight and d_bias: null where they are not needed.
-void conv_backward(const Conv *conv, const BF16 *x, const float *weight, const BF16 *d_y, BF16 *d_x, float *d_weight,
-                   float *d_bias, float *scratch) {
-    dispatch(*conv, [&](auto inputs, auto outputs, auto size) {
-        backward<inputs.value, outputs.value, size.value>(*conv, x, weight, d_y, d_x, d_weight, d_bias, scratch);
-    });
-}
+extern const Kernel conv_forward = {prepare_forward, forward, nullptr, nullptr, nullptr};
+extern const Kernel conv_backward = {prepare_backward, backward, nullptr, nullptr, sum_parameters};
 }
 #endif

@@ -2,6 +2,7 @@
 // sum += a[0] b[0] + a[1] b[1] in float32, where subnormal numbers count as zero. One side is 16 pairs, a "slot" of
 // neighbouring memory, the other one pair for all lanes.
 #pragma once
+#include "chain.h"
 #include "vectors.h"
 
 // A layer with borders of zeros that keep the size. Images are channels_last, [pixels][channels]; the weights [outputs]
@@ -13,23 +14,21 @@ struct Conv {
 
     int64_t pixels() const { return height * width; }
     int64_t weights() const { return outputs * inputs * size * size; }
-    // A weight gradient is summed in parts, however many threads there are: threads change no bit.
-    int64_t parts() const { return images < 16 ? images : 16; }
-    int64_t first_image(int64_t part) const { return part * images / parts(); }
+    int64_t parts() const { return parts_of(images); }  // of the sums of a weight gradient
 };
 
 #ifdef __AVX512BF16__
 #define UNROLLED _Pragma("GCC unroll 32")  // so that sums stay in registers
 
-extern "C" int omp_get_thread_num(void);  // of <omp.h>, which not every compiler brings along
-
 namespace {
+
+inline const Conv &conv_of(const Work &work) { return *(const Conv *)work.layer; }
 
 constexpr int kSlot = 2 * kLanes;
 typedef uint16_t BF16;
 
 alignas(64) const BF16 kZeros[kSlot] = {};
-alignas(64) const float kNoBias[kSlot] = {};
+alignas(64) const float kNoBias[kSlot] = {};  // a way back has none
 
 inline __m512bh load(const BF16 *slot) { return (__m512bh)_mm512_loadu_si512(slot); }
 

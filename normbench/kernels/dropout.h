@@ -50,8 +50,8 @@ struct Mask {
     const float kept_scale;
     bool second_half = false;
 
-    Mask(const Layer &layer, int64_t image)
-        : random(layer.seed + (uint64_t)image * 0x632be59bd9b4e019u), drop((uint32_t)layer.drop),
+    Mask(const Layer &layer, uint64_t seed, int64_t image)
+        : random(seed + (uint64_t)image * 0x632be59bd9b4e019u), drop((uint32_t)layer.drop),
           kept_scale(layer.kept_scale()) {}
 
     Floats operator()(Floats values) {

@@ -5,11 +5,11 @@ namespace {
 
 // y = dropout(relu(weight (x - mean) / sqrt(variance + eps) + bias)); weight and bias are [pixels][channels].
 template <class T, int K>
-void elements_forward(const Layer &layer, int64_t n, const T *x, const float *weight, const float *bias, T *y,
-                      float mean, float rstd) {
+void elements_forward(const Layer &layer, int64_t n, const T *x, const float *weight, const float *bias, uint64_t seed,
+                      T *y, float mean, float rstd) {
     const int64_t size = layer.pixels * K * kLanes;
     const bool relu = layer.relu;
-    Mask mask(layer, n);
+    Mask mask(layer, seed, n);
     for (int64_t i = 0; i < size; i += kLanes)
         store(y + i, mask(relu_of(relu, (load(x + i) - mean) * rstd * load(weight + i) + load(bias + i))));
 }
@@ -62,58 +62,52 @@ void pixel_sums(const Layer &layer, int64_t p, const T *x, const T *y, const T *
     }
 }
 
-// statistics: mean and 1 / sqrt(variance + eps) of each image.
-template <class T, int K>
-void forward(const Layer &layer, const T *x, const float *weight, const float *bias, T *y, float *statistics) {
-    const int64_t size = layer.pixels * K * kLanes;
+// kept: mean and 1 / sqrt(variance + eps) of each image.
+void forward(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
     Layer image = layer;
     image.images = 1;
-#pragma omp parallel for schedule(static) num_threads(layer.threads)
-    for (int64_t n = 0; n < layer.images; n++) {
-        float means[K * kLanes], squares[K * kLanes], mean, var;
-        image_moments<T, K>(image, x + n * size, means, squares);
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        const T *x = work.x.at<T>(at);
+        float means[k.value * kLanes], squares[k.value * kLanes], mean, var;
+        image_moments<T, k.value>(image, x, means, squares);
         set_moments(image, 0, means, squares, &mean, &var);
-        statistics[2 * n] = mean;
-        statistics[2 * n + 1] = rstd_of(layer, var);
-        elements_forward<T, K>(layer, n, x + n * size, weight, bias, y + n * size, mean, statistics[2 * n + 1]);
-    }
+        const float rstd = rstd_of(layer, var);
+        float *statistics = (float *)work.kept + 2 * at.image;
+        statistics[0] = mean;
+        statistics[1] = rstd;
+        elements_forward<T, k.value>(layer, at.image, x, work.parameters[0], work.parameters[1], work.seed,
+                                     work.y.at<T>(at), mean, rstd);
+    });
 }
 
-template <class T, int K>
-void backward(const Layer &layer, const T *x, const T *y, const T *d_y, const float *weight, const float *statistics,
-              T *d_x, float *d_weight, float *d_bias) {
-    const int64_t size = layer.pixels * K * kLanes;
-#pragma omp parallel num_threads(layer.threads)
-    {
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++)
-            elements_backward<T, K>(layer, x + n * size, y + n * size, d_y + n * size, weight, d_x + n * size,
-                                    statistics[2 * n], statistics[2 * n + 1]);
-#pragma omp for schedule(static)
+// y is read with a ReLU only.
+void backward(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const float *statistics = (const float *)work.kept + 2 * at.image;
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        elements_backward<T, k.value>(layer, work.x.at<T>(at), work.y.at<T>(at), work.d_y.at<T>(at),
+                                      work.parameters[0], work.d_x.at<T>(at), statistics[0], statistics[1]);
+    });
+}
+
+void sum_parameters(const Work &work) {
+    const Layer &layer = layer_of(work);
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        const T *x = work.x.all<T>(), *y = layer.relu ? work.y.all<T>() : x, *d_y = work.d_y.all<T>();
+#pragma omp for schedule(static) nowait
         for (int64_t p = 0; p < layer.pixels; p++)
-            pixel_sums<T, K>(layer, p, x, y, d_y, statistics, d_weight, d_bias);
-    }
+            pixel_sums<T, k.value>(layer, p, x, y, d_y, (const float *)work.kept, work.gradients[0],
+                                   work.gradients[1]);
+    });
 }
 
 }  // namespace
 
-// What Python calls. `bf16`: whether activations are bfloat16, else float32; all else is float32.
 extern "C" {
-
-void element_forward(const Layer *layer, int bf16, const void *x, const float *weight, const float *bias, void *y,
-                     float *statistics) {
-    dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        forward<T, vectors.value>(*layer, (const T *)x, weight, bias, (T *)y, statistics);
-    });
-}
-
-void element_backward(const Layer *layer, int bf16, const void *x, const void *y, const void *d_y,
-                      const float *weight, const float *statistics, void *d_x, float *d_weight, float *d_bias) {
-    dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        backward<T, vectors.value>(*layer, (const T *)x, (const T *)y, (const T *)d_y, weight, statistics, (T *)d_x,
-                                   d_weight, d_bias);
-    });
-}
+extern const Kernel element_forward = {nullptr, forward, nullptr, nullptr, nullptr};
+extern const Kernel element_backward = {nullptr, backward, nullptr, nullptr, sum_parameters};
 }

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from normbench.kernels.conv import COLOURS
-from normbench.kernels.library import library
-from normbench.kernels.norm import pointers
+from normbench.kernels.library import library, pointers
 
 
 def can_scale(images: Tensor) -> bool:

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 
+#include "chain.h"
 #include "vectors.h"
 
 // A layer: `images` images of `pixels` pixels. A mean and a variance are taken over each set: the neighbouring
@@ -12,8 +13,8 @@ struct Layer {
     int32_t relu;           // whether y = max(y, 0)
     int32_t drop;           // of 65,536 outputs, how many are zero in the mean; only with relu
     int32_t threads;
-    uint64_t seed;          // of what is dropped
     float momentum;         // of running statistics
+    int32_t bf16;           // whether activations are bfloat16, else float32; all else is float32
 
     int64_t channels() const { return vectors * kLanes; }
     int64_t set(int64_t image, int64_t channel) const {
@@ -35,6 +36,17 @@ struct Layer {
 };
 
 namespace {
+
+inline const Layer &layer_of(const Work &work) { return *(const Layer *)work.layer; }
+
+// Calls with a number of the activations' type and the vectors of a pixel as a constant, so that loops unroll.
+template <class Call>
+void dispatch(const Layer &layer, const Call &call) {
+    if (layer.bf16 && layer.vectors == 1) call(BFloat16{}, Constant<1>{});
+    if (layer.bf16 && layer.vectors == 2) call(BFloat16{}, Constant<2>{});
+    if (!layer.bf16 && layer.vectors == 1) call(float{}, Constant<1>{});
+    if (!layer.bf16 && layer.vectors == 2) call(float{}, Constant<2>{});
+}
 
 template <int K>
 void read_channels(const float *from, Floats (&to)[K]) {

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from filelock import FileLock
+from torch import Tensor
 
 from normbench.cache_folder import users_cache_folder
 from normbench.errors import DataError
@@ -29,6 +30,11 @@ class Library(ctypes.CDLL):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def pointers(*tensors: Tensor) -> tuple[ctypes.c_void_p, ...]:
+    """What functions of the library take for tensors."""
+    return tuple(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
 
 
 @cache

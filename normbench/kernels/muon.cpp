@@ -1,7 +1,6 @@
 // The update of Muon for several filter banks at once: see train/muon.py, which has the formulas and their source.
+#include "chain.h"
 #include "vectors.h"
-
-extern "C" int omp_get_thread_num(void);  // of <omp.h>, which not every compiler brings along
 
 // A matrix of neighbouring numbers, with its gradient and its momentum; both sides are multiples of 16.
 struct Bank {

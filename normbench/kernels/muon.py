@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from normbench.kernels.library import library
-from normbench.kernels.norm import LANES, pointers
+from normbench.kernels.chain import LANES
+from normbench.kernels.library import library, pointers
 
 
 class _Bank(ctypes.Structure):

@@ -43,7 +43,7 @@ struct Affine {
 
 template <class T, int K>
 void image_forward(const Layer &layer, int64_t image, const T *x, const float *mean, const float *rstd,
-                   const float *weight, const float *bias, T *y) {
+                   const float *weight, const float *bias, uint64_t seed, T *y) {
     const Affine<K> affine(layer, image, mean, rstd, weight, bias);
     // Copies: what is stored into y could, for all the compiler knows, change the layer.
     const int64_t pixels = layer.pixels;
@@ -56,7 +56,7 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
             for (int k = 0; k < K; k++) store(y + (p * K + k) * kLanes, normalized(p, k));
         return;
     }
-    Mask mask(layer, image);
+    Mask mask(layer, seed, image);
     for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, mask(normalized(i / K, i % K)));
 }
 
@@ -136,10 +136,11 @@ void move_running(const Layer &layer, const float *mean, const float *var, float
     }
 }
 
-// The mean and the biased variance of each set. scratch: two floats for each image and channel.
+// The mean of each set, then its biased variance. scratch: two floats for each image and channel.
 template <class T, int K>
-void moments(const Layer &layer, const T *x, float *mean, float *var, float *scratch) {
+void moments(const Layer &layer, const T *x, float *found, float *scratch) {
     const int64_t channels = K * kLanes, size = layer.pixels * channels;
+    float *mean = found, *var = mean + layer.sets();
     float *means = scratch, *squares = means + layer.images * channels;
 #pragma omp parallel num_threads(layer.threads)
     {
@@ -151,113 +152,143 @@ void moments(const Layer &layer, const T *x, float *mean, float *var, float *scr
     }
 }
 
-// statistics: mean and 1 / sqrt(var + eps) of each set. scratch: two floats for each image and channel, one for each
-// set. running_mean: null if there are none.
-template <class T, int K>
-void forward(const Layer &layer, const T *x, const float *weight, const float *bias, T *y, float *statistics,
-             float *scratch, float *running_mean, float *running_var) {
-    const int64_t channels = K * kLanes, size = layer.pixels * channels, sets = layer.sets(), groups = layer.groups;
-    float *mean = statistics, *rstd = statistics + sets;
-    float *means = scratch, *squares = means + layer.images * channels, *var = squares + layer.images * channels;
-#pragma omp parallel num_threads(layer.threads)
-    if (layer.set_images == 1) {  // an image at a time, while it is in the cache
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++) {
-            image_moments<T, K>(layer, x + n * size, means + n * channels, squares + n * channels);
-            for (int64_t set = n * groups; set < (n + 1) * groups; set++) {
-                set_moments(layer, set, means, squares, mean, var);
-                rstd[set] = rstd_of(layer, var[set]);
-            }
-            image_forward<T, K>(layer, n, x + n * size, mean, rstd, weight, bias, y + n * size);
-        }
-    } else {
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++)
-            image_moments<T, K>(layer, x + n * size, means + n * channels, squares + n * channels);
-#pragma omp for schedule(static)
-        for (int64_t set = 0; set < sets; set++) {
-            set_moments(layer, set, means, squares, mean, var);
-            rstd[set] = rstd_of(layer, var[set]);
-        }
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++)
-            image_forward<T, K>(layer, n, x + n * size, mean, rstd, weight, bias, y + n * size);
+// Where the numbers of a layer stand: in what is kept, mean and 1 / sqrt(var + eps) of each set; in scratch, two numbers
+// for each image and channel, and two for each set.
+struct Numbers {
+    float *mean, *rstd, *of_images[2], *of_sets[2];
+
+    Numbers(const Layer &layer, const Work &work) {
+        const int64_t sets = layer.sets(), each = layer.images * layer.channels();
+        mean = (float *)work.kept, rstd = mean + sets;
+        of_images[0] = (float *)work.scratch, of_images[1] = of_images[0] + each;
+        of_sets[0] = of_images[1] + each, of_sets[1] = of_sets[0] + sets;
     }
-    if (running_mean) move_running(layer, mean, var, running_mean, running_var);
+};
+
+void finish_statistics(const Layer &layer, const Numbers &to, int64_t set) {
+    set_moments(layer, set, to.of_images[0], to.of_images[1], to.mean, to.of_sets[0]);
+    to.rstd[set] = rstd_of(layer, to.of_sets[0][set]);
 }
 
-// y is read with dropout only. d_affine: the gradients of weight and bias. scratch: two floats for each image and
-// channel, and two for each set.
-template <class T, int K>
-void backward(const Layer &layer, const T *x, const T *y, const T *d_y, const float *statistics, const float *weight,
-              const float *bias, T *d_x, float *d_affine, float *scratch) {
-    const int64_t channels = K * kLanes, size = layer.pixels * channels, sets = layer.sets(), groups = layer.groups;
-    const float *mean = statistics, *rstd = statistics + sets;
-    float *sums = scratch, *sums_x = sums + layer.images * channels;
-    float *mean_g = sums_x + layer.images * channels, *mean_gx = mean_g + sets;
-    const auto sum = [&](int64_t n) {
-        image_sums<T, K>(layer, n, x + n * size, y + n * size, d_y + n * size, mean, rstd, weight, bias,
-                         sums + n * channels, sums_x + n * channels);
-    };
-    const auto finish = [&](int64_t n) {
-        image_backward<T, K>(layer, n, x + n * size, y + n * size, d_y + n * size, mean, rstd, weight, bias, mean_g,
-                             mean_gx, d_x + n * size);
-    };
-#pragma omp parallel num_threads(layer.threads)
-    if (layer.set_images == 1) {
+void find_moments(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const Numbers to(layer, work);
+    const int64_t first = at.image * layer.channels();
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        image_moments<T, k.value>(layer, work.x.at<T>(at), to.of_images[0] + first, to.of_images[1] + first);
+    });
+}
+
+void find_statistics(const Work &work) {
+    const Layer &layer = layer_of(work);
+    const Numbers to(layer, work);
 #pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++) {
-            sum(n);
-            for (int64_t set = n * groups; set < (n + 1) * groups; set++)
-                set_means(layer, set, sums, sums_x, weight, mean_g, mean_gx);
-            finish(n);
-        }
-    } else {
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++) sum(n);
-#pragma omp for schedule(static)
-        for (int64_t set = 0; set < sets; set++)
-            set_means(layer, set, sums, sums_x, weight, mean_g, mean_gx);
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++) finish(n);
+    for (int64_t set = 0; set < layer.sets(); set++) finish_statistics(layer, to, set);
+}
+
+void normalize(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const Numbers with(layer, work);
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        image_forward<T, k.value>(layer, at.image, work.x.at<T>(at), with.mean, with.rstd, work.parameters[0],
+                                  work.parameters[1], work.seed, work.y.at<T>(at));
+    });
+}
+
+void normalize_alone(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const Numbers to(layer, work);
+    find_moments(work, at);
+    for (int64_t set = at.image * layer.groups; set < (at.image + 1) * layer.groups; set++)
+        finish_statistics(layer, to, set);
+    normalize(work, at);
+}
+
+// buffers: running mean and variance, and the count of batches, or null.
+void move_running(const Work &work) {
+    if (!work.buffers[0]) return;
+    const Layer &layer = layer_of(work);
+    const Numbers from(layer, work);
+#pragma omp single nowait
+    {
+        move_running(layer, from.mean, from.of_sets[0], (float *)work.buffers[0], (float *)work.buffers[1]);
+        *(int64_t *)work.buffers[2] += layer.sets() / layer.groups;
     }
-    float *d_weight = d_affine, *d_bias = d_affine + channels;
-    memset(d_affine, 0, 2 * channels * sizeof *d_affine);
-    for (int64_t n = 0; n < layer.images; n++)
-        for (int64_t c = 0; c < channels; c++) {
-            d_weight[c] += sums_x[n * channels + c];
-            d_bias[c] += sums[n * channels + c];
-        }
+}
+
+void sum_gradients(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const Numbers to(layer, work);
+    const int64_t first = at.image * layer.channels();
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        image_sums<T, k.value>(layer, at.image, work.x.at<T>(at), work.y.at<T>(at), work.d_y.at<T>(at), to.mean,
+                               to.rstd, work.parameters[0], work.parameters[1], to.of_images[0] + first,
+                               to.of_images[1] + first);
+    });
+}
+
+void find_means(const Work &work) {
+    const Layer &layer = layer_of(work);
+    const Numbers to(layer, work);
+#pragma omp for schedule(static)
+    for (int64_t set = 0; set < layer.sets(); set++)
+        set_means(layer, set, to.of_images[0], to.of_images[1], work.parameters[0], to.of_sets[0], to.of_sets[1]);
+}
+
+void differentiate(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const Numbers with(layer, work);
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        image_backward<T, k.value>(layer, at.image, work.x.at<T>(at), work.y.at<T>(at), work.d_y.at<T>(at), with.mean,
+                                   with.rstd, work.parameters[0], work.parameters[1], with.of_sets[0],
+                                   with.of_sets[1], work.d_x.at<T>(at));
+    });
+}
+
+void differentiate_alone(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    const Numbers to(layer, work);
+    sum_gradients(work, at);
+    for (int64_t set = at.image * layer.groups; set < (at.image + 1) * layer.groups; set++)
+        set_means(layer, set, to.of_images[0], to.of_images[1], work.parameters[0], to.of_sets[0], to.of_sets[1]);
+    differentiate(work, at);
+}
+
+void sum_parameters(const Work &work) {
+    const Layer &layer = layer_of(work);
+    const Numbers from(layer, work);
+    const int64_t channels = layer.channels();
+    float *d_weight = work.gradients[0], *d_bias = work.gradients[1];
+#pragma omp single nowait
+    {
+        for (int64_t c = 0; c < channels; c++) d_weight[c] = d_bias[c] = 0;
+        for (int64_t n = 0; n < layer.images; n++)
+            for (int64_t c = 0; c < channels; c++) {
+                d_weight[c] += from.of_images[1][n * channels + c];
+                d_bias[c] += from.of_images[0][n * channels + c];
+            }
+    }
 }
 
 }  // namespace
 
-// What Python calls. `bf16`: whether activations are bfloat16, else float32; all else is float32.
 extern "C" {
 
-void norm_moments(const Layer *layer, int bf16, const void *x, float *mean, float *var, float *scratch) {
-    dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        moments<T, vectors.value>(*layer, (const T *)x, mean, var, scratch);
-    });
-}
+// For sets of one image. In the backward pass y is read with dropout only.
+extern const Kernel norm_forward = {nullptr, normalize_alone, nullptr, nullptr, move_running};
+extern const Kernel norm_backward = {nullptr, differentiate_alone, nullptr, nullptr, sum_parameters};
 
-void norm_forward(const Layer *layer, int bf16, const void *x, const float *weight, const float *bias, void *y,
-                  float *statistics, float *scratch, float *running_mean, float *running_var) {
-    dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        forward<T, vectors.value>(*layer, (const T *)x, weight, bias, (T *)y, statistics, scratch, running_mean,
-                                  running_var);
-    });
-}
+// For sets of several.
+extern const Kernel norm_of_several_forward = {nullptr, find_moments, find_statistics, normalize, move_running};
+extern const Kernel norm_of_several_backward = {nullptr, sum_gradients, find_means, differentiate, sum_parameters};
 
-void norm_backward(const Layer *layer, int bf16, const void *x, const void *y, const void *d_y,
-                   const float *statistics, const float *weight, const float *bias, void *d_x, float *d_affine,
-                   float *scratch) {
-    dispatch(bf16, layer->vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        backward<T, vectors.value>(*layer, (const T *)x, (const T *)y, (const T *)d_y, statistics, weight, bias,
-                                   (T *)d_x, d_affine, scratch);
+void norm_moments(const Layer *layer, const void *x, float *found, float *scratch) {
+    dispatch(*layer, [&](auto type, auto vectors) {
+        moments<decltype(type), vectors.value>(*layer, (const decltype(type) *)x, found, scratch);
     });
 }
 }

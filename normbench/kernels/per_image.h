@@ -1,61 +1,51 @@
-// What runs a norm that takes each image, or each of its pixels, by itself: forward, and backward from x alone. The
-// passes over an image follow each other while it is in the cache. Parameters are [kParameters][channels].
+// What makes kernels of a norm that takes each image, or each of its pixels, by itself: forward, and backward from x
+// alone. Parameters are [kParameters][channels], in one tensor.
 #pragma once
 #include "dropout.h"
 
 namespace {
 
 // Norm<K>: made of a layer and its parameters; forward and backward take one image of K vectors a pixel.
-template <template <int> class Norm, int K, class T>
-void images_forward(const Layer &layer, const T *x, const float *parameters, T *y) {
-    const int64_t size = layer.pixels * K * kLanes;
-#pragma omp parallel for schedule(static) num_threads(layer.threads)
-    for (int64_t n = 0; n < layer.images; n++)
-        Norm<K>(layer, parameters).forward(x + n * size, Mask(layer, n), y + n * size);
+template <template <int> class Norm>
+void image_forward(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        const Norm<k.value> norm(layer, work.parameters[0]);
+        norm.forward(work.x.at<T>(at), Mask(layer, work.seed, at.image), work.y.at<T>(at));
+    });
 }
 
-// d_parameters: the gradients of the parameters, then those of each image, of which they are the sum.
-template <template <int> class Norm, int K, class T>
-void images_backward(const Layer &layer, const T *x, const T *d_y, const float *parameters, T *d_x,
-                     float *d_parameters) {
-    const int64_t size = layer.pixels * K * kLanes, count = Norm<K>::kParameters * K * kLanes;
-    float *parts = d_parameters + count;
-#pragma omp parallel for schedule(static) num_threads(layer.threads)
-    for (int64_t n = 0; n < layer.images; n++)
-        Norm<K>(layer, parameters).backward(x + n * size, d_y + n * size, Mask(layer, n), d_x + n * size,
-                                            parts + n * count);
+// scratch: the gradients that each image gives the parameters, of which theirs are the sum.
+template <template <int> class Norm>
+void image_backward(const Work &work, const Place &at) {
+    const Layer &layer = layer_of(work);
+    dispatch(layer, [&](auto type, auto k) {
+        using T = decltype(type);
+        const Norm<k.value> norm(layer, work.parameters[0]);
+        float *d_parameters = (float *)work.scratch + at.image * norm.kParameters * k.value * kLanes;
+        norm.backward(work.x.at<T>(at), work.d_y.at<T>(at), Mask(layer, work.seed, at.image), work.d_x.at<T>(at),
+                      d_parameters);
+    });
+}
+
+template <template <int> class Norm>
+void sum_parameters(const Work &work) {
+    const Layer &layer = layer_of(work);
+    const int64_t count = Norm<1>::kParameters * layer.channels();
+    const float *parts = (const float *)work.scratch;
+#pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < count; i++) {
         double sum = 0;
         for (int64_t n = 0; n < layer.images; n++) sum += parts[n * count + i];
-        d_parameters[i] = (float)sum;
+        work.gradients[0][i] = (float)sum;
     }
-}
-
-template <template <int> class Norm>
-void run_forward(const Layer &layer, int bf16, const void *x, const float *parameters, void *y) {
-    dispatch(bf16, layer.vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        images_forward<Norm, vectors.value>(layer, (const T *)x, parameters, (T *)y);
-    });
-}
-
-template <template <int> class Norm>
-void run_backward(const Layer &layer, int bf16, const void *x, const void *d_y, const float *parameters, void *d_x,
-                  float *d_parameters) {
-    dispatch(bf16, layer.vectors, [&](auto type, auto vectors) {
-        using T = decltype(type);
-        images_backward<Norm, vectors.value>(layer, (const T *)x, (const T *)d_y, parameters, (T *)d_x, d_parameters);
-    });
 }
 
 }  // namespace
 
-// What Python calls. `bf16`: whether activations are bfloat16, else float32; all else is float32.
-#define KERNELS(name, Norm)                                                                                          \
-    extern "C" void name##_forward(const Layer *layer, int bf16, const void *x, const float *parameters, void *y) {  \
-        run_forward<Norm>(*layer, bf16, x, parameters, y);                                                           \
-    }                                                                                                                \
-    extern "C" void name##_backward(const Layer *layer, int bf16, const void *x, const void *d_y,                    \
-                                    const float *parameters, void *d_x, float *d_parameters) {                       \
-        run_backward<Norm>(*layer, bf16, x, d_y, parameters, d_x, d_parameters);                                     \
+#define KERNELS(name, Norm)                                                                                      \
+    extern "C" {                                                                                                 \
+    extern const Kernel name##_forward = {nullptr, image_forward<Norm>, nullptr, nullptr, nullptr};              \
+    extern const Kernel name##_backward = {nullptr, image_backward<Norm>, nullptr, nullptr, sum_parameters<Norm>}; \
     }

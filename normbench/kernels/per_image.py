@@ -1,102 +1,105 @@
-"""Norms that take each image or each pixel by itself, with what follows them, forward and backward.
+"""Norms that take each image or each pixel by itself, with what follows them.
 
-All for x as `can_normalize` allows it -> the same shape, dtype and layout; parameters are [C], and rounding comes last.
+All for images as `can_normalize` allows them -> the same shape and dtype; parameters are [C], and rounding comes last.
 An image's sums are its own: the number of threads changes no bit.
 """
 
-from typing import Any
+from functools import cache
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from normbench.kernels.norm import NO_DROP, ONE_IMAGE, Drop, Layer, Sets, call, layer_of
+from normbench.kernels.chain import Images, Kernel, Plan
+from normbench.kernels.norm import ONE_IMAGE, Sets, affine, layer_of
 
 
 def layer_norm(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, *, relu: bool = False, drop: Drop = NO_DROP
-) -> Tensor:
+    images: Images,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    *,
+    relu: bool = False,
+    drop: int = 0,
+) -> Kernel:
     """y = dropout(relu(γ (x − μ) / sqrt(σ² + eps) + β)), with μ and σ² of the channels of a pixel."""
-    return _apply("layer_norm", x, [*_affine(x, weight, bias)], layer_of(x, ONE_IMAGE, eps, relu, drop))
+    return _kernel("layer_norm", images, affine(images.shape[1], weight, bias), drop, eps=eps, relu=relu)
 
 
-def root_mean_square(
-    x: Tensor, weight: Tensor | None, eps: float, *, relu: bool = False, drop: Drop = NO_DROP
-) -> Tensor:
+def root_mean_square(images: Images, weight: Tensor | None, eps: float, *, relu: bool = False, drop: int = 0) -> Kernel:
     """y = dropout(relu(γ x / sqrt(ρ + eps))), with ρ the mean of x² over the channels of a pixel."""
-    return _apply("root_mean_square", x, [*_affine(x, weight, None)], layer_of(x, ONE_IMAGE, eps, relu, drop))
+    return _kernel("root_mean_square", images, affine(images.shape[1], weight, None), drop, eps=eps, relu=relu)
 
 
 def filter_response(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, tau: Tensor, eps: float, *, drop: Drop = NO_DROP
-) -> Tensor:
+    images: Images, weight: Tensor | None, bias: Tensor | None, tau: Tensor, eps: float, *, drop: int = 0
+) -> Kernel:
     """y = dropout(max(γ x / sqrt(ν + eps) + β, τ)), with ν the mean of x² over the pixels of an image's channel."""
-    return _apply("filter_response", x, [*_affine(x, weight, bias), tau], layer_of(x, ONE_IMAGE, eps, False, drop))
+    return _kernel("filter_response", images, (*affine(images.shape[1], weight, bias), tau), drop, eps=eps)
 
 
 def evo_norm(
-    x: Tensor,
+    images: Images,
     weight: Tensor | None,
     bias: Tensor | None,
     v: Tensor,
     num_groups: int,
     eps: float,
     *,
-    drop: Drop = NO_DROP,
-) -> Tensor:
+    drop: int = 0,
+) -> Kernel:
     """y = dropout(γ x sigmoid(v x) / sqrt(σ² + eps) + β), with the biased σ² of a group of an image's channels."""
-    layer = layer_of(x, Sets(1, num_groups), eps, False, drop)
-    return _apply("evo_norm", x, [*_affine(x, weight, bias), v], layer)
+    parameters = (*affine(images.shape[1], weight, bias), v)
+    return _kernel("evo_norm", images, parameters, drop, Sets(1, num_groups), eps=eps)
 
 
 def dynamic_tanh(
-    x: Tensor,
+    images: Images,
     weight: Tensor | None,
     bias: Tensor | None,
     alpha: Tensor,
     *,
     relu: bool = False,
-    drop: Drop = NO_DROP,
-) -> Tensor:
+    drop: int = 0,
+) -> Kernel:
     """y = dropout(relu(γ tanh(α x) + β)), with one α, [1]."""
-    parameters = [*_affine(x, weight, bias), alpha.expand(x.shape[1])]
-    return _apply("dynamic_tanh", x, parameters, layer_of(x, ONE_IMAGE, 0.0, relu, drop))
+    num_channels = images.shape[1]
+    parameters = (*affine(num_channels, weight, bias), alpha.expand(num_channels))
+    return _kernel("dynamic_tanh", images, parameters, drop, relu=relu)
 
 
-def identity(x: Tensor, *, relu: bool = False, drop: Drop = NO_DROP) -> Tensor:
+def identity(images: Images, *, relu: bool = False, drop: int = 0) -> Kernel:
     """y = dropout(relu(x)): what follows a norm, without one."""
-    return _apply("identity", x, [], layer_of(x, ONE_IMAGE, 0.0, relu, drop))
+    return _kernel("identity", images, (), drop, relu=relu)
 
 
-def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    num_channels = x.shape[1]
-    return (
-        torch.ones(num_channels) if weight is None else weight,
-        torch.zeros(num_channels) if bias is None else bias,
-    )
+def _kernel(
+    name: str,
+    images: Images,
+    parameters: tuple[Tensor, ...],
+    drop: int,
+    sets: Sets = ONE_IMAGE,
+    eps: float = 0.0,
+    relu: bool = False,
+) -> Kernel:
+    shape, dtype, _ = images
+    plan = _plan(name, shape, dtype, len(parameters), sets, eps, relu, drop, torch.get_num_threads())
+    return Kernel(plan, (torch.stack(parameters),) if parameters else ())
 
 
-def _apply(name: str, x: Tensor, parameters: list[Tensor], layer: Layer) -> Tensor:
-    stacked = torch.stack(parameters).float() if parameters else torch.empty(0, x.shape[1])
-    out: Tensor = _PerImage.apply(x, stacked, name, layer)
-    return out
-
-
-class _PerImage(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, parameters: Tensor, name: str, layer: Layer) -> Tensor:
-        """parameters: float32 [P, C]."""
-        y = torch.empty_like(x)
-        call(f"{name}_forward", layer, x, parameters, y)
-        ctx.save_for_backward(x, parameters)
-        ctx.name, ctx.layer = name, layer
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_y: Tensor) -> tuple[Tensor | None, ...]:
-        x, parameters = ctx.saved_tensors
-        d_x, d_parameters = torch.empty_like(x), torch.empty(1 + x.shape[0], *parameters.shape)
-        d_y = d_y.contiguous(memory_format=torch.channels_last)
-        call(f"{ctx.name}_backward", ctx.layer, x, d_y, parameters, d_x, d_parameters)
-        return d_x, d_parameters[0], None, None
+@cache
+def _plan(
+    name: str,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    num_parameters: int,
+    sets: Sets,
+    eps: float,
+    relu: bool,
+    drop: int,
+    threads: int,
+) -> Plan:
+    images = Images(shape, dtype)
+    layer = layer_of(images, sets, eps, relu, drop, threads)
+    scratch = 4 * num_parameters * shape[0] * shape[1]
+    return Plan(name, layer, images, images, num_parameters=num_parameters > 0, scratch=scratch)

@@ -1,15 +1,33 @@
 // Max pooling of 2x2 pixels, and the mean of all pixels.
+#include "chain.h"
 #include "vectors.h"
 
 namespace {
 
-// [images, height, width, channels] -> half the height and width; `winner`: which of its four pixels each came from.
+// A layer over images [height][width][channels], channels a multiple of 16.
+struct Pool {
+    int64_t height, width, channels;
+    int64_t bf16;  // whether activations are bfloat16, else float32
+
+    int64_t pixels() const { return height * width; }
+    int64_t pooled() const { return pixels() / 4 * channels; }
+};
+
+inline const Pool &pool_of(const Work &work) { return *(const Pool *)work.layer; }
+
+template <class Call>
+void dispatch(const Pool &pool, const Call &call) {
+    if (pool.bf16)
+        call(BFloat16{});
+    else
+        call(float{});
+}
+
+// To half the height and width. winner: which of its four pixels each came from.
 template <class T>
-void max_pool(int64_t images, int64_t height, int64_t width, int64_t channels, const T *x, T *y, uint8_t *winner,
-              int threads) {
-    const int64_t rows = images * height / 2, row = width * channels;
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t r = 0; r < rows; r++)
+void max_pool(const Pool &pool, const T *x, T *y, uint8_t *winner) {
+    const int64_t width = pool.width, channels = pool.channels, row = width * channels;
+    for (int64_t r = 0; r < pool.height / 2; r++)
         for (int64_t w = 0; w < width / 2; w++)
             for (int64_t c = 0; c < channels; c += kLanes) {
                 const T *at = x + 2 * r * row + 2 * w * channels + c;
@@ -30,11 +48,9 @@ void max_pool(int64_t images, int64_t height, int64_t width, int64_t channels, c
 }
 
 template <class T>
-void max_pool_backward(int64_t images, int64_t height, int64_t width, int64_t channels, const T *d_y,
-                       const uint8_t *winner, T *d_x, int threads) {
-    const int64_t rows = images * height / 2, row = width * channels;
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t r = 0; r < rows; r++)
+void max_pool_backward(const Pool &pool, const T *d_y, const uint8_t *winner, T *d_x) {
+    const int64_t width = pool.width, channels = pool.channels, row = width * channels;
+    for (int64_t r = 0; r < pool.height / 2; r++)
         for (int64_t w = 0; w < width / 2; w++)
             for (int64_t c = 0; c < channels; c += kLanes) {
                 const int64_t from = (r * (width / 2) + w) * channels + c;
@@ -48,62 +64,52 @@ void max_pool_backward(int64_t images, int64_t height, int64_t width, int64_t ch
             }
 }
 
-template <class T>
-void mean_of_pixels(int64_t images, int64_t pixels, int64_t channels, const T *x, float *mean, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t n = 0; n < images; n++)
-        for (int64_t c = 0; c < channels; c += kLanes) {
-            Floats sum = {};
-            for (int64_t p = 0; p < pixels; p++) sum += load(x + (n * pixels + p) * channels + c);
-            store(mean + n * channels + c, sum / (float)pixels);
-        }
+void pool_images(const Work &work, const Place &at) {
+    const Pool &pool = pool_of(work);
+    dispatch(pool, [&](auto type) {
+        using T = decltype(type);
+        max_pool<T>(pool, work.x.at<T>(at), work.y.at<T>(at), (uint8_t *)work.kept + at.image * pool.pooled());
+    });
 }
 
-template <class T>
-void mean_of_pixels_backward(int64_t images, int64_t pixels, int64_t channels, const float *d_mean, T *d_x,
-                             int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t n = 0; n < images; n++)
-        for (int64_t c = 0; c < channels; c += kLanes) {
-            const Floats d = load(d_mean + n * channels + c) / (float)pixels;
-            for (int64_t p = 0; p < pixels; p++) store(d_x + (n * pixels + p) * channels + c, d);
+void pool_gradients(const Work &work, const Place &at) {
+    const Pool &pool = pool_of(work);
+    dispatch(pool, [&](auto type) {
+        using T = decltype(type);
+        max_pool_backward<T>(pool, work.d_y.at<T>(at), (const uint8_t *)work.kept + at.image * pool.pooled(),
+                             work.d_x.at<T>(at));
+    });
+}
+
+// To float32, whatever x is.
+void mean_of_pixels(const Work &work, const Place &at) {
+    const Pool &pool = pool_of(work);
+    dispatch(pool, [&](auto type) {
+        using T = decltype(type);
+        for (int64_t c = 0; c < pool.channels; c += kLanes) {
+            Floats sum = {};
+            for (int64_t p = 0; p < pool.pixels(); p++) sum += load(work.x.at<T>(at) + p * pool.channels + c);
+            store(work.y.at<float>(at) + c, sum / (float)pool.pixels());
         }
+    });
+}
+
+void mean_gradients(const Work &work, const Place &at) {
+    const Pool &pool = pool_of(work);
+    dispatch(pool, [&](auto type) {
+        using T = decltype(type);
+        for (int64_t c = 0; c < pool.channels; c += kLanes) {
+            const Floats d = load(work.d_y.at<float>(at) + c) / (float)pool.pixels();
+            for (int64_t p = 0; p < pool.pixels(); p++) store(work.d_x.at<T>(at) + p * pool.channels + c, d);
+        }
+    });
 }
 
 }  // namespace
 
-// What Python calls. `bf16`: whether activations are bfloat16, else float32.
 extern "C" {
-
-void pool_forward(int64_t images, int64_t height, int64_t width, int64_t channels, int bf16, const void *x, void *y,
-                  uint8_t *winner, int threads) {
-    if (bf16)
-        max_pool(images, height, width, channels, (const BFloat16 *)x, (BFloat16 *)y, winner, threads);
-    else
-        max_pool(images, height, width, channels, (const float *)x, (float *)y, winner, threads);
-}
-
-void pool_backward(int64_t images, int64_t height, int64_t width, int64_t channels, int bf16, const void *d_y,
-                   const uint8_t *winner, void *d_x, int threads) {
-    if (bf16)
-        max_pool_backward(images, height, width, channels, (const BFloat16 *)d_y, winner, (BFloat16 *)d_x, threads);
-    else
-        max_pool_backward(images, height, width, channels, (const float *)d_y, winner, (float *)d_x, threads);
-}
-
-// [images][pixels][channels], channels a multiple of 16 -> [images][channels].
-void mean_forward(int64_t images, int64_t pixels, int64_t channels, int bf16, const void *x, float *mean, int threads) {
-    if (bf16)
-        mean_of_pixels(images, pixels, channels, (const BFloat16 *)x, mean, threads);
-    else
-        mean_of_pixels(images, pixels, channels, (const float *)x, mean, threads);
-}
-
-void mean_backward(int64_t images, int64_t pixels, int64_t channels, int bf16, const float *d_mean, void *d_x,
-                   int threads) {
-    if (bf16)
-        mean_of_pixels_backward(images, pixels, channels, d_mean, (BFloat16 *)d_x, threads);
-    else
-        mean_of_pixels_backward(images, pixels, channels, d_mean, (float *)d_x, threads);
-}
+extern const Kernel pool_forward = {nullptr, pool_images, nullptr, nullptr, nullptr};
+extern const Kernel pool_backward = {nullptr, pool_gradients, nullptr, nullptr, nullptr};
+extern const Kernel mean_forward = {nullptr, mean_of_pixels, nullptr, nullptr, nullptr};
+extern const Kernel mean_backward = {nullptr, mean_gradients, nullptr, nullptr, nullptr};
 }

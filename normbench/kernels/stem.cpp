@@ -82,33 +82,6 @@ inline void tile(const BF16 *image, int64_t row, const BF16 *weights, __m512 bia
     }
 }
 
-void forward(const Conv &conv, const float *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
-    constexpr int T = 16;
-    const Stem stem(conv);
-    const int64_t pixels = conv.pixels();
-    const __m512 all_bias = _mm512_loadu_ps(bias);
-#pragma omp parallel num_threads(conv.threads)
-    {
-        alignas(64) BF16 weights[3 * kPairs * kSlot];
-        pack(conv, weight, weights);
-        BF16 *image = (BF16 *)scratch + omp_get_thread_num() * stem.scratch();
-        memset(image, 0, stem.image() * sizeof *image);
-#pragma omp for schedule(static)
-        for (int64_t n = 0; n < conv.images; n++) {
-            copy_image(conv, x + n * pixels * kColours, image);
-            for (int64_t h = 0; h < conv.height; h++) {
-                const BF16 *at = image + h * stem.row;
-                BF16 *to = y + (n * pixels + h * conv.width) * kLanes;
-                int64_t w = 0;
-                for (; w + T <= conv.width; w += T)
-                    tile<T>(at + w * kColours, stem.row, weights, all_bias, to + w * kLanes);
-                for (; w < conv.width; w++)
-                    tile<1>(at + w * kColours, stem.row, weights, all_bias, to + w * kLanes);
-            }
-        }
-    }
-}
-
 // Adds an image to `sums`, [3][3][colours][16]. planes: [rows][colours][plane].
 inline void block(const BF16 *planes, int64_t plane, const BF16 *d, int64_t rows, int64_t pairs,
                        float *sums) {
@@ -128,60 +101,92 @@ inline void block(const BF16 *planes, int64_t plane, const BF16 *d, int64_t rows
     UNROLLED for (int i = 0; i < 27; i++) _mm512_storeu_ps(sums + i * kLanes, sum[i / 9][i / 3 % 3][i % 3]);
 }
 
-void backward(const Conv &conv, const float *x, const BF16 *d_y, float *d_weight, float *d_bias, float *scratch) {
-    const Stem stem(conv);
-    const int64_t pixels = conv.pixels(), parts = conv.parts(), size = conv.weights() + kLanes;
-    float *sums = scratch;
-    BF16 *others = (BF16 *)(sums + parts * size);
-#pragma omp parallel num_threads(conv.threads)
-    {
-        BF16 *slots = others + omp_get_thread_num() * stem.scratch();
-        BF16 *image = slots + stem.slots(), *planes = image + stem.image();
-        memset(image, 0, (stem.image() + stem.planes()) * sizeof *image);
-#pragma omp for schedule(static)
-        for (int64_t part = 0; part < parts; part++) {
-            float *sum = sums + part * size;
-            memset(sum, 0, size * sizeof *sum);
-            for (int64_t n = conv.first_image(part); n < conv.first_image(part + 1); n++) {
-                copy_image(conv, x + n * pixels * kColours, image);
-                for (int64_t h = 1; h <= conv.height; h++)
-                    split_colours(image + h * stem.row, stem.width, planes + h * kColours * stem.plane, stem.plane);
-                for (int64_t h = 0; h < conv.height; h++)
-                    interleave<1>(d_y + (n * pixels + h * conv.width) * kLanes, conv.width, 0, 2, stem.pairs,
-                                  slots + h * stem.pairs * kSlot);
-                add_outputs<1>(slots, conv.height * stem.pairs, sum + conv.weights());
-                block(planes, stem.plane, slots, conv.height, stem.pairs, sum);
-            }
-        }
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < 9 * kColours + 1; row++) {
-            const __m512 values = total(sums + row * kLanes, parts, size);
-            const int64_t ky = row / 9, kx = row / 3 % 3, c = row % 3;
-            if (row == 9 * kColours)
-                scatter(d_bias, 1, values);
-            else
-                scatter(d_weight + c * conv.strides[1] + ky * conv.strides[2] + kx * conv.strides[3],
-                        conv.strides[0], values);
-        }
+// Where the numbers stand in scratch: the weights; the sums of each part of the images; what each thread makes of one.
+struct Scratch {
+    const Stem stem;
+    int64_t size;  // of a part
+    BF16 *weights;
+    float *sums;
+    BF16 *others;
+
+    Scratch(const Conv &conv, char *scratch)
+        : stem(conv), size(conv.weights() + kLanes), weights((BF16 *)scratch),
+          sums((float *)(weights + 3 * kPairs * kSlot)), others((BF16 *)(sums + conv.parts() * size)) {}
+
+    BF16 *slots(int thread) const { return others + thread * stem.scratch(); }
+    BF16 *image(int thread) const { return slots(thread) + stem.slots(); }
+    BF16 *planes(int thread) const { return image(thread) + stem.image(); }
+};
+
+void prepare(const Work &work) {
+    const Conv &conv = conv_of(work);
+    const Scratch scratch(conv, work.scratch);
+    const int thread = omp_get_thread_num();
+    memset(scratch.image(thread), 0, (scratch.stem.image() + scratch.stem.planes()) * sizeof(BF16));
+#pragma omp single nowait
+    pack(conv, work.parameters[0], scratch.weights);
+}
+
+void forward(const Work &work, const Place &at) {
+    constexpr int T = 16;
+    const Conv &conv = conv_of(work);
+    const Scratch scratch(conv, work.scratch);
+    const int64_t row = scratch.stem.row;
+    const __m512 bias = _mm512_loadu_ps(work.parameters[1]);
+    BF16 *image = scratch.image(at.thread);
+    copy_image(conv, work.x.at<float>(at), image);
+    for (int64_t h = 0; h < conv.height; h++) {
+        const BF16 *from = image + h * row;
+        BF16 *to = work.y.at<BF16>(at) + h * conv.width * kLanes;
+        int64_t w = 0;
+        for (; w + T <= conv.width; w += T) tile<T>(from + w * kColours, row, scratch.weights, bias, to + w * kLanes);
+        for (; w < conv.width; w++) tile<1>(from + w * kColours, row, scratch.weights, bias, to + w * kLanes);
+    }
+}
+
+// The gradient of x is not computed.
+void backward(const Work &work, const Place &at) {
+    const Conv &conv = conv_of(work);
+    const Scratch scratch(conv, work.scratch);
+    const Stem &stem = scratch.stem;
+    BF16 *slots = scratch.slots(at.thread), *image = scratch.image(at.thread), *planes = scratch.planes(at.thread);
+    float *sums = scratch.sums + at.part * scratch.size;
+    if (at.is_first) memset(sums, 0, scratch.size * sizeof *sums);
+    copy_image(conv, work.x.at<float>(at), image);
+    for (int64_t h = 1; h <= conv.height; h++)
+        split_colours(image + h * stem.row, stem.width, planes + h * kColours * stem.plane, stem.plane);
+    for (int64_t h = 0; h < conv.height; h++)
+        interleave<1>(work.d_y.at<BF16>(at) + h * conv.width * kLanes, conv.width, 0, 2, stem.pairs,
+                      slots + h * stem.pairs * kSlot);
+    add_outputs<1>(slots, conv.height * stem.pairs, sums + conv.weights());
+    block(planes, stem.plane, slots, conv.height, stem.pairs, sums);
+}
+
+void sum_parameters(const Work &work) {
+    const Conv &conv = conv_of(work);
+    const Scratch scratch(conv, work.scratch);
+#pragma omp for schedule(static) nowait
+    for (int64_t row = 0; row < 9 * kColours + 1; row++) {
+        const __m512 values = total(scratch.sums + row * kLanes, conv.parts(), scratch.size);
+        const int64_t ky = row / 9, kx = row / 3 % 3, c = row % 3;
+        if (row == 9 * kColours)
+            scatter(work.gradients[1], 1, values);
+        else
+            scatter(work.gradients[0] + c * conv.strides[1] + ky * conv.strides[2] + kx * conv.strides[3],
+                    conv.strides[0], values);
     }
 }
 
 }  // namespace
 
-// As in conv.cpp; the gradient of x is not computed.
 extern "C" {
 
-int64_t stem_scratch(const Conv *conv) {
-    return conv->parts() * (conv->weights() + conv->outputs) + conv->threads * Stem(*conv).scratch() / 2;
+int64_t stem_scratch(const Conv *conv) {  // in bytes
+    const Scratch scratch(*conv, nullptr);
+    return (const char *)scratch.slots((int)conv->threads) - (const char *)scratch.weights;
 }
 
-void stem_forward(const Conv *conv, const float *x, const float *weight, const float *bias, BF16 *y, float *scratch) {
-    forward(*conv, x, weight, bias ? bias : kNoBias, y, scratch);
-}
-
-void stem_backward(const Conv *conv, const float *x, const float *, const BF16 *d_y, BF16 *, float *d_weight,
-                   float *d_bias, float *scratch) {
-    backward(*conv, x, d_y, d_weight, d_bias, scratch);
-}
+extern const Kernel stem_forward = {prepare, forward, nullptr, nullptr, nullptr};
+extern const Kernel stem_backward = {prepare, backward, nullptr, nullptr, sum_parameters};
 }
 #endif

@@ -49,13 +49,4 @@ struct Constant {
     static constexpr int value = K;
 };
 
-// Calls with a number of the activations' type and the vectors of a pixel as a constant, so that loops unroll.
-template <class Call>
-void dispatch(int bf16, int64_t vectors, const Call &call) {
-    if (bf16 && vectors == 1) call(BFloat16{}, Constant<1>{});
-    if (bf16 && vectors == 2) call(BFloat16{}, Constant<2>{});
-    if (!bf16 && vectors == 1) call(float{}, Constant<1>{});
-    if (!bf16 && vectors == 2) call(float{}, Constant<2>{});
-}
-
 }  // namespace

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.kernels import Drop
 
 _LEVELS = 2**16  # the mask compares 16-bit integers: p is held to a multiple of 1 / 65,536
 
@@ -58,9 +57,9 @@ class Dropout(nn.Module):
             self._generator.manual_seed(_device_seed((value, index, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self._threshold == 0:
+        if self.threshold == 0:
             return x
-        scale = 1 / (1 - self._threshold / _LEVELS)
+        scale = 1 / (1 - self.threshold / _LEVELS)
         dropped: Tensor = _ScaledMask.apply(x, self._kept(x), scale)
         return dropped
 
@@ -72,12 +71,15 @@ class Dropout(nn.Module):
             return _kept_on_cpu(x, self._threshold, entropy)
         return _kept_on_device(x, self._threshold, torch.Generator(x.device).manual_seed(_device_seed(entropy)))
 
-    def draw(self) -> Drop:
-        """What the coming forward pass drops, for a kernel that does it; the next pass draws anew, as after a call."""
-        if not self.training or self._threshold == 0:
-            return Drop()
+    @property
+    def threshold(self) -> int:
+        """Of 65,536 elements, how many the coming forward pass drops in the mean."""
+        return self._threshold if self.training else 0
+
+    def draw(self) -> int:
+        """The seed of the coming forward pass, for a kernel that drops; the next pass draws anew, as after a call."""
         (seed,) = np.random.SeedSequence(self._next_entropy()).generate_state(1, np.uint64).tolist()
-        return Drop(self._threshold, seed)
+        return int(seed)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

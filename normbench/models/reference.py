@@ -53,7 +53,7 @@ class Reference(nn.Module):
                 block1=Residual(stage, size=16),
                 shrink2=stage.shrink(),
                 block2=Residual(stage, size=8),
-                head=nn.Sequential(AdaptiveAvgPool2d(), Conv2d(WIDE, classes, 1)),
+                head=Merged(AdaptiveAvgPool2d(), Conv2d(WIDE, classes, 1)),
             )
         )
 
@@ -107,5 +107,5 @@ class _Stage:
         act = nn.Identity() if getattr(norm, "has_activation", False) else self.act()
         return [norm, act, self.dropout()]
 
-    def shrink(self) -> nn.Sequential:
-        return nn.Sequential(self.conv_layer(WIDE, NARROW, 1), MaxPool2d())
+    def shrink(self) -> Merged:
+        return Merged(self.conv_layer(WIDE, NARROW, 1), MaxPool2d())

@@ -4,14 +4,14 @@ Such a layer says so with `has_activation`, and the network leaves out its ReLU 
 for norm and activation together, and a ReLU would undo part of them, as is said with each.
 """
 
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from normbench.kernels import evo_norm, filter_response
+from normbench.kernels import Images, Kernel, evo_norm, filter_response
 from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import Compiled, Kernel, fits
+from normbench.norms.compiled import CompiledNorm, fits
 from normbench.norms.factory import NormFactory, check_at_least, check_divides, check_eps, in_float32
 
 
@@ -53,7 +53,7 @@ def evo_s0(*, num_groups: int = 4, eps: float = 1e-5, affine: bool = True) -> No
     return layer
 
 
-class FilterResponseNorm2d(Compiled, ChannelAffine):
+class FilterResponseNorm2d(CompiledNorm, ChannelAffine):
     """See `frn`."""
 
     has_activation = True
@@ -64,8 +64,8 @@ class FilterResponseNorm2d(Compiled, ChannelAffine):
         self.tau = nn.Parameter(torch.zeros(num_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         wide = in_float32(x)
         scale = torch.rsqrt(wide.square().mean((2, 3), keepdim=True) + self.eps)
         tau = self.tau[:, None, None]
@@ -73,16 +73,16 @@ class FilterResponseNorm2d(Compiled, ChannelAffine):
         gamma, beta = self.gamma_beta(wide)
         return (torch.addcmul(beta - tau, wide, gamma * scale).relu_() + tau).to(x.dtype)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        if not fits(self, x, self.num_channels):
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        if not fits(self, images, self.num_channels):
             return None
-        return partial(filter_response, weight=self.weight, bias=self.bias, tau=self.tau, eps=self.eps)
+        return filter_response(images, self.weight, self.bias, self.tau, self.eps, **behind)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, eps={self.eps}"
 
 
-class EvoNorm2dS0(Compiled, ChannelAffine):
+class EvoNorm2dS0(CompiledNorm, ChannelAffine):
     """See `evo_s0`."""
 
     has_activation = True
@@ -93,8 +93,8 @@ class EvoNorm2dS0(Compiled, ChannelAffine):
         self.v = nn.Parameter(torch.ones(num_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         wide = in_float32(x)
         centered = wide - self._over_group(wide.mean((2, 3), keepdim=True))
         scale = torch.rsqrt(self._over_group(centered.square().mean((2, 3), keepdim=True)) + self.eps)
@@ -102,11 +102,10 @@ class EvoNorm2dS0(Compiled, ChannelAffine):
         gamma, beta = self.gamma_beta(wide)
         return torch.addcmul(beta, swish, gamma * scale).to(x.dtype)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        if not fits(self, x, self.num_channels):
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        if not fits(self, images, self.num_channels):
             return None
-        groups, eps = self.num_groups, self.eps
-        return partial(evo_norm, weight=self.weight, bias=self.bias, v=self.v, num_groups=groups, eps=eps)
+        return evo_norm(images, self.weight, self.bias, self.v, self.num_groups, self.eps, **behind)
 
     def _over_group(self, values: Tensor) -> Tensor:
         """The mean over each group of channels, once for each channel: [N, C, 1, 1] -> the same."""

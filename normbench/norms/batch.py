@@ -1,12 +1,13 @@
 """Norms with statistics of the whole batch: batch norm and precise batch norm."""
 
-from functools import partial
+from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Running, Sets, normalize
-from normbench.norms.compiled import Compiled, Kernel, fits
+from normbench.kernels import Images, Kernel, Running, Sets, normalize
+from normbench.norms.compiled import CompiledNorm, fits
 from normbench.norms.factory import NormFactory, check_eps, check_momentum
 
 
@@ -42,7 +43,7 @@ def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     return lambda num_channels, size: PreciseBatchNorm2d(num_channels, eps=eps, affine=affine)
 
 
-class BatchNorm2d(Compiled, nn.BatchNorm2d):
+class BatchNorm2d(CompiledNorm, nn.BatchNorm2d):
     """See `bn`."""
 
     momentum: float
@@ -51,25 +52,26 @@ class BatchNorm2d(Compiled, nn.BatchNorm2d):
     num_batches_tracked: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = self.kernel(x)
-        return kernel(x) if kernel else super().forward(x)
+        y = self.by_kernel(x)
+        return super().forward(x) if y is None else y
 
-    def kernel(self, x: Tensor) -> Kernel | None:
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
         running = Running(self.running_mean, self.running_var, self.momentum, self.num_batches_tracked)
-        return batch_kernel(self, x, x.shape[0], running)
+        return batch_kernel(self, images, images.shape[0], running, behind)
 
 
-def batch_kernel(layer: nn.BatchNorm2d, x: Tensor, num_images: int, running: Running | None) -> Kernel | None:
+def batch_kernel(
+    layer: nn.BatchNorm2d, images: Images, num_images: int, running: Running | None, behind: Mapping[str, Any]
+) -> Kernel | None:
     """For statistics of each channel over `num_images` neighbouring images; None in eval mode."""
-    if (
-        not layer.training or not fits(layer, x, layer.num_features) or x.shape[2:].numel() == 1
-    ):  # perhaps one value a channel
+    one_value = images.shape[2:] == (1, 1)  # perhaps one a channel, which the layer refuses
+    if not layer.training or one_value or not fits(layer, images, layer.num_features):
         return None
     sets = Sets(num_images, layer.num_features)
-    return partial(normalize, weight=layer.weight, bias=layer.bias, sets=sets, eps=layer.eps, running=running)
+    return normalize(images, layer.weight, layer.bias, sets, layer.eps, running=running, **behind)
 
 
-class PreciseBatchNorm2d(Compiled, nn.BatchNorm2d):
+class PreciseBatchNorm2d(CompiledNorm, nn.BatchNorm2d):
     """See `pn`. Training leaves the buffers alone: `recompute_statistics` writes them before each evaluation."""
 
     is_evaluated_precisely = True
@@ -79,11 +81,11 @@ class PreciseBatchNorm2d(Compiled, nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         self._check_input_dim(x)
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         if self.training:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        return batch_kernel(self, x, x.shape[0], running=None)
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        return batch_kernel(self, images, images.shape[0], None, behind)

@@ -4,20 +4,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import can_convolve, convolve
+from normbench.kernels import Images, Kernel, convolve
+from normbench.norms.compiled import Compiled
 
 
-class Conv2d(nn.Conv2d):
+class Conv2d(Compiled, nn.Conv2d):
     """`nn.Conv2d`, [N, C, H, W] -> [N, O, H', W'], by what is fast where autocast asks for bfloat16 on a CPU."""
 
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        in_bfloat16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        if in_bfloat16 and self._keeps_size():
-            if can_convolve(input, weight, bias):
-                return convolve(input, weight, bias)
-            if input.shape[2:] == self.kernel_size == (1, 1) and weight.dtype == torch.float32:
-                return _matrix_product(input, weight, bias)
-        return super()._conv_forward(input, weight, bias)
+    def filters(self) -> Tensor:
+        """What convolves, of the shape of `weight`."""
+        return self.weight
+
+    def kernel(self, images: Images) -> Kernel | None:
+        return convolve(images, self.filters(), self.bias) if _in_bfloat16() and self._keeps_size() else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if _in_bfloat16() and self._keeps_size():
+            if (y := self.by_kernel(x)) is not None:
+                return y
+            if x.shape[2:] == self.kernel_size == (1, 1) and self.weight.dtype == torch.float32:
+                return _matrix_product(x, self.filters(), self.bias)
+            if (y := self.by_kernel(x.to(torch.bfloat16))) is not None:
+                return y
+        return self._conv_forward(x, self.filters(), self.bias)
 
     def _keeps_size(self) -> bool:
         """Whether it is a plain conv at stride 1 with borders of zeros, behind which height and width are the same."""
@@ -29,7 +38,11 @@ class Conv2d(nn.Conv2d):
         )
 
 
-def _matrix_product(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _in_bfloat16() -> bool:
+    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+
+
+def _matrix_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A conv of one pixel. In float32: so little arithmetic takes less time than the preparations for bfloat16."""
     with torch.autocast("cpu", enabled=False):
-        return F.linear(input.float().flatten(1), weight.flatten(1), bias)[:, :, None, None]
+        return F.linear(x.float().flatten(1), weight.flatten(1), bias)[:, :, None, None]

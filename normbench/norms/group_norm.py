@@ -1,20 +1,21 @@
 """Group norm that is fast between convolutions in channels_last, the layout in which a CPU convolves fastest."""
 
-from functools import partial
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from normbench.kernels import Sets, normalize
-from normbench.norms.compiled import Compiled, Kernel, fits
+from normbench.kernels import Images, Kernel, Sets, normalize
+from normbench.norms.compiled import CompiledNorm, fits
 
 MANY_PIXELS = 1024  # from so many on, PyTorch's forward kernel for channels_last runs along the memory
 WHOLE = 2**14  # elements of an image that is copied at once
 TILE_CHANNELS, TILE_ROWS = 16, 16
 
 
-class GroupNorm(Compiled, nn.GroupNorm):
+class GroupNorm(CompiledNorm, nn.GroupNorm):
     """`nn.GroupNorm`, [N, C, *] -> [N, C, *] in the memory layout of its input.
 
     Without a compiled kernel it gets by with PyTorch's. On the CPU those for several groups of few channels are 3 to 10
@@ -24,18 +25,18 @@ class GroupNorm(Compiled, nn.GroupNorm):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         if self.num_groups == 1 or x.device.type != "cpu" or not _only_channels_last(x):
             return super().forward(x)
         out: Tensor = _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
         return out
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        return image_kernel(self, x, self.num_channels, self.num_groups)
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        return image_kernel(self, images, self.num_channels, self.num_groups, behind)
 
 
-class InstanceNorm2d(Compiled, nn.InstanceNorm2d):
+class InstanceNorm2d(CompiledNorm, nn.InstanceNorm2d):
     """`nn.InstanceNorm2d`, [N, C, H, W] -> [N, C, H, W] in the memory layout of its input.
 
     PyTorch's own copies images in channels_last, and returns them in the default layout: here they are group norm
@@ -43,25 +44,29 @@ class InstanceNorm2d(Compiled, nn.InstanceNorm2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         if x.device.type != "cpu" or not _only_channels_last(x):
             return super().forward(x)
         out: Tensor = _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_features, self.eps)
         return out
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        one_value = x.shape[2:].numel() == 1  # PyTorch's layer refuses that in training
-        return None if one_value else image_kernel(self, x, self.num_features, self.num_features)
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        one_value = images.shape[2:] == (1, 1)  # PyTorch's layer refuses that in training
+        return None if one_value else image_kernel(self, images, self.num_features, self.num_features, behind)
 
 
 def image_kernel(
-    layer: nn.GroupNorm | nn.InstanceNorm2d, x: Tensor, num_channels: int, num_groups: int
+    layer: nn.GroupNorm | nn.InstanceNorm2d,
+    images: Images,
+    num_channels: int,
+    num_groups: int,
+    behind: Mapping[str, Any],
 ) -> Kernel | None:
     """For statistics of each image by itself."""
-    if not fits(layer, x, num_channels):
+    if not fits(layer, images, num_channels):
         return None
-    return partial(normalize, weight=layer.weight, bias=layer.bias, sets=Sets(1, num_groups), eps=layer.eps)
+    return normalize(images, layer.weight, layer.bias, Sets(1, num_groups), layer.eps, **behind)
 
 
 def _only_channels_last(x: Tensor) -> bool:

@@ -1,13 +1,13 @@
 """Norms with statistics of one image over all channels: of the whole image, or of each position."""
 
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Sets, layer_norm, normalize, normalize_elements, root_mean_square
-from normbench.norms.compiled import Compiled, Kernel, fits
+from normbench.kernels import Images, Kernel, Sets, layer_norm, normalize, normalize_elements, root_mean_square
+from normbench.norms.compiled import CompiledNorm, fits
 from normbench.norms.factory import NormFactory, check_eps, in_float32
 
 
@@ -52,12 +52,12 @@ def rms(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     return lambda num_channels, size: RMSNorm2d(num_channels, eps, affine)
 
 
-class LayerNorm(Compiled, nn.LayerNorm):
+class LayerNorm(CompiledNorm, nn.LayerNorm):
     """`nn.LayerNorm([C, H, W])`, see `ln_chw`, on images in either memory layout, without changing it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         if not _is_channels_last(x):
             return super().forward(x).to(x.dtype)
         # A statistic over all axes does not depend on their order: taken as [H, W, C], the image stays where it is.
@@ -66,30 +66,30 @@ class LayerNorm(Compiled, nn.LayerNorm):
         y = F.layer_norm(x.permute(0, 2, 3, 1), (height, width, channels), weight, bias, self.eps)
         return y.permute(0, 3, 1, 2).to(x.dtype)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        if x.shape[1:] != self.normalized_shape or not fits(self, x, x.shape[1]):
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        if images.shape[1:] != self.normalized_shape or not fits(self, images, images.shape[1]):
             return None
         if not self.elementwise_affine:
-            return partial(normalize, weight=None, bias=None, sets=Sets(1, 1), eps=self.eps)
-        return partial(normalize_elements, weight=self.weight, bias=self.bias, eps=self.eps)
+            return normalize(images, None, None, Sets(1, 1), self.eps, **behind)
+        return normalize_elements(images, self.weight, self.bias, self.eps, **behind)
 
 
-class LayerNorm2d(Compiled, nn.LayerNorm):
+class LayerNorm2d(CompiledNorm, nn.LayerNorm):
     """See `ln_c`; [N, C, H, W] -> the same, in the memory layout of its input."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         y = super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).to(x.dtype)
         return y if _is_channels_last(x) else y.contiguous()
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        if not fits(self, x, *self.normalized_shape):
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        if not fits(self, images, *self.normalized_shape):
             return None
-        return partial(layer_norm, weight=self.weight, bias=self.bias, eps=self.eps)
+        return layer_norm(images, self.weight, self.bias, self.eps, **behind)
 
 
-class RMSNorm2d(Compiled):
+class RMSNorm2d(CompiledNorm):
     """See `rms`."""
 
     weight: Tensor | None
@@ -100,16 +100,16 @@ class RMSNorm2d(Compiled):
         self.register_parameter("weight", nn.Parameter(torch.ones(num_channels)) if affine else None)
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         wide = in_float32(x)
         y = wide * torch.rsqrt(wide.square().mean(1, keepdim=True) + self.eps)
         return (y if self.weight is None else y * self.weight[:, None, None]).to(x.dtype)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        if not fits(self, x, self.num_channels):
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        if not fits(self, images, self.num_channels):
             return None
-        return partial(root_mean_square, weight=self.weight, eps=self.eps)
+        return root_mean_square(images, self.weight, self.eps, **behind)
 
     def extra_repr(self) -> str:
         return f"{self.num_channels}, eps={self.eps}"

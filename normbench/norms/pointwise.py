@@ -1,14 +1,14 @@
 """What takes no statistics: dynamic tanh, and no norm at all."""
 
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.kernels import can_normalize, dynamic_tanh, identity
+from normbench.kernels import Images, Kernel, can_normalize, dynamic_tanh, identity
 from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import Compiled, Kernel, fits
+from normbench.norms.compiled import CompiledNorm, fits
 from normbench.norms.factory import NormFactory, in_float32
 
 
@@ -34,7 +34,7 @@ def none() -> NormFactory:
     return lambda num_channels, size: Identity()
 
 
-class DynamicTanh(Compiled, ChannelAffine):
+class DynamicTanh(CompiledNorm, ChannelAffine):
     """See `dyt`."""
 
     def __init__(self, num_channels: int, alpha: float, affine: bool) -> None:
@@ -42,21 +42,21 @@ class DynamicTanh(Compiled, ChannelAffine):
         self.alpha = nn.Parameter(torch.full((1,), alpha))
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         # tanh(a) = 2 sigmoid(2a) − 1: on a CPU PyTorch's tanh takes six times as long as its sigmoid.
         half = torch.sigmoid(in_float32(x) * (2 * self.alpha))
         gamma, beta = self.gamma_beta(half)
         return torch.addcmul(beta - gamma, half, 2 * gamma).to(x.dtype)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        if not fits(self, x, self.num_channels):
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        if not fits(self, images, self.num_channels):
             return None
-        return partial(dynamic_tanh, weight=self.weight, bias=self.bias, alpha=self.alpha)
+        return dynamic_tanh(images, self.weight, self.bias, self.alpha, **behind)
 
 
-class Identity(Compiled, nn.Identity):
+class Identity(CompiledNorm, nn.Identity):
     """See `none`. By itself it does nothing; its kernel computes the ReLU and the dropout behind it."""
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        return identity if can_normalize(x) else None
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        return identity(images, **behind) if can_normalize(images) else None

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.errors import ConfigError
-from normbench.kernels import Sets, moments, normalize
+from normbench.kernels import Images, Kernel, Sets, moments, normalize
 from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import Compiled, Kernel, fits
+from normbench.norms.compiled import CompiledNorm, fits
 from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum, in_float32
 
 
@@ -55,7 +55,7 @@ def brn(
     return layer
 
 
-class BatchRenorm2d(Compiled, ChannelAffine):
+class BatchRenorm2d(CompiledNorm, ChannelAffine):
     """See `brn`."""
 
     running_mean: Tensor
@@ -87,22 +87,21 @@ class BatchRenorm2d(Compiled, ChannelAffine):
             # As a variance for PyTorch's kernel, less the eps that the kernel adds and the std has in it already.
             variance = self.running_std.square() - self.eps
             return F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, eps=self.eps)
-        if kernel := self.kernel(x):
-            return kernel(x)
+        if (y := self.by_kernel(x)) is not None:
+            return y
         wide = in_float32(x.detach())
         mean = wide.mean((0, 2, 3))
         variance = (wide - mean[:, None, None]).square().mean((0, 2, 3))
         weight, bias = self._corrected_affine(mean, variance)
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.eps)
 
-    def kernel(self, x: Tensor) -> Kernel | None:
-        one_value = x.shape[2:].numel() == 1  # perhaps one a channel, which the layer refuses in training
-        return self._by_kernel if self.training and fits(self, x, self.num_channels) and not one_value else None
-
-    def _by_kernel(self, x: Tensor, **behind: Any) -> Tensor:
-        sets = Sets(x.shape[0], self.num_channels)
-        weight, bias = self._corrected_affine(*moments(x, sets))
-        return normalize(x, weight, bias, sets, self.eps, **behind)
+    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
+        one_value = images.shape[2:] == (1, 1)  # perhaps one a channel, which the layer refuses in training
+        if images.values is None or not self.training or not fits(self, images, self.num_channels) or one_value:
+            return None
+        sets = Sets(images.shape[0], self.num_channels)
+        weight, bias = self._corrected_affine(*moments(images.values, sets))
+        return normalize(images, weight, bias, sets, self.eps, **behind)
 
     def _corrected_affine(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """γ (x̂ r + d) + β = (γ r) x̂ + (γ d + β): batch norm with this scale and this shift."""

@@ -18,7 +18,7 @@ class StandardizedConv2d(Conv2d):
     Qiao, Wang, Liu, Shen & Yuille 2019, arXiv:1903.10520.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        filters = self.weight.flatten(1)
-        standardized = F.layer_norm(filters, filters.shape[1:], eps=EPS).view_as(self.weight)
-        return self._conv_forward(x, standardized, self.bias)
+    def filters(self) -> Tensor:
+        """Standardized."""
+        bank = self.weight.flatten(1)
+        return F.layer_norm(bank, bank.shape[1:], eps=EPS).view_as(self.weight)
