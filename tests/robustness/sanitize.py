@@ -16,7 +16,9 @@ from pathlib import Path
 
 TESTS = [str(path) for path in sorted(Path("tests").glob("test_*kernel*.py"))]
 LEFT_OUT = "compiler or strangers or killed_build"  # of the library itself, not of its kernels
-SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O2"
+# Not ivopts: with both sanitizers GCC 12.2 then takes one variance of EvoNorm-S0's backward pass wrong by 0.06 %, as it
+# does not with neither, with one of the two, without checks of the stack, or at any other level of optimization.
+SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O2 -fno-ivopts"
 
 
 def main() -> None:
