@@ -33,25 +33,15 @@ def convolve(images: Images, weight: Tensor, bias: Tensor | None) -> Kernel | No
     float32, of which no gradient is wanted.
     """
     shape, dtype, values = images
-    outputs, inputs, *size = weight.shape
-    if inputs == COLOURS:
-        known = outputs == CHANNELS[0] and size == [3, 3] and dtype == torch.float32
-        known = known and values is not None and not values.requires_grad
-    else:
-        known = inputs in CHANNELS and outputs in CHANNELS and size in ([1, 1], [3, 3]) and dtype == torch.bfloat16
-    if (
-        not known
-        or shape[1] != inputs
-        or weight.dtype != torch.float32
-        or weight.device.type != "cpu"
-        or (bias is not None and bias.dtype != torch.float32)
-        or not _has_conv()
-    ):
-        return None
     if not (weight.is_contiguous() or weight.is_contiguous(memory_format=torch.channels_last)):
         weight = weight.contiguous()  # so that its gradient can have its strides
-    bias = torch.zeros(outputs) if bias is None else bias.contiguous()
-    return Kernel(_plan(shape, weight.shape, weight.stride(), torch.get_num_threads()), (weight, bias))
+    bias = torch.zeros(len(weight)) if bias is None else bias.contiguous()
+    if weight.dtype != torch.float32 or bias.dtype != torch.float32 or not weight.is_cpu:
+        return None
+    plan = _plan(shape, dtype, weight.shape, weight.stride(), torch.get_num_threads())
+    if plan is None or (plan.name == "stem" and (values is None or values.requires_grad)):
+        return None
+    return Kernel(plan, (weight, bias))
 
 
 @cache
@@ -64,12 +54,22 @@ def _has_conv() -> bool:
 
 
 @cache
-def _plan(shape: tuple[int, ...], weight: torch.Size, strides: tuple[int, ...], threads: int) -> Plan:
-    images, inputs, height, width = shape
-    outputs, _, size, _ = weight
-    conv = _Conv(images, height, width, inputs, outputs, size, strides, threads)
+def _plan(
+    shape: tuple[int, ...], dtype: torch.dtype, weight: torch.Size, strides: tuple[int, ...], threads: int
+) -> Plan | None:
+    images, channels, height, width = shape
+    outputs, inputs, size, _ = weight
     name = "stem" if inputs == COLOURS else "conv"
+    if name == "stem":
+        known = weight == (CHANNELS[0], inputs, 3, 3) and dtype == torch.float32
+    else:
+        known = (
+            inputs in CHANNELS and outputs in CHANNELS and weight[2:] in ((1, 1), (3, 3)) and dtype == torch.bfloat16
+        )
+    if not known or channels != inputs or not _has_conv():
+        return None
+    conv = _Conv(images, height, width, inputs, outputs, size, strides, threads)
     scratch = getattr(library(), f"{name}_scratch")(ctypes.byref(conv))
-    x = Images(shape, torch.float32 if name == "stem" else torch.bfloat16)
+    x = Images(shape, dtype)
     y = Images((images, outputs, height, width), torch.bfloat16)
     return Plan(name, conv, x, y, num_parameters=2, scratch=scratch)

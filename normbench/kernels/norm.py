@@ -1,8 +1,8 @@
 """A norm with the ReLU and the dropout behind it."""
 
 import ctypes
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,7 @@ from normbench.kernels.library import library, pointers
 MOST_CHANNELS = 32
 
 
-@dataclass(frozen=True)
-class Sets:
+class Sets(NamedTuple):
     """What a mean and a variance are taken over: `num_images` neighbouring images and one of `num_groups` equal groups
     of neighbouring channels, at all pixels. The last images may be fewer."""
 
@@ -22,8 +21,7 @@ class Sets:
     num_groups: int
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """Statistics [C] that a layer stores, how far each batch moves them, and the count of batches, int64 []."""
 
     mean: Tensor

@@ -1,5 +1,8 @@
 """Layers in a row, computed together."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 from normbench.kernels import Images, Kernel, images_of, run
@@ -15,41 +18,70 @@ class Merged(nn.Sequential):
     once. Layers that somebody listens to by a hook are called one by one.
     """
 
+    _groups: tuple[Sequence[nn.Module], list["_Layer | _Norm"]] = (), []
+
     def forward(self, x: Tensor) -> Tensor:
-        layers, ahead = list(self), list[Kernel]()
         images = images_of(x)
-        while layers:
-            kernel, count = _next_kernel(layers, images) if images else (None, 1)
-            if kernel:
-                ahead.append(kernel)
-                images, layers = kernel.plan.y, layers[count:]
-            elif ahead:  # once more, with the numbers
+        ahead: list[Kernel] = []
+        layers = tuple(self._modules.values())
+        if layers != self._groups[0]:  # at first, or where one was replaced
+            self._groups = layers, _grouped(layers)
+        for group in self._groups[1]:
+            kernel = group.kernel(images) if images else None
+            if kernel is None and ahead:  # once more, with the numbers
                 x, ahead = run(x, *ahead), []
                 images = images_of(x)
+                kernel = group.kernel(images) if images else None
+            if kernel:
+                ahead.append(kernel)
+                images = kernel.plan.y
             else:
-                x, layers = layers[0](x), layers[1:]
+                for layer in group:
+                    x = layer(x)
                 images = images_of(x)
         return run(x, *ahead) if ahead else x
 
 
-def _next_kernel(layers: list[nn.Module], images: Images) -> tuple[Kernel | None, int]:
-    """Of the first layers, and of how many."""
-    match layers[:3]:
-        case [CompiledNorm(has_activation=False) as norm, nn.ReLU() as act, Dropout() as dropout]:
-            behind = {"relu": True}
-        case [CompiledNorm(has_activation=True) as norm, nn.Identity() as act, Dropout() as dropout]:
-            behind = {}
-        case [Compiled() as layer, *_]:
-            return (None if _is_heard(layer) else layer.kernel(images)), 1
-        case _:
-            return None, 1
-    if _is_heard(norm, act, dropout):
-        return None, 1
-    kernel = norm.kernel(images, **behind, drop=dropout.threshold)
-    if kernel and dropout.threshold:
-        kernel = kernel._replace(seed=dropout.draw())
-    return kernel, 3
+class _Layer(NamedTuple):
+    """One by itself."""
+
+    layer: nn.Module
+
+    def kernel(self, images: Images) -> Kernel | None:
+        return self.layer.kernel(images) if isinstance(self.layer, Compiled) and not _is_heard(self.layer) else None
 
 
-def _is_heard(*layers: nn.Module) -> bool:
-    return any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers)
+class _Norm(NamedTuple):
+    """One with the two that follow it."""
+
+    norm: CompiledNorm
+    act: nn.Module
+    dropout: Dropout
+
+    def kernel(self, images: Images) -> Kernel | None:
+        if _is_heard(self.norm) or _is_heard(self.act) or _is_heard(self.dropout):
+            return None
+        drop = self.dropout.threshold
+        relu = {} if self.norm.has_activation else {"relu": True}
+        kernel = self.norm.kernel(images, drop=drop, **relu)
+        return kernel._replace(seed=self.dropout.draw()) if kernel and drop else kernel
+
+
+def _grouped(layers: Sequence[nn.Module]) -> list[_Layer | _Norm]:
+    groups: list[_Layer | _Norm] = []
+    while layers:
+        match layers[:3]:
+            case [CompiledNorm(has_activation=False) as norm, nn.ReLU() as act, Dropout() as dropout] | [
+                CompiledNorm(has_activation=True) as norm,
+                nn.Identity() as act,
+                Dropout() as dropout,
+            ]:
+                groups.append(_Norm(norm, act, dropout))
+            case [layer, *_]:
+                groups.append(_Layer(layer))
+        layers = layers[len(groups[-1]) :]
+    return groups
+
+
+def _is_heard(layer: nn.Module) -> bool:
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)

@@ -30,12 +30,9 @@ class Conv2d(Compiled, nn.Conv2d):
 
     def _keeps_size(self) -> bool:
         """Whether it is a plain conv at stride 1 with borders of zeros, behind which height and width are the same."""
-        return (
-            self.stride == self.dilation == (1, 1)
-            and self.groups == 1
-            and self.padding_mode == "zeros"
-            and self.padding in ("same", tuple(size // 2 for size in self.kernel_size))
-        )
+        simple = self.stride == self.dilation == (1, 1) and self.groups == 1 and self.padding_mode == "zeros"
+        height, width = self.kernel_size
+        return simple and self.padding in ("same", (height // 2, width // 2))
 
 
 def _in_bfloat16() -> bool:
