@@ -131,7 +131,7 @@ def test_the_wide_network_has_the_losses_logits_and_gradients_of_each_alone(norm
 
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where only PyTorch's own operations run."""
-    for module in ("images", "chain", "muon"):
+    for module in ("images", "chain", "muon", "sgd"):
         monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
 
 

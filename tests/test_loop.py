@@ -16,6 +16,7 @@ from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, 
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting, choose_setting
+from normbench.train.sgd import SGD
 
 CPU = torch.device("cpu")
 FP32 = Setting(CPU, "fp32")
@@ -65,7 +66,7 @@ class Run:
         return fresh
 
     def _like(self, model: nn.Module) -> torch.optim.Optimizer:
-        name = "sgd" if type(self.optimizer) is torch.optim.SGD else "muon"
+        name = "sgd" if type(self.optimizer) is SGD else "muon"
         optimizer = OPTIMIZERS[name](model)
         set_base_lr(optimizer)
         return optimizer

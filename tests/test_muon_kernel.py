@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normbench.kernels import can_orthogonalize, muon_updates
+from normbench.kernels import can_orthogonalize, muon_step
 from normbench.kernels.library import library
 from normbench.train.muon import COEFFICIENTS, ITERATIONS
 
@@ -12,7 +12,8 @@ needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler i
 SIZES = [(16, 16), (32, 16), (16, 32), (32, 32), (48, 32)]
 SHAPES = [(*sizes, *kernel) for sizes in SIZES for kernel in ((1, 1), (3, 3))]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
-MOMENTUM = 0.6
+LR, MOMENTUM = 0.5, 0.6
+OPTIONS = {"lr": LR, "momentum": MOMENTUM, "iterations": ITERATIONS, "coefficients": COEFFICIENTS}
 
 
 def random_banks(shapes: list[tuple[int, ...]], layout: torch.memory_format, seed: int) -> list[Tensor]:
@@ -20,8 +21,8 @@ def random_banks(shapes: list[tuple[int, ...]], layout: torch.memory_format, see
     return [torch.randn(shape, generator=generator).contiguous(memory_format=layout) for shape in shapes]
 
 
-def by_formula(weight: Tensor, gradient: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The scaled weight, the update and the momentum, in float64; of a tall matrix that of its transpose."""
+def by_formula(weight: Tensor, gradient: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
+    """The weight and the momentum, in float64; the update of a tall matrix is that of its transpose."""
     a, b, c = COEFFICIENTS
     weight, gradient, buffer = (bank.double() for bank in (weight, gradient, buffer))
     buffer = MOMENTUM * buffer + gradient
@@ -33,17 +34,17 @@ def by_formula(weight: Tensor, gradient: Tensor, buffer: Tensor) -> tuple[Tensor
         square = x @ x.mT
         x = a * x + b * square @ x + c * square @ square @ x
     update = (x.mT if tall else x).view_as(weight)
-    return weight * len(weight) ** 0.5 / weight.norm(), update, buffer
+    return weight * len(weight) ** 0.5 / weight.norm() - LR * update, buffer
 
 
 @needs_compiler
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_updates_are_those_of_the_formula(layout: torch.memory_format) -> None:
+def test_a_step_is_that_of_the_formula(layout: torch.memory_format) -> None:
     filters, gradients, buffers = (random_banks(SHAPES, layout, seed) for seed in range(3))
     expected = [by_formula(*bank) for bank in zip(filters, gradients, buffers, strict=True)]
     assert can_orthogonalize(filters, gradients, buffers)
-    muon_updates(filters, gradients, buffers, MOMENTUM, ITERATIONS, COEFFICIENTS)
-    for found, wanted in zip(zip(filters, gradients, buffers, strict=True), expected, strict=True):
+    muon_step(filters, gradients, buffers, **OPTIONS)
+    for found, wanted in zip(zip(filters, buffers, strict=True), expected, strict=True):
         for one, other in zip(found, wanted, strict=True):
             # Five steps make small singular values 3.4445^5 = 485 times as large, and their rounding with them.
             assert (one - other).abs().max() < 485 * 2**-23 * other.abs().max()
@@ -57,7 +58,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
         banks = [random_banks(SHAPES, torch.channels_last, seed) for seed in range(3)]
         torch.set_num_threads(threads)
         try:
-            muon_updates(*banks, MOMENTUM, ITERATIONS, COEFFICIENTS)
+            muon_step(*banks, **OPTIONS)
         finally:
             torch.set_num_threads(before)
         results.append([tensor for bank in banks for tensor in bank])
@@ -67,9 +68,11 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 @needs_compiler
 def test_a_gradient_of_zeros_gives_no_update() -> None:
     filters = random_banks(SHAPES, torch.channels_last, seed=0)
+    expected = [bank * len(bank) ** 0.5 / bank.norm() for bank in filters]
     gradients, buffers = ([torch.zeros_like(bank) for bank in filters] for _ in range(2))
-    muon_updates(filters, gradients, buffers, MOMENTUM, ITERATIONS, COEFFICIENTS)
-    assert all((update == 0).all() for update in gradients)
+    muon_step(filters, gradients, buffers, **OPTIONS)
+    for found, wanted in zip(filters, expected, strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize(

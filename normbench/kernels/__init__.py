@@ -4,7 +4,7 @@ from normbench.kernels.chain import Images, Kernel, images_of, run
 from normbench.kernels.conv import convolve
 from normbench.kernels.element import normalize_elements
 from normbench.kernels.images import can_scale, scale_images
-from normbench.kernels.muon import can_orthogonalize, muon_updates
+from normbench.kernels.muon import can_orthogonalize, muon_step
 from normbench.kernels.norm import Running, Sets, can_normalize, moments, normalize
 from normbench.kernels.per_image import (
     dynamic_tanh,
@@ -15,16 +15,19 @@ from normbench.kernels.per_image import (
     root_mean_square,
 )
 from normbench.kernels.pool import max_pool, mean_of_pixels
+from normbench.kernels.sgd import can_descend, descend
 
 __all__ = [
     "Images",
     "Kernel",
     "Running",
     "Sets",
+    "can_descend",
     "can_normalize",
     "can_orthogonalize",
     "can_scale",
     "convolve",
+    "descend",
     "dynamic_tanh",
     "evo_norm",
     "filter_response",
@@ -34,7 +37,7 @@ __all__ = [
     "max_pool",
     "mean_of_pixels",
     "moments",
-    "muon_updates",
+    "muon_step",
     "normalize",
     "normalize_elements",
     "root_mean_square",

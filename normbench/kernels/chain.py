@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from normbench.kernels.library import library
+from normbench.kernels.library import library, words
 
 LANES = 16
 DTYPES = (torch.float32, torch.bfloat16)
@@ -156,12 +156,7 @@ class _Program:
         given = [0, *[0 if tensor is None else tensor.data_ptr() for tensor in tensors], *seeds]
         kernels = library()
         assert kernels is not None, "kernels were made without a library"
-        kernels.run(ctypes.byref(self._chain), _words(len(given))(*given))
-
-
-@cache
-def _words(count: int) -> type[ctypes.Array[ctypes.c_uint64]]:
-    return ctypes.c_uint64 * count
+        kernels.run(ctypes.byref(self._chain), words(given))
 
 
 class _Area:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
@@ -35,6 +36,16 @@ class Library(ctypes.CDLL):
 def pointers(*tensors: Tensor) -> tuple[ctypes.c_void_p, ...]:
     """What functions of the library take for tensors."""
     return tuple(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
+
+
+def words(values: Sequence[int]) -> ctypes.Array[ctypes.c_uint64]:
+    """Many of them, such as addresses, in an array."""
+    return _words(len(values))(*values)
+
+
+@cache
+def _words(count: int) -> type[ctypes.Array[ctypes.c_uint64]]:
+    return ctypes.c_uint64 * count
 
 
 @cache

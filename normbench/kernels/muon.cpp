@@ -1,11 +1,13 @@
-// The update of Muon for several filter banks at once: see train/muon.py, which has the formulas and their source.
+// A step of Muon for several filter banks at once: see train/muon.py, which has the formulas and their source.
 #include "chain.h"
 #include "vectors.h"
 
 // A matrix of neighbouring numbers, with its gradient and its momentum; both sides are multiples of 16.
 struct Bank {
     int64_t rows, columns;
-    float *weight, *gradient, *momentum;
+    float *weight;
+    const float *gradient;
+    float *momentum;
 
     int64_t count() const { return rows * columns; }
     int64_t side() const { return rows < columns ? rows : columns; }
@@ -14,7 +16,7 @@ struct Bank {
 struct Rule {
     int64_t iterations;
     float a, b, c;
-    float momentum;
+    float lr, momentum;
     int32_t threads;
 };
 
@@ -99,12 +101,14 @@ void step(const Rule &rule, const Bank &bank, float *scratch) {
             for (int64_t k = 0; k < longer; k++) turned[k * side + r] = x[r * longer + k];
     multiply(side, longer, side, x, tall ? 1 : longer, tall ? side : 1, tall ? x : turned, scale * scale, gram);
     iterate(rule, side, gram, product, product + side * side, product + 2 * side * side);
+    float *update = turned;
     if (tall)
-        multiply(longer, side, side, x, side, 1, product, scale, bank.gradient);
+        multiply(longer, side, side, x, side, 1, product, scale, update);
     else
-        multiply(side, side, longer, product, side, 1, x, scale, bank.gradient);
-    const float length = __builtin_sqrtf(bank.rows) / __builtin_sqrtf(sum_of(weight_square));
-    for (int64_t i = 0; i < count; i += kLanes) store(bank.weight + i, length * load(bank.weight + i));
+        multiply(side, side, longer, product, side, 1, x, scale, update);
+    const float length = __builtin_sqrtf(bank.rows) / __builtin_sqrtf(sum_of(weight_square)), lr = rule.lr;
+    for (int64_t i = 0; i < count; i += kLanes)
+        store(bank.weight + i, length * load(bank.weight + i) - lr * load(update + i));
 }
 
 int64_t scratch_of(const Bank &bank) { return 2 * bank.count() + 4 * bank.side() * bank.side(); }
@@ -122,7 +126,7 @@ extern "C" {
 
 int64_t muon_scratch(const Bank *banks, int64_t count) { return most_scratch(banks, count); }
 
-// Moves the momentum, scales the weights, and leaves the update, still to be multiplied by the lr, in the gradient.
+// Moves weights and momentum.
 void muon_step(const Rule *rule, const Bank *banks, int64_t count, float *scratch) {
     const int64_t most = most_scratch(banks, count);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(rule->threads)

@@ -80,7 +80,7 @@ def train_epoch(
     """
     num_images, epoch = len(split.labels), position.epoch
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
-    dropouts = dropouts_of(model)
+    parameters, dropouts = list(model.parameters()), dropouts_of(model)
     is_random = any(layer.is_active for layer in dropouts)
     model.train()
     clock = time.perf_counter()
@@ -96,7 +96,8 @@ def train_epoch(
         with setting.autocast():
             logits = model(inputs)
         loss = F.cross_entropy(logits.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None  # Optimizer.zero_grad takes five times as long
         loss.backward()
         optimizer.step()
 

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from normbench.kernels import can_orthogonalize, muon_updates
+from normbench.kernels import can_orthogonalize, muon_step
+from normbench.train.sgd import momentum_buffers, step_by_kernel
 
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -30,7 +31,7 @@ class Muon(optim.SGD):
     """
 
     def __init__(self, filters: list[Tensor], groups: list[dict[str, Any]], lr: float, momentum: float) -> None:
-        # To SGD the filters are a group without momentum: it applies the update that `step` puts into their `grad`.
+        # To SGD the filters are a group without momentum: it applies the update that `_update` puts into their `grad`.
         orthogonal = {"params": filters, "lr": lr, "muon_momentum": momentum, "momentum": 0.0, "nesterov": False}
         super().__init__([orthogonal, *groups], lr=lr, fused=True)
         self._frame: Frame | None = None
@@ -41,23 +42,27 @@ class Muon(optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        group = self.param_groups[0]
-        momentum = group["muon_momentum"]
+        group, *others = self.param_groups
         filters: list[Tensor] = group["params"]
-        if filters:
-            gradients = [_gradient(weight) for weight in filters]
-            for weight in filters:
-                if "muon_momentum_buffer" not in self.state[weight]:
-                    self.state[weight]["muon_momentum_buffer"] = torch.zeros_like(weight)
-            buffers = [self.state[weight]["muon_momentum_buffer"] for weight in filters]
-            # The gradients, which nobody reads again, give their memory to the updates.
-            if can_orthogonalize(filters, gradients, buffers):
-                muon_updates(filters, gradients, buffers, momentum, ITERATIONS, COEFFICIENTS)
-            else:
+        momentum = group["muon_momentum"]
+        gradients = [_gradient(weight) for weight in filters]
+        buffers = momentum_buffers(filters, self.state, "muon_momentum_buffer")
+        if not can_orthogonalize(filters, gradients, buffers):
+            if filters:
                 self._update(filters, gradients, buffers, momentum)
-        super().step(closure)
+            super().step(closure)
+            return
+        lr = float(group["lr"])
+        muon_step(
+            filters, gradients, buffers, lr=lr, momentum=momentum, iterations=ITERATIONS, coefficients=COEFFICIENTS
+        )
+        if not step_by_kernel(others, self.state):
+            for weight in filters:
+                weight.grad = None  # which has been used
+            super().step(closure)
 
     def _update(self, filters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], momentum: float) -> None:
+        """Scales the filters; the gradients, which nobody reads again, give their memory to the updates."""
         torch._foreach_mul_(buffers, momentum)
         torch._foreach_add_(buffers, gradients)
         torch._foreach_add_(gradients, buffers, alpha=momentum)

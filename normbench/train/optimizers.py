@@ -9,6 +9,7 @@ from torch import Tensor, nn, optim
 
 from normbench.errors import ConfigError
 from normbench.train.muon import Muon
+from normbench.train.sgd import SGD
 
 
 def sgd(
@@ -26,7 +27,7 @@ def sgd(
     """
     _check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
     groups = _decayed_and_not(model, weight_decay, besides=[])
-    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
+    return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
 
 
 def muon(

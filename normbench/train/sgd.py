@@ -1,0 +1,64 @@
+"""Stochastic gradient descent whose steps take no longer to call than to compute."""
+
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, optim
+
+from normbench.kernels import can_descend, descend
+
+Group = MutableMapping[str, Any]
+
+
+class SGD(optim.SGD):
+    """`torch.optim.SGD`, with its options, its state and, to rounding, its results."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        if closure is not None or not step_by_kernel(self.param_groups, self.state):
+            super().step(closure)
+
+
+class _Tensors(NamedTuple):
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    buffers: list[Tensor]
+
+
+def step_by_kernel(groups: Sequence[Group], state: MutableMapping[Tensor, Any]) -> bool:
+    """SGD's step for these parameter groups; false, and nothing done, where PyTorch has to take it."""
+    if any(group["dampening"] or group["maximize"] for group in groups):  # which the kernel does not know
+        return False
+    found = [_tensors(group, state) for group in groups]
+    if not all(can_descend(*tensors) for tensors in found):
+        return False
+    for group, tensors in zip(groups, found, strict=True):
+        descend(
+            *tensors,
+            lr=float(group["lr"]),
+            momentum=group["momentum"],
+            weight_decay=group["weight_decay"],
+            nesterov=group["nesterov"],
+        )
+    return True
+
+
+def _tensors(group: Group, state: MutableMapping[Tensor, Any]) -> _Tensors:
+    parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in parameters]
+    return _Tensors(parameters, gradients, momentum_buffers(parameters, state) if group["momentum"] else [])
+
+
+def momentum_buffers(
+    parameters: Sequence[Tensor], state: MutableMapping[Tensor, Any], name: str = "momentum_buffer"
+) -> list[Tensor]:
+    """Each parameter's; where there is none, one of zeros is made."""
+    buffers = []
+    for parameter in parameters:
+        own = state[parameter]
+        buffer = own.get(name)
+        if buffer is None:
+            buffer = own[name] = torch.zeros_like(parameter)
+        buffers.append(buffer)
+    return buffers
