@@ -1,6 +1,6 @@
 """Layers in a row, computed together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ class Merged(nn.Sequential):
 
     A norm, the ReLU and the Dropout behind it take one pass over their images; a norm with an activation of its own
     has an Identity in the place of the ReLU. The outcome is that of one layer after the other, where those three round
-    once. Layers that somebody listens to by a hook are called one by one.
+    once. Layers that somebody listens to by a hook are called one by one. A Merged within counts as its layers.
     """
 
     _groups: tuple[Sequence[nn.Module], list["_Layer | _Norm"]] = (), []
@@ -23,7 +23,7 @@ class Merged(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         images = images_of(x)
         ahead: list[Kernel] = []
-        layers = tuple(self._modules.values())
+        layers = tuple(_layers_of(self))
         if layers != self._groups[0]:  # at first, or where one was replaced
             self._groups = layers, _grouped(layers)
         for group in self._groups[1]:
@@ -40,6 +40,15 @@ class Merged(nn.Sequential):
                     x = layer(x)
                 images = images_of(x)
         return run(x, *ahead) if ahead else x
+
+
+def _layers_of(container: nn.Module) -> Iterator[nn.Module]:
+    for layer in container._modules.values():
+        assert layer is not None
+        if isinstance(layer, Merged) and not _is_heard(layer):
+            yield from _layers_of(layer)
+        else:
+            yield layer
 
 
 class _Layer(NamedTuple):

@@ -43,7 +43,7 @@ class Reference(nn.Module):
     ) -> None:
         super().__init__()
         stage = _Stage(norm, act, dropout, conv)
-        self.layers = nn.Sequential(
+        self.layers = Merged(
             OrderedDict(
                 stem=Merged(
                     *stage.conv(IMAGE_SHAPE[0], NARROW, size=32),
