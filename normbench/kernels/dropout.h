@@ -4,14 +4,23 @@
 
 namespace {
 
-inline Floats relu_of(bool relu, Floats z) { return relu ? (z < 0 ? Floats{} : z) : z; }  // z > 0 would hide a NaN
-inline Floats through_relu(bool relu, Floats z, Floats d) { return relu ? (z <= 0 ? Floats{} : d) : d; }
+// A ReLU, or none: without a branch, which each vector would take.
+struct Relu {
+    const bool is_on;
+    const Floats floor, limit;  // below any number and beside any, if there is none
+
+    explicit Relu(bool on)
+        : is_on(on), floor(Floats{} + (on ? 0 : -INFINITY)), limit(Floats{} + (on ? 0 : NAN)) {}
+
+    Floats operator()(Floats z) const { return larger(floor, z); }
+    Floats through(Floats z, Floats d) const { return z <= limit ? Floats{} : d; }  // the gradient of z from that of y
+};
 
 // The gradient at the norm's own output: none came from where y was cut off or dropped.
 template <class T>
-inline Floats gradient(bool relu, const T *d_y, const T *y, float kept_scale) {
+inline Floats gradient(const Relu &relu, const T *d_y, const T *y, float kept_scale) {
     const Floats d = load(d_y);
-    return relu ? (load(y) <= 0 ? Floats{} : d * kept_scale) : d;
+    return relu.is_on ? (load(y) <= 0 ? Floats{} : d * kept_scale) : d;
 }
 
 // 512 random bits a call: xoshiro128++ (Blackman & Vigna 2021) in 16 lanes, seeded by splitmix64.

@@ -8,10 +8,10 @@ template <class T, int K>
 void elements_forward(const Layer &layer, int64_t n, const T *x, const float *weight, const float *bias, uint64_t seed,
                       T *y, float mean, float rstd) {
     const int64_t size = layer.pixels * K * kLanes;
-    const bool relu = layer.relu;
+    const Relu relu(layer.relu);
     Mask mask(layer, seed, n);
     for (int64_t i = 0; i < size; i += kLanes)
-        store(y + i, mask(relu_of(relu, (load(x + i) - mean) * rstd * load(weight + i) + load(bias + i))));
+        store(y + i, mask(relu((load(x + i) - mean) * rstd * load(weight + i) + load(bias + i))));
 }
 
 // dL/dx = rstd (g - mean(g) - x^ mean(g x^)) with g = weight dL/dy.
@@ -19,7 +19,7 @@ template <class T, int K>
 void elements_backward(const Layer &layer, const T *x, const T *y, const T *d_y, const float *weight, T *d_x,
                        float mean, float rstd) {
     const int64_t size = layer.pixels * K * kLanes;
-    const bool relu = layer.relu;
+    const Relu relu(layer.relu);
     const float kept_scale = layer.kept_scale();
     Floats sums[K] = {}, sums_x[K] = {};
     for (int64_t p = 0; p < layer.pixels; p++)
@@ -46,7 +46,7 @@ void elements_backward(const Layer &layer, const T *x, const T *y, const T *d_y,
 template <class T, int K>
 void pixel_sums(const Layer &layer, int64_t p, const T *x, const T *y, const T *d_y, const float *statistics,
                 float *d_weight, float *d_bias) {
-    const bool relu = layer.relu;
+    const Relu relu(layer.relu);
     const float kept_scale = layer.kept_scale();
     Floats sum[K] = {}, sum_x[K] = {};
     for (int64_t n = 0; n < layer.images; n++)

@@ -47,9 +47,9 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
     const Affine<K> affine(layer, image, mean, rstd, weight, bias);
     // Copies: what is stored into y could, for all the compiler knows, change the layer.
     const int64_t pixels = layer.pixels;
-    const bool relu = layer.relu;
+    const Relu relu(layer.relu);
     const auto normalized = [&](int64_t p, int k) {
-        return relu_of(relu, affine(load(x + (p * K + k) * kLanes) - affine.mean[k], k));
+        return relu(affine(load(x + (p * K + k) * kLanes) - affine.mean[k], k));
     };
     if (layer.drop == 0) {
         for (int64_t p = 0; p < pixels; p++)
@@ -60,11 +60,16 @@ void image_forward(const Layer &layer, int64_t image, const T *x, const float *m
     for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, mask(normalized(i / K, i % K)));
 }
 
-// The gradient at z. Without dropout it is z itself that says what the ReLU let through, and y need not be read.
-template <class T, int K>
-inline Floats gradient_at(const Affine<K> &affine, Floats centered, int k, const T *d_y, const T *y, bool relu,
-                          bool drops, float kept_scale) {
-    return drops ? gradient(relu, d_y, y, kept_scale) : through_relu(relu, affine(centered, k), load(d_y));
+// Calls with a function that gives the gradient at z, of a vector that lies `at` so many numbers behind the image's
+// first. Without dropout it is z itself that says what the ReLU let through, and y need not be read.
+template <class T, int K, class Call>
+inline void with_gradient(const Layer &layer, const Affine<K> &affine, const T *y, const T *d_y, const Call &call) {
+    const Relu relu(layer.relu);
+    const float kept_scale = layer.kept_scale();
+    if (layer.drop)
+        call([&](Floats, int, int64_t at) { return gradient(relu, d_y + at, y + at, kept_scale); });
+    else
+        call([&](Floats centered, int k, int64_t at) { return relu.through(affine(centered, k), load(d_y + at)); });
 }
 
 template <class T, int K>
@@ -72,21 +77,20 @@ void image_sums(const Layer &layer, int64_t image, const T *x, const T *y, const
                 const float *rstd, const float *weight, const float *bias, float *sum, float *sum_x) {
     const Affine<K> affine(layer, image, mean, rstd, weight, bias);
     const int64_t pixels = layer.pixels;
-    const bool relu = layer.relu, drops = layer.drop > 0;
-    const float kept_scale = layer.kept_scale();
-    Floats d_sum[K] = {}, d_sum_x[K] = {};
-    for (int64_t p = 0; p < pixels; p++)
+    with_gradient<T, K>(layer, affine, y, d_y, [&](const auto &gradient_at) {
+        Floats d_sum[K] = {}, d_sum_x[K] = {};
+        for (int64_t p = 0; p < pixels; p++)
+            for (int k = 0; k < K; k++) {
+                const int64_t at = (p * K + k) * kLanes;
+                const Floats centered = load(x + at) - affine.mean[k], d = gradient_at(centered, k, at);
+                d_sum[k] += d;
+                d_sum_x[k] += d * centered;
+            }
         for (int k = 0; k < K; k++) {
-            const int64_t at = (p * K + k) * kLanes;
-            const Floats centered = load(x + at) - affine.mean[k];
-            const Floats d = gradient_at(affine, centered, k, d_y + at, y + at, relu, drops, kept_scale);
-            d_sum[k] += d;
-            d_sum_x[k] += d * centered;
+            store(sum + k * kLanes, d_sum[k]);
+            store(sum_x + k * kLanes, d_sum_x[k] * affine.rstd[k]);
         }
-    for (int k = 0; k < K; k++) {
-        store(sum + k * kLanes, d_sum[k]);
-        store(sum_x + k * kLanes, d_sum_x[k] * affine.rstd[k]);
-    }
+    });
 }
 
 // dL/dx = rstd (g - mean(g) - x^ mean(g x^)) with g = weight dL/dy, and x^ the normalized x: the means over a set.
@@ -115,15 +119,14 @@ void image_backward(const Layer &layer, int64_t image, const T *x, const T *y, c
         offset[k] = affine.rstd[k] * means.mean[k];
     }
     const int64_t pixels = layer.pixels;
-    const bool relu = layer.relu, drops = layer.drop > 0;
-    const float kept_scale = layer.kept_scale();
-    for (int64_t p = 0; p < pixels; p++)
-        for (int k = 0; k < K; k++) {
-            const int64_t at = (p * K + k) * kLanes;
-            const Floats centered = load(x + at) - affine.mean[k];
-            const Floats d = gradient_at(affine, centered, k, d_y + at, y + at, relu, drops, kept_scale);
-            store(d_x + at, d * affine.scale[k] - offset[k] - centered * slope[k]);
-        }
+    with_gradient<T, K>(layer, affine, y, d_y, [&](const auto &gradient_at) {
+        for (int64_t p = 0; p < pixels; p++)
+            for (int k = 0; k < K; k++) {
+                const int64_t at = (p * K + k) * kLanes;
+                const Floats centered = load(x + at) - affine.mean[k], d = gradient_at(centered, k, at);
+                store(d_x + at, d * affine.scale[k] - offset[k] - centered * slope[k]);
+            }
+    });
 }
 
 // As in PyTorch: r <- (1 - momentum) r + momentum s, the variance with n / (n - 1); for sets of one channel each.

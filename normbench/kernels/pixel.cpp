@@ -27,7 +27,7 @@ struct PixelNorm {
     static constexpr float kChannels = K * kLanes;
     const int64_t pixels;
     const float eps;
-    const bool relu;
+    const Relu relu;
     Floats weight[K], bias[K];
 
     PixelNorm(const Layer &layer, const float *parameters)
@@ -56,7 +56,7 @@ struct PixelNorm {
             for (int k = 0; k < K; k++) values[k] = load(x + at + k * kLanes);
             normalize(values);
             for (int k = 0; k < K; k++)
-                store(y + at + k * kLanes, mask(relu_of(relu, values[k] * weight[k] + bias[k])));
+                store(y + at + k * kLanes, mask(relu(values[k] * weight[k] + bias[k])));
         }
     }
 
@@ -70,7 +70,7 @@ struct PixelNorm {
             const float rstd = normalize(values);
             for (int k = 0; k < K; k++) {
                 const Floats d =
-                    through_relu(relu, values[k] * weight[k] + bias[k], mask(load(d_y + at + k * kLanes)));
+                    relu.through(values[k] * weight[k] + bias[k], mask(load(d_y + at + k * kLanes)));
                 d_bias[k] += d;
                 d_weight[k] += d * values[k];
                 g[k] = d * weight[k];

@@ -9,7 +9,7 @@ template <int K>
 struct DynamicTanh {
     static constexpr int kParameters = 3;
     const int64_t pixels;
-    const bool relu;
+    const Relu relu;
     Floats weight[K], bias[K], alpha[K];
 
     DynamicTanh(const Layer &layer, const float *parameters) : pixels(layer.pixels), relu(layer.relu) {
@@ -23,7 +23,7 @@ struct DynamicTanh {
         for (int64_t p = 0; p < pixels; p++)
             for (int k = 0; k < K; k++) {
                 const int64_t at = (p * K + k) * kLanes;
-                store(y + at, mask(relu_of(relu, tanh(load(x + at) * alpha[k]) * weight[k] + bias[k])));
+                store(y + at, mask(relu(tanh(load(x + at) * alpha[k]) * weight[k] + bias[k])));
             }
     }
 
@@ -34,7 +34,7 @@ struct DynamicTanh {
             for (int k = 0; k < K; k++) {
                 const int64_t at = (p * K + k) * kLanes;
                 const Floats value = load(x + at), t = tanh(value * alpha[k]);
-                const Floats d = through_relu(relu, t * weight[k] + bias[k], mask(load(d_y + at)));
+                const Floats d = relu.through(t * weight[k] + bias[k], mask(load(d_y + at)));
                 const Floats inner = d * weight[k] * (1 - t) * (1 + t);  // at alpha x
                 d_weight[k] += d * t;
                 d_bias[k] += d;
@@ -54,19 +54,19 @@ template <int K>
 struct Identity {
     static constexpr int kParameters = 0;
     const int64_t count;
-    const bool relu;
+    const Relu relu;
 
     Identity(const Layer &layer, const float *) : count(layer.pixels * layer.channels()), relu(layer.relu) {}
 
     template <class T>
     void forward(const T *x, Mask mask, T *y) const {
-        for (int64_t i = 0; i < count; i += kLanes) store(y + i, mask(relu_of(relu, load(x + i))));
+        for (int64_t i = 0; i < count; i += kLanes) store(y + i, mask(relu(load(x + i))));
     }
 
     template <class T>
     void backward(const T *x, const T *d_y, Mask mask, T *d_x, float *) const {
         for (int64_t i = 0; i < count; i += kLanes)
-            store(d_x + i, through_relu(relu, load(x + i), mask(load(d_y + i))));
+            store(d_x + i, relu.through(load(x + i), mask(load(d_y + i))));
     }
 };
 
