@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def kernels_of(layers: Layers, images: Images) -> list[Kernel]:
         for seed, (layer, behind) in enumerate(layers):
             kernel = layer.kernel(images, **behind)
             assert kernel is not None
-            kernels.append(kernel._replace(seed=seed))
+            kernels.append(kernel._replace(seed=partial(int, seed)))
             images = kernel.plan.y
     return kernels
 

@@ -47,7 +47,7 @@ def by_kernel(
     assert images is not None
     kernel = make(images, *arguments, **options)
     assert kernel is not None
-    return run(x, kernel._replace(seed=seed))
+    return run(x, kernel._replace(seed=lambda: seed))
 
 
 def by_formula(x: Tensor, weight: Tensor, bias: Tensor, sets: Sets) -> Tensor:

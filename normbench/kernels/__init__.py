@@ -1,6 +1,6 @@
 """Passes over images and activations made as one, in C++ compiled where a compiler is at hand: never required."""
 
-from normbench.kernels.chain import Images, Kernel, images_of, run
+from normbench.kernels.chain import Branches, Images, Kernel, Row, images_of, run
 from normbench.kernels.conv import convolve
 from normbench.kernels.element import normalize_elements
 from normbench.kernels.images import can_scale, scale_images
@@ -18,8 +18,10 @@ from normbench.kernels.pool import max_pool, mean_of_pixels
 from normbench.kernels.sgd import can_descend, descend
 
 __all__ = [
+    "Branches",
     "Images",
     "Kernel",
+    "Row",
     "Running",
     "Sets",
     "can_descend",

@@ -1,6 +1,8 @@
 // Runs kernels on images: see chain.h.
 #include "chain.h"
 
+#include <vector>
+
 namespace {
 
 // Where a tensor of a chain begins: so many bytes behind an address that is given.
@@ -11,7 +13,7 @@ struct Reference {
 struct Call {
     const Kernel *kernel;
     const void *layer;
-    Reference x, y, d_y, d_x, kept, scratch;
+    Reference x, other, y, d_y, d_x, kept, scratch, shared;
     int64_t parameters[2], gradients[2], buffers[3], seed;  // which of what is given
 };
 
@@ -19,8 +21,6 @@ struct Chain {
     int64_t images, threads, count;
     const Call *calls;
 };
-
-constexpr int64_t kMost = 32;  // calls of a chain
 
 // One after the other for each image, up to where all images have to wait.
 struct Stage {
@@ -36,11 +36,13 @@ Work work_of(const Call &call, const uint64_t *given) {
     Work work = {};
     work.layer = call.layer;
     work.x = images_at(call.x, given);
+    work.other = images_at(call.other, given);
     work.y = images_at(call.y, given);
     work.d_y = images_at(call.d_y, given);
     work.d_x = images_at(call.d_x, given);
     work.kept = images_at(call.kept, given).begin;
     work.scratch = images_at(call.scratch, given).begin;
+    work.shared = images_at(call.shared, given);
     for (int i = 0; i < 2; i++) {
         work.parameters[i] = (const float *)given[call.parameters[i]];
         work.gradients[i] = (float *)given[call.gradients[i]];
@@ -66,26 +68,26 @@ void run_stages(const Chain &chain, const Stage *stages, int64_t count) {
 // What Python calls. given: addresses, and the seeds.
 extern "C" void run(const Chain *chain, const uint64_t *given) {
     const int64_t count = chain->count;
-    Work works[kMost];
+    std::vector<Work> works(count);
     for (int64_t i = 0; i < count; i++) works[i] = work_of(chain->calls[i], given);
 #pragma omp parallel num_threads(chain->threads)
     {
         for (int64_t i = 0; i < count; i++)
             if (chain->calls[i].kernel->prepare) chain->calls[i].kernel->prepare(works[i]);
 #pragma omp barrier
-        Stage stages[kMost] = {};
+        std::vector<Stage> stages(count);
         int64_t waiting = 0;
         for (int64_t i = 0; i < count; i++) {
             const Kernel &kernel = *chain->calls[i].kernel;
             stages[waiting++] = {&works[i], kernel.image};
             if (kernel.between) {
-                run_stages(*chain, stages, waiting);
+                run_stages(*chain, stages.data(), waiting);
                 kernel.between(works[i]);
                 stages[0] = {&works[i], kernel.image_again};
                 waiting = 1;
             }
         }
-        run_stages(*chain, stages, waiting);
+        run_stages(*chain, stages.data(), waiting);
         for (int64_t i = 0; i < count; i++)
             if (chain->calls[i].kernel->finish) chain->calls[i].kernel->finish(works[i]);
     }

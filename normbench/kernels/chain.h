@@ -34,11 +34,13 @@ struct Images {
 struct Work {
     const void *layer;
     Images x, y, d_y, d_x;  // the gradients in the backward pass only, in which y is not written
+    Images other;           // beside x, of a sum
     const float *parameters[2];
     float *gradients[2];  // of the parameters, to be written in the backward pass
     void *buffers[3];     // what the layer stores, moved in the forward pass
     char *kept;           // what the forward pass leaves for the backward pass
-    char *scratch;
+    char *scratch;        // of this layer
+    Images shared;        // a thread's, between the layers: nobody finds there what was written before
     uint64_t seed;        // of what is dropped
 };
 

@@ -164,16 +164,15 @@ void dispatch(const Conv &conv, const Call &call) {
     if (conv.inputs == 32 && conv.outputs == 32) with(Constant<32>{}, Constant<32>{});
 }
 
-// Where the numbers of the backward pass stand in scratch: the sums of each part of the images, the weights for the way
-// back, and what each thread makes of an image.
+// Where the numbers of the backward pass stand in scratch: the sums of each part of the images, and the weights for the
+// way back.
 struct Scratch {
-    int64_t size, per_thread;  // of a part, of a thread
+    int64_t size;  // of a part
     float *sums;
-    BF16 *packed, *others;
+    BF16 *packed;
 
     Scratch(const Conv &conv, char *scratch)
-        : size(conv.weights() + conv.outputs), per_thread(Cut(conv).scratch(conv)), sums((float *)scratch),
-          packed((BF16 *)(sums + conv.parts() * size)), others(packed + conv.weights()) {}
+        : size(conv.weights() + conv.outputs), sums((float *)scratch), packed((BF16 *)(sums + conv.parts() * size)) {}
 };
 
 void prepare_forward(const Work &work) { pack(conv_of(work), false, work.parameters[0], (BF16 *)work.scratch); }
@@ -201,7 +200,7 @@ void backward(const Work &work, const Place &at) {
         image_forward<outputs.value, inputs.value / kLanes, size.value>(cut, work.d_y.at<BF16>(at), scratch.packed,
                                                                         kNoBias, work.d_x.at<BF16>(at));
         image_weights<inputs.value, outputs.value, size.value>(cut, work.x.at<BF16>(at), work.d_y.at<BF16>(at),
-                                                               scratch.others + at.thread * scratch.per_thread, sums);
+                                                               work.shared.at<BF16>(at), sums);
     });
 }
 
@@ -229,8 +228,10 @@ extern "C" {
 
 int64_t conv_scratch(const Conv *conv) {  // in bytes
     const Scratch scratch(*conv, nullptr);
-    return (const char *)(scratch.others + conv->threads * scratch.per_thread) - (const char *)scratch.sums;
+    return (const char *)(scratch.packed + conv->weights()) - (const char *)scratch.sums;
 }
+
+int64_t conv_shared(const Conv *conv) { return Cut(*conv).scratch(*conv) * sizeof(BF16); }
 
 extern const Kernel conv_forward = {prepare_forward, forward, nullptr, nullptr, nullptr};
 extern const Kernel conv_backward = {prepare_backward, backward, nullptr, nullptr, sum_parameters};

@@ -49,7 +49,9 @@ def _has_conv() -> bool:
     kernels = library()
     if kernels is None or not kernels.has_conv():
         return False
-    kernels.conv_scratch.restype = kernels.stem_scratch.restype = ctypes.c_int64
+    for name in ("conv", "stem"):
+        for size in ("scratch", "shared"):
+            getattr(kernels, f"{name}_{size}").restype = ctypes.c_int64
     return True
 
 
@@ -69,7 +71,7 @@ def _plan(
     if not known or channels != inputs or not _has_conv():
         return None
     conv = _Conv(images, height, width, inputs, outputs, size, strides, threads)
-    scratch = getattr(library(), f"{name}_scratch")(ctypes.byref(conv))
+    scratch, shared = (getattr(library(), f"{name}_{size}")(ctypes.byref(conv)) for size in ("scratch", "shared"))
     x = Images(shape, dtype)
     y = Images((images, outputs, height, width), torch.bfloat16)
-    return Plan(name, conv, x, y, num_parameters=2, scratch=scratch)
+    return Plan(name, conv, x, y, num_parameters=2, scratch=scratch, shared=shared)

@@ -186,6 +186,8 @@ int64_t stem_scratch(const Conv *conv) {  // in bytes
     return (const char *)scratch.slots((int)conv->threads) - (const char *)scratch.weights;
 }
 
+int64_t stem_shared(const Conv *) { return 0; }
+
 extern const Kernel stem_forward = {prepare, forward, nullptr, nullptr, nullptr};
 extern const Kernel stem_backward = {prepare, backward, nullptr, nullptr, sum_parameters};
 }

@@ -1,11 +1,11 @@
 """Layers in a row, computed together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from normbench.kernels import Images, Kernel, images_of, run
+from normbench.kernels import Branches, Images, Kernel, Row, images_of, run
 from normbench.models.dropout import Dropout
 from normbench.norms.compiled import Compiled, CompiledNorm
 
@@ -22,24 +22,83 @@ class Merged(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         images = images_of(x)
-        ahead: list[Kernel] = []
-        layers = tuple(_layers_of(self))
-        if layers != self._groups[0]:  # at first, or where one was replaced
-            self._groups = layers, _grouped(layers)
-        for group in self._groups[1]:
-            kernel = group.kernel(images) if images else None
-            if kernel is None and ahead:  # once more, with the numbers
+        ahead: list[Kernel | Branches] = []
+        for group in self._grouped():
+            row = group.row(images) if images else None
+            if row is None and ahead:  # once more, with the numbers
                 x, ahead = run(x, *ahead), []
                 images = images_of(x)
-                kernel = group.kernel(images) if images else None
-            if kernel:
-                ahead.append(kernel)
-                images = kernel.plan.y
+                row = group.row(images) if images else None
+            if row and images:
+                ahead += row
+                images = output_of(row)
             else:
                 for layer in group:
                     x = layer(x)
                 images = images_of(x)
         return run(x, *ahead) if ahead else x
+
+    def row(self, images: Images) -> Row | None:
+        """The kernels of all layers, or None."""
+        whole: list[Kernel | Branches] = []
+        for group in self._grouped():
+            row = group.row(images)
+            if row is None:
+                return None
+            whole += row
+            images = output_of(row)
+        return whole
+
+    def _grouped(self) -> list["_Layer | _Norm"]:
+        layers = tuple(_layers_of(self))
+        if layers != self._groups[0]:  # at first, or where one was replaced
+            self._groups = layers, _group(layers)
+        return self._groups[1]
+
+
+def row_of(layer: nn.Module, images: Images) -> Row | None:
+    """The kernels of a layer, or of layers that say so by a `row` of their own; None if one has none, or if somebody
+    listens."""
+    if _is_heard(layer):
+        return None
+    if isinstance(layer, Compiled):
+        kernel = layer.kernel(images)
+        return [kernel] if kernel else None
+    row: Callable[[Images], Row | None] | None = getattr(layer, "row", None)
+    return row(images) if row else None
+
+
+def output_of(row: Row) -> Images:
+    """What comes out of it."""
+    last = row[-1]
+    return last.plan.y if isinstance(last, Kernel) else output_of(last.first)
+
+
+class _Layer(NamedTuple):
+    """One by itself."""
+
+    layer: nn.Module
+
+    def row(self, images: Images) -> Row | None:
+        return row_of(self.layer, images)
+
+
+class _Norm(NamedTuple):
+    """One with the two that follow it."""
+
+    norm: CompiledNorm
+    act: nn.Module
+    dropout: Dropout
+
+    def row(self, images: Images) -> Row | None:
+        if any(map(_is_heard, self)):
+            return None
+        drop = self.dropout.threshold
+        relu = {} if self.norm.has_activation else {"relu": True}
+        kernel = self.norm.kernel(images, drop=drop, **relu)
+        if kernel and drop:
+            kernel = kernel._replace(seed=self.dropout.draw)
+        return [kernel] if kernel else None
 
 
 def _layers_of(container: nn.Module) -> Iterator[nn.Module]:
@@ -51,32 +110,7 @@ def _layers_of(container: nn.Module) -> Iterator[nn.Module]:
             yield layer
 
 
-class _Layer(NamedTuple):
-    """One by itself."""
-
-    layer: nn.Module
-
-    def kernel(self, images: Images) -> Kernel | None:
-        return self.layer.kernel(images) if isinstance(self.layer, Compiled) and not _is_heard(self.layer) else None
-
-
-class _Norm(NamedTuple):
-    """One with the two that follow it."""
-
-    norm: CompiledNorm
-    act: nn.Module
-    dropout: Dropout
-
-    def kernel(self, images: Images) -> Kernel | None:
-        if _is_heard(self.norm) or _is_heard(self.act) or _is_heard(self.dropout):
-            return None
-        drop = self.dropout.threshold
-        relu = {} if self.norm.has_activation else {"relu": True}
-        kernel = self.norm.kernel(images, drop=drop, **relu)
-        return kernel._replace(seed=self.dropout.draw()) if kernel and drop else kernel
-
-
-def _grouped(layers: Sequence[nn.Module]) -> list[_Layer | _Norm]:
+def _group(layers: Sequence[nn.Module]) -> list[_Layer | _Norm]:
     groups: list[_Layer | _Norm] = []
     while layers:
         match layers[:3]:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from normbench.kernels import Branches, Images, Row
 from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
-from normbench.models.merged import Merged
+from normbench.models.merged import Merged, output_of, row_of
 from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
 from normbench.norms import ChannelCountError, Conv2d, NormFactory
 
@@ -89,6 +90,13 @@ class Residual(nn.Sequential):
         main, shortcut, after = self
         out: Tensor = after(main(x) + shortcut(x))
         return out
+
+    def row(self, images: Images) -> Row | None:
+        """The block's kernels; None if a part has none."""
+        main, shortcut, after = self
+        first, second = row_of(main, images), row_of(shortcut, images)
+        behind = first and second and row_of(after, output_of(first))
+        return [Branches(first, second), *behind] if first and second and behind else None
 
 
 class _Stage:
