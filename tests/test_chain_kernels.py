@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normbench.kernels import Images, Kernel, images_of, run
+from normbench.kernels import Branches, Images, Kernel, Row, images_of, run
+from normbench.models import MODELS
 from normbench.models.dropout import Dropout
 from normbench.models.merged import Merged
 from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
-from normbench.norms import Conv2d
-from normbench.norms.compiled import Compiled
+from normbench.norms import NORMS, Conv2d
+from normbench.norms.compiled import Compiled, CompiledNorm
 from tests.test_conv_kernels import HAS_KERNELS
 from tests.test_kernels import LAYERS, TOLERANCE, make_layer, needs_compiler, random_images
 from tests.test_norm_formulas import randomize
@@ -157,3 +158,94 @@ def test_memory_of_a_chain_is_not_read_after_it_was_changed() -> None:
         next(layers[0][0].parameters()).add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+def branched(norm: str, size: tuple[int, int] = (6, 10)) -> list[CompiledNorm]:
+    layers = [make_layer(norm, 16, size) for _ in range(5)]
+    for layer in layers:
+        randomize(layer)
+    return layers
+
+
+def one_by_one(row: Row, x: Tensor) -> Tensor:
+    for item in row:
+        x = one_by_one(item.first, x) + one_by_one(item.second, x) if isinstance(item, Branches) else run(x, item)
+    return x
+
+
+@pytest.mark.parametrize("place", ["first", "in between", "last", "alone"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("norm", [norm for norm in LAYERS if norm != "brn"])
+def test_branches_are_added_up_and_so_are_the_gradients_of_what_they_take(
+    norm: str, dtype: torch.dtype, place: str
+) -> None:
+    """Bit by bit what PyTorch's own sums make of it, with gradients and without."""
+    torch.manual_seed(0)
+    layers = branched(norm)
+    found = []
+    for threads, at_once in ((1, False), (1, True), (3, True)):
+        torch.set_num_threads(threads)
+        x = random_images(21, 16, 6, 10, dtype=dtype).requires_grad_()
+        images = images_of(x)
+        assert images is not None
+        kernels = kernels_of([(layer, {}) for layer in deepcopy(layers)], images)
+        branches = Branches(kernels[1:3], kernels[3:4])
+        row: Row = {
+            "first": [branches, kernels[4]],
+            "in between": [kernels[0], branches, kernels[4]],
+            "last": [kernels[0], branches],
+            "alone": [branches],
+        }[place]
+        y = run(x, *row) if at_once else one_by_one(row, x)
+        inputs = [x, *{id(p): p for kernel in kernels for p in kernel.parameters if p.grad_fn is None}.values()]
+        gradients = torch.autograd.grad(y, inputs, random_images(*y.shape, dtype=dtype, seed=4) - 3, allow_unused=True)
+        found.append([y.detach(), *gradients])
+        with torch.no_grad():
+            assert torch.equal(run(x, *row) if at_once else y, y)
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            assert one is same is None or (one is not None and same is not None and torch.equal(one, same))
+
+
+@needs_convs
+def test_branches_of_convs_within_branches() -> None:
+    """What three rows take gets the sum of three gradients, which rounds in another order."""
+    torch.manual_seed(0)
+    layers = [Conv2d(16, 16, 3, padding=1), make_layer("bn", 16, (6, 10)), Conv2d(16, 16, 1), Conv2d(16, 16, 1)]
+    seen = []
+    for at_once in (True, False):
+        x = random_images(5, 16, 6, 10, dtype=torch.bfloat16).requires_grad_()
+        images = images_of(x)
+        assert images is not None
+        first, norm, second, third = kernels_of([(layer, {}) for layer in layers], images)
+        row = [norm, Branches([first, norm], [Branches([second], [third])]), norm]
+        y = run(x, *row) if at_once else one_by_one(row, x)
+        parameters = [parameter for layer in layers for parameter in layer.parameters()]
+        seen.append([y, *torch.autograd.grad(y, [x, *parameters], random_images(*y.shape, dtype=y.dtype, seed=4) - 3)])
+    for one, other in zip(*seen, strict=True):
+        assert (one - other).abs().max() <= 3 * TOLERANCE[torch.bfloat16] * other.abs().max()
+
+
+@needs_convs
+@pytest.mark.parametrize("norm", ["bn", "gn", "brn"])
+def test_the_network_with_somebody_listening_somewhere_is_the_same(norm: str) -> None:
+    """A hook takes its layer out of the chain, wherever it is."""
+    torch.manual_seed(0)
+    network = MODELS["reference"](NORMS[norm](), 10).to(memory_format=torch.channels_last).train()
+    images = random_images(4, 3, 32, 32)
+    seen = []
+    names = ["", "layers", "layers.stem", "layers.block1", "layers.block1.main", "layers.block1.shortcut"]
+    for name in [*names, "layers.block2.after.0", "layers.block2.main.2", "layers.shrink2.0", "layers.head.0"]:
+        member = deepcopy(network)
+        heard: list[int] = []
+        if name:
+            member.get_submodule(name).register_forward_hook(lambda *_, heard=heard: heard.append(1))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = member(images)
+        torch.nn.functional.cross_entropy(logits.float(), torch.arange(4)).backward()
+        assert len(heard) == bool(name), name
+        seen.append({key: parameter.grad for key, parameter in member.named_parameters()})
+    largest = max(gradient.abs().max() for gradient in seen[0].values())
+    for other in seen[1:]:
+        for key, gradient in seen[0].items():
+            assert (gradient - other[key]).abs().max() <= 0.05 * largest, key
