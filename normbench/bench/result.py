@@ -75,21 +75,13 @@ class Timed:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The best this machine was seen to do: matrix products in GFLOP/s by precision, copying in GB/s.
+    """The best this machine was seen to do in one round: matrix products in GFLOP/s by precision, copying in GB/s.
 
     A product of two [n, n] counts 2 n^3 operations, a copy the bytes read and those written.
     """
 
     matmul_gflops: Mapping[str, float]
     copy_gb_per_s: float
-
-    @classmethod
-    def best(cls, measured: Sequence["Ceilings"]) -> "Ceilings":
-        precisions = measured[0].matmul_gflops
-        return cls(
-            {name: max(one.matmul_gflops[name] for one in measured) for name in precisions},
-            max(one.copy_gb_per_s for one in measured),
-        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class Bench:
 
     norms: tuple[Timed, ...]
     plain: Mapping[str, Timed]
-    ceilings: Ceilings
+    ceilings: tuple[Ceilings, ...]  # one a round
     device: str
     precision: str
 
@@ -110,13 +102,18 @@ class Bench:
         """The same as a fraction of the step without norm."""
         return Spread.of([lap.step_s / bare.step_s - 1 for lap, bare in self._beside_bare(timed)])
 
-    def share_of_peak(self, timed: Timed) -> float:
-        """The arithmetic of training at the middle lap's speed over the best matrix product in the precision used.
+    def share_of_peak(self, timed: Timed) -> Spread:
+        """The arithmetic of training over the best matrix product in the precision used, round by round.
 
         6 x MACs operations an image; what norms, activations and the optimizer compute is not counted.
         """
-        operations_per_s = OPERATIONS_PER_MAC * timed.macs * timed.middle.images_per_s
-        return operations_per_s / (1e9 * self.ceilings.matmul_gflops[self.precision])
+        operations = OPERATIONS_PER_MAC * timed.macs
+        return Spread.of(
+            [
+                operations * lap.images_per_s / (1e9 * ceilings.matmul_gflops[self.precision])
+                for lap, ceilings in zip(timed.laps, self.ceilings, strict=True)
+            ]
+        )
 
     def times_plain(self, timed: Timed) -> Spread:
         """How many times as many images a second as the plain loop, round by round."""

@@ -28,7 +28,7 @@ def _norms(bench: Bench, setting: str) -> Table:
         notes=(
             "tax: how much longer a step is than without norm, round by round",
             "peak %: 6 operations a multiply-add and image (2 forward, 4 backward), of what the best "
-            f"{bench.precision} matrix product did in the same time",
+            f"{bench.precision} matrix product of the round did in the same time: the median of the rounds",
             "MiB: the most memory its process held" + (", on the GPU" if bench.device == "cuda" else ""),
         ),
     )
@@ -42,7 +42,7 @@ def _norm_row(bench: Bench, timed: Timed) -> tuple[Cell, ...]:
         _spread(timed.step_s, 1e3, 2),
         "-" if is_bare else _spread(bench.tax_s(timed), 1e3, 2),
         "-" if is_bare else _spread(bench.tax(timed), 1e2, 0),
-        f"{100 * bench.share_of_peak(timed):.1f}",
+        f"{100 * bench.share_of_peak(timed).median:.1f}",
         f"{timed.peak_memory_bytes / MIB:,.0f}",
     )
 
@@ -58,7 +58,7 @@ def _norm_record(bench: Bench, timed: Timed) -> dict[str, Value]:
         **_spread_record("tax_ms", None if is_bare else bench.tax_s(timed), 1e3),
         **_spread_record("tax", None if is_bare else bench.tax(timed)),
         "macs": timed.macs,
-        "share_of_peak": bench.share_of_peak(timed),
+        **_spread_record("share_of_peak", bench.share_of_peak(timed)),
         "peak_memory_bytes": timed.peak_memory_bytes,
     }
 
@@ -126,17 +126,18 @@ def _plain(bench: Bench) -> Table:
 
 
 def _machine(bench: Bench) -> Table:
-    found = bench.ceilings
-    records: list[dict[str, Value]] = [
-        {"ceiling": f"matrix product {precision}", "value": value, "unit": "GFLOP/s"}
-        for precision, value in found.matmul_gflops.items()
-    ]
-    records.append({"ceiling": "copy, read + written", "value": found.copy_gb_per_s, "unit": "GB/s"})
+    found = {
+        (f"matrix product {precision}", "GFLOP/s"): Spread.of([one.matmul_gflops[precision] for one in bench.ceilings])
+        for precision in bench.ceilings[0].matmul_gflops
+    }
+    found["copy, read + written", "GB/s"] = Spread.of([one.copy_gb_per_s for one in bench.ceilings])
     return Table(
-        title="The machine at its best, of all rounds",
+        title="The machine at its best: median [lowest, highest round]",
         columns=("Ceiling", "Unit", "Measured"),
-        rows=tuple((str(row["ceiling"]), str(row["unit"]), f"{row['value']:,.1f}") for row in records),
-        records=tuple(records),
+        rows=tuple((name, unit, _spread(spread, 1, 1)) for (name, unit), spread in found.items()),
+        records=tuple(
+            {"ceiling": name, "unit": unit, **_spread_record("value", spread)} for (name, unit), spread in found.items()
+        ),
         num_text_columns=2,
     )
 
