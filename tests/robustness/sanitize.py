@@ -26,11 +26,13 @@ def main() -> None:
         compiler = Path(scratch) / "g++"
         compiler.write_text(f'#!/bin/sh\nexec /usr/bin/env -u LD_PRELOAD g++ "$@" {SANITIZERS}\n')
         compiler.chmod(0o755)
-        found = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+        # The C++ library too: without it the sanitizer does not know how to throw the exceptions of PyTorch's.
+        ask = ["g++", "-print-file-name=libasan.so", "-print-file-name=libstdc++.so"]
+        found = [subprocess.run([ask[0], name], capture_output=True, text=True, check=True) for name in ask[1:]]
         environment = os.environ | {
             "CXX": str(compiler),
             "XDG_CACHE_HOME": scratch,
-            "LD_PRELOAD": found.stdout.strip(),
+            "LD_PRELOAD": " ".join(answer.stdout.strip() for answer in found),
             "ASAN_OPTIONS": "detect_leaks=0",  # Python keeps what it has until it ends
         }
         built = "from normbench.kernels.library import library; assert library(), 'the kernels could not be compiled'"
