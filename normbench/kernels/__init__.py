@@ -1,6 +1,6 @@
 """Passes over images and activations made as one, in C++ compiled where a compiler is at hand: never required."""
 
-from normbench.kernels.chain import Branches, Images, Kernel, Row, images_of, run
+from normbench.kernels.chain import Branches, Kernel, Row, images_of, run
 from normbench.kernels.conv import convolve
 from normbench.kernels.element import normalize_elements
 from normbench.kernels.images import can_scale, scale_images
@@ -14,6 +14,7 @@ from normbench.kernels.per_image import (
     layer_norm,
     root_mean_square,
 )
+from normbench.kernels.plan import Images
 from normbench.kernels.pool import max_pool, mean_of_pixels
 from normbench.kernels.sgd import can_descend, descend
 

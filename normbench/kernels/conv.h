@@ -10,7 +10,6 @@
 struct Conv {
     int64_t images, height, width, inputs, outputs, size;
     int64_t strides[4];
-    int64_t threads;
 
     int64_t pixels() const { return height * width; }
     int64_t weights() const { return outputs * inputs * size * size; }

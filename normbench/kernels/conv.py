@@ -6,8 +6,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from normbench.kernels.chain import Images, Kernel, Plan
+from normbench.kernels.chain import Kernel
 from normbench.kernels.library import library
+from normbench.kernels.plan import Images, Plan
 
 CHANNELS, COLOURS = (16, 32), 3
 
@@ -18,7 +19,6 @@ class _Conv(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("images", "height", "width", "inputs", "outputs", "size")),
         ("strides", ctypes.c_int64 * 4),
-        ("threads", ctypes.c_int64),
     )
 
 
@@ -38,7 +38,7 @@ def convolve(images: Images, weight: Tensor, bias: Tensor | None) -> Kernel | No
     bias = torch.zeros(len(weight)) if bias is None else bias.contiguous()
     if weight.dtype != torch.float32 or bias.dtype != torch.float32 or not weight.is_cpu:
         return None
-    plan = _plan(shape, dtype, weight.shape, weight.stride(), torch.get_num_threads())
+    plan = _plan(shape, dtype, weight.shape, weight.stride())
     if plan is None or (plan.name == "stem" and (values is None or values.requires_grad)):
         return None
     return Kernel(plan, (weight, bias))
@@ -56,9 +56,7 @@ def _has_conv() -> bool:
 
 
 @cache
-def _plan(
-    shape: tuple[int, ...], dtype: torch.dtype, weight: torch.Size, strides: tuple[int, ...], threads: int
-) -> Plan | None:
+def _plan(shape: tuple[int, ...], dtype: torch.dtype, weight: torch.Size, strides: tuple[int, ...]) -> Plan | None:
     images, channels, height, width = shape
     outputs, inputs, size, _ = weight
     name = "stem" if inputs == COLOURS else "conv"
@@ -70,7 +68,7 @@ def _plan(
         )
     if not known or channels != inputs or not _has_conv():
         return None
-    conv = _Conv(images, height, width, inputs, outputs, size, strides, threads)
+    conv = _Conv(images, height, width, inputs, outputs, size, strides)
     scratch, shared = (getattr(library(), f"{name}_{size}")(ctypes.byref(conv)) for size in ("scratch", "shared"))
     x = Images(shape, dtype)
     y = Images((images, outputs, height, width), torch.bfloat16)

@@ -5,8 +5,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from normbench.kernels.chain import Images, Kernel, Plan
+from normbench.kernels.chain import Kernel
 from normbench.kernels.norm import ONE_IMAGE, layer_of
+from normbench.kernels.plan import Images, Plan
 
 
 def normalize_elements(
@@ -18,14 +19,14 @@ def normalize_elements(
     """
     shape, dtype, _ = images
     in_order_of_memory = tuple(part.permute(1, 2, 0).contiguous() for part in (weight, bias))
-    plan = _plan(shape, dtype, eps, relu, drop, torch.get_num_threads())
+    plan = _plan(shape, dtype, eps, relu, drop)
     return Kernel(plan, in_order_of_memory)
 
 
 @cache
-def _plan(shape: tuple[int, ...], dtype: torch.dtype, eps: float, relu: bool, drop: int, threads: int) -> Plan:
+def _plan(shape: tuple[int, ...], dtype: torch.dtype, eps: float, relu: bool, drop: int) -> Plan:
     images = Images(shape, dtype)
-    layer = layer_of(images, ONE_IMAGE, eps, relu, drop, threads)
+    layer = layer_of(images, ONE_IMAGE, eps, relu, drop)
     # Where y is 0, no gradient comes through. Without a ReLU it is not read, and may be changed in place.
     kept = 4 * 2 * shape[0]
     return Plan("element", layer, images, images, num_parameters=2, kept=kept, reads_y=relu, reads_several=True)

@@ -12,7 +12,6 @@ struct Layer {
     float eps;
     int32_t relu;           // whether y = max(y, 0)
     int32_t drop;           // of 65,536 outputs, how many are zero in the mean; only with relu
-    int32_t threads;
     float momentum;         // of running statistics
     int32_t bf16;           // whether activations are bfloat16, else float32; all else is float32
 

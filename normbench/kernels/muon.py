@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from normbench.kernels.chain import LANES
 from normbench.kernels.library import library, pointers, words
+from normbench.kernels.plan import LANES
 from normbench.kernels.sgd import can_descend
 
 

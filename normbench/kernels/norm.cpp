@@ -141,11 +141,11 @@ void move_running(const Layer &layer, const float *mean, const float *var, float
 
 // The mean of each set, then its biased variance. scratch: two floats for each image and channel.
 template <class T, int K>
-void moments(const Layer &layer, const T *x, float *found, float *scratch) {
+void moments(const Layer &layer, const T *x, float *found, float *scratch, int threads) {
     const int64_t channels = K * kLanes, size = layer.pixels * channels;
     float *mean = found, *var = mean + layer.sets();
     float *means = scratch, *squares = means + layer.images * channels;
-#pragma omp parallel num_threads(layer.threads)
+#pragma omp parallel num_threads(threads)
     {
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < layer.images; n++)
@@ -289,9 +289,9 @@ extern const Kernel norm_backward = {nullptr, differentiate_alone, nullptr, null
 extern const Kernel norm_of_several_forward = {nullptr, find_moments, find_statistics, normalize, move_running};
 extern const Kernel norm_of_several_backward = {nullptr, sum_gradients, find_means, differentiate, sum_parameters};
 
-void norm_moments(const Layer *layer, const void *x, float *found, float *scratch) {
-    dispatch(*layer, [&](auto type, auto vectors) {
-        moments<decltype(type), vectors.value>(*layer, (const decltype(type) *)x, found, scratch);
+void norm_moments(const Layer *layer, const void *x, float *found, float *scratch, int threads) {
+    dispatch(*layer, [&](auto type, auto k) {
+        moments<decltype(type), k.value>(*layer, (const decltype(type) *)x, found, scratch, threads);
     });
 }
 }

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from normbench.kernels.chain import LANES, Images, Kernel, Plan
+from normbench.kernels.chain import Kernel
 from normbench.kernels.library import library, pointers
+from normbench.kernels.plan import LANES, Images, Plan
 
 MOST_CHANNELS = 32
 
@@ -41,7 +42,6 @@ class Layer(ctypes.Structure):
         ("eps", ctypes.c_float),
         ("relu", ctypes.c_int32),
         ("drop", ctypes.c_int32),
-        ("threads", ctypes.c_int32),
         ("momentum", ctypes.c_float),
         ("bf16", ctypes.c_int32),
     )
@@ -51,9 +51,7 @@ class Layer(ctypes.Structure):
         return -(-self.images // self.set_images) * self.groups
 
 
-def layer_of(
-    images: Images, sets: Sets, eps: float, relu: bool, drop: int, threads: int, momentum: float = 0.0
-) -> Layer:
+def layer_of(images: Images, sets: Sets, eps: float, relu: bool, drop: int, momentum: float = 0.0) -> Layer:
     num_images, num_channels, height, width = images.shape
     return Layer(
         images=num_images,
@@ -64,7 +62,6 @@ def layer_of(
         eps=eps,
         relu=relu,
         drop=drop,
-        threads=threads,
         momentum=momentum,
         bf16=images.dtype == torch.bfloat16,
     )
@@ -96,7 +93,7 @@ def normalize(
     shape, dtype, _ = images
     momentum = running.momentum if running else 0.0
     buffers = (running.mean, running.var, running.num_batches) if running else ()
-    plan = _plan(shape, dtype, sets, eps, relu, drop, momentum, len(buffers), torch.get_num_threads())
+    plan = _plan(shape, dtype, sets, eps, relu, drop, momentum, len(buffers))
     return Kernel(plan, affine(shape[1], weight, bias), buffers)
 
 
@@ -110,10 +107,9 @@ def _plan(
     drop: int,
     momentum: float,
     num_buffers: int,
-    threads: int,
 ) -> Plan:
     images = Images(shape, dtype)
-    layer = layer_of(images, sets, eps, relu, drop, threads, momentum)
+    layer = layer_of(images, sets, eps, relu, drop, momentum)
     several = layer.set_images > 1
     per_image = 2 * shape[0] * shape[1]
     return Plan(
@@ -143,11 +139,11 @@ def moments(x: Tensor, sets: Sets) -> tuple[Tensor, Tensor]:
 
     x as `images_of` and `can_normalize` allow it.
     """
-    layer = layer_of(Images(x.shape, x.dtype), sets, 0.0, False, 0, torch.get_num_threads())
+    layer = layer_of(Images(x.shape, x.dtype), sets, 0.0, False, 0)
     found = torch.empty(2, layer.sets)
     scratch = torch.empty(2 * x.shape[0] * x.shape[1])
     kernels = library()
     assert kernels is not None
-    kernels.norm_moments(ctypes.byref(layer), *pointers(x, found, scratch))
+    kernels.norm_moments(ctypes.byref(layer), *pointers(x, found, scratch), torch.get_num_threads())
     mean, var = found
     return mean, var

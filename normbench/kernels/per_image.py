@@ -9,8 +9,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from normbench.kernels.chain import Images, Kernel, Plan
+from normbench.kernels.chain import Kernel
 from normbench.kernels.norm import ONE_IMAGE, Sets, affine, layer_of
+from normbench.kernels.plan import Images, Plan
 
 
 def layer_norm(
@@ -83,7 +84,7 @@ def _kernel(
     relu: bool = False,
 ) -> Kernel:
     shape, dtype, _ = images
-    plan = _plan(name, shape, dtype, len(parameters), sets, eps, relu, drop, torch.get_num_threads())
+    plan = _plan(name, shape, dtype, len(parameters), sets, eps, relu, drop)
     return Kernel(plan, (torch.stack(parameters),) if parameters else ())
 
 
@@ -97,9 +98,8 @@ def _plan(
     eps: float,
     relu: bool,
     drop: int,
-    threads: int,
 ) -> Plan:
     images = Images(shape, dtype)
-    layer = layer_of(images, sets, eps, relu, drop, threads)
+    layer = layer_of(images, sets, eps, relu, drop)
     scratch = 4 * num_parameters * shape[0] * shape[1]
     return Plan(name, layer, images, images, num_parameters=num_parameters > 0, scratch=scratch)

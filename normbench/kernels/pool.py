@@ -5,7 +5,8 @@ from functools import cache
 
 import torch
 
-from normbench.kernels.chain import LANES, Images, Kernel, Plan
+from normbench.kernels.chain import Kernel
+from normbench.kernels.plan import LANES, Images, Plan
 
 
 class _Pool(ctypes.Structure):

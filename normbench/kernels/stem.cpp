@@ -101,57 +101,49 @@ inline void block(const BF16 *planes, int64_t plane, const BF16 *d, int64_t rows
     UNROLLED for (int i = 0; i < 27; i++) _mm512_storeu_ps(sums + i * kLanes, sum[i / 9][i / 3 % 3][i % 3]);
 }
 
-// Where the numbers stand in scratch: the weights; the sums of each part of the images; what each thread makes of one.
+// Where the numbers stand in scratch: the weights; the sums of each part of the images.
 struct Scratch {
-    const Stem stem;
     int64_t size;  // of a part
     BF16 *weights;
     float *sums;
-    BF16 *others;
 
     Scratch(const Conv &conv, char *scratch)
-        : stem(conv), size(conv.weights() + kLanes), weights((BF16 *)scratch),
-          sums((float *)(weights + 3 * kPairs * kSlot)), others((BF16 *)(sums + conv.parts() * size)) {}
-
-    BF16 *slots(int thread) const { return others + thread * stem.scratch(); }
-    BF16 *image(int thread) const { return slots(thread) + stem.slots(); }
-    BF16 *planes(int thread) const { return image(thread) + stem.image(); }
+        : size(conv.weights() + kLanes), weights((BF16 *)scratch), sums((float *)(weights + 3 * kPairs * kSlot)) {}
 };
 
 void prepare(const Work &work) {
     const Conv &conv = conv_of(work);
-    const Scratch scratch(conv, work.scratch);
-    const int thread = omp_get_thread_num();
-    memset(scratch.image(thread), 0, (scratch.stem.image() + scratch.stem.planes()) * sizeof(BF16));
 #pragma omp single nowait
-    pack(conv, work.parameters[0], scratch.weights);
+    pack(conv, work.parameters[0], Scratch(conv, work.scratch).weights);
 }
 
 void forward(const Work &work, const Place &at) {
     constexpr int T = 16;
     const Conv &conv = conv_of(work);
-    const Scratch scratch(conv, work.scratch);
-    const int64_t row = scratch.stem.row;
+    const Stem stem(conv);
+    const BF16 *weights = Scratch(conv, work.scratch).weights;
     const __m512 bias = _mm512_loadu_ps(work.parameters[1]);
-    BF16 *image = scratch.image(at.thread);
+    BF16 *image = work.shared.at<BF16>(at);
+    memset(image, 0, stem.image() * sizeof *image);
     copy_image(conv, work.x.at<float>(at), image);
     for (int64_t h = 0; h < conv.height; h++) {
-        const BF16 *from = image + h * row;
+        const BF16 *from = image + h * stem.row;
         BF16 *to = work.y.at<BF16>(at) + h * conv.width * kLanes;
         int64_t w = 0;
-        for (; w + T <= conv.width; w += T) tile<T>(from + w * kColours, row, scratch.weights, bias, to + w * kLanes);
-        for (; w < conv.width; w++) tile<1>(from + w * kColours, row, scratch.weights, bias, to + w * kLanes);
+        for (; w + T <= conv.width; w += T) tile<T>(from + w * kColours, stem.row, weights, bias, to + w * kLanes);
+        for (; w < conv.width; w++) tile<1>(from + w * kColours, stem.row, weights, bias, to + w * kLanes);
     }
 }
 
 // The gradient of x is not computed.
 void backward(const Work &work, const Place &at) {
     const Conv &conv = conv_of(work);
+    const Stem stem(conv);
     const Scratch scratch(conv, work.scratch);
-    const Stem &stem = scratch.stem;
-    BF16 *slots = scratch.slots(at.thread), *image = scratch.image(at.thread), *planes = scratch.planes(at.thread);
+    BF16 *slots = work.shared.at<BF16>(at), *image = slots + stem.slots(), *planes = image + stem.image();
     float *sums = scratch.sums + at.part * scratch.size;
     if (at.is_first) memset(sums, 0, scratch.size * sizeof *sums);
+    memset(image, 0, (stem.image() + stem.planes()) * sizeof *image);
     copy_image(conv, work.x.at<float>(at), image);
     for (int64_t h = 1; h <= conv.height; h++)
         split_colours(image + h * stem.row, stem.width, planes + h * kColours * stem.plane, stem.plane);
@@ -183,12 +175,12 @@ extern "C" {
 
 int64_t stem_scratch(const Conv *conv) {  // in bytes
     const Scratch scratch(*conv, nullptr);
-    return (const char *)scratch.slots((int)conv->threads) - (const char *)scratch.weights;
+    return (const char *)(scratch.sums + conv->parts() * scratch.size) - (const char *)scratch.weights;
 }
 
-int64_t stem_shared(const Conv *) { return 0; }
+int64_t stem_shared(const Conv *conv) { return Stem(*conv).scratch() * sizeof(BF16); }
 
 extern const Kernel stem_forward = {prepare, forward, nullptr, nullptr, nullptr};
-extern const Kernel stem_backward = {prepare, backward, nullptr, nullptr, sum_parameters};
+extern const Kernel stem_backward = {nullptr, backward, nullptr, nullptr, sum_parameters};
 }
 #endif
