@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normbench.kernels import convolve
+from normbench.kernels import convolve, images_of, linear
 from normbench.kernels.library import COMPILERS
 from normbench.norms import Conv2d
 from normbench.norms.weight_standardization import StandardizedConv2d
-from tests.test_kernels import by_kernel
+from tests.test_kernels import by_kernel, needs_compiler
 
 LAST = torch.channels_last
 CASES = [
@@ -212,3 +212,45 @@ def test_a_conv_of_one_pixel_is_a_matrix_product_in_float32(layout: torch.memory
         torch.testing.assert_close(gradient.double(), by_formula, rtol=1e-6, atol=1e-5)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert conv.bfloat16()(x.detach().bfloat16()).dtype == torch.bfloat16
+
+
+@needs_compiler
+@pytest.mark.parametrize("shape", [(10, 32), (1, 16), (100, 48)])
+@pytest.mark.parametrize("num_images", [1, 3, 37])
+def test_the_linear_kernel_is_the_formula_at_any_number_of_threads(
+    shape: tuple[int, int], num_images: int, threads: None
+) -> None:
+    outputs, inputs = shape
+    weight, bias = draw(outputs, inputs, 1, 1).requires_grad_(), draw(outputs).requires_grad_()
+    x = draw(num_images, inputs, 1, 1).requires_grad_()
+    d_y = draw(num_images, outputs, 1, 1)
+    found = []
+    for num_threads in (1, 2, 3):
+        torch.set_num_threads(num_threads)
+        y = by_kernel(linear, x, weight, bias)
+        found.append([y.detach(), *torch.autograd.grad(y, [x, weight, bias], d_y)])
+    wide = [tensor.detach().double().requires_grad_() for tensor in (x, weight, bias)]
+    expected = nn.functional.conv2d(*wide)
+    wanted = [expected.detach(), *torch.autograd.grad(expected, wide, d_y.double())]
+    for one, same, other, by_formula in zip(*found, wanted, strict=True):
+        assert torch.equal(one, same) and torch.equal(one, other)
+        torch.testing.assert_close(one.double(), by_formula, rtol=1e-5, atol=1e-5)
+    assert torch.equal(by_kernel(linear, x, weight, None), by_kernel(linear, x, weight, torch.zeros(outputs)))
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("x", "weight"),
+    [
+        (draw(2, 20, 1, 1), draw(10, 20, 1, 1)),
+        (draw(2, 32, 2, 1), draw(10, 32, 1, 1)),
+        (draw(2, 32, 1, 1), draw(10, 16, 1, 1)),
+        (draw(2, 32, 1, 1), draw(10, 32, 1, 1).double()),
+        (draw(2, 32, 1, 1).bfloat16(), draw(10, 32, 1, 1)),
+    ],
+    ids=["20 channels", "2 pixels", "fewer inputs", "float64", "bfloat16"],
+)
+def test_no_linear_kernel(x: Tensor, weight: Tensor) -> None:
+    images = images_of(x.contiguous(memory_format=LAST))
+    assert images is not None
+    assert linear(images, weight, None) is None

@@ -4,6 +4,7 @@ from normbench.kernels.chain import Branches, Kernel, Row, images_of, run
 from normbench.kernels.conv import convolve
 from normbench.kernels.element import normalize_elements
 from normbench.kernels.images import can_scale, scale_images
+from normbench.kernels.linear import linear
 from normbench.kernels.muon import can_orthogonalize, muon_step
 from normbench.kernels.norm import Running, Sets, can_normalize, moments, normalize
 from normbench.kernels.per_image import (
@@ -37,6 +38,7 @@ __all__ = [
     "identity",
     "images_of",
     "layer_norm",
+    "linear",
     "max_pool",
     "mean_of_pixels",
     "moments",

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Images, Kernel, convolve
+from normbench.kernels import Images, Kernel, convolve, linear
 from normbench.norms.compiled import Compiled
 
 
@@ -16,14 +16,17 @@ class Conv2d(Compiled, nn.Conv2d):
         return self.weight
 
     def kernel(self, images: Images) -> Kernel | None:
-        return convolve(images, self.filters(), self.bias) if _in_bfloat16() and self._keeps_size() else None
+        if not _in_bfloat16() or not self._keeps_size():
+            return None
+        make = linear if images.shape[2:] == self.kernel_size == (1, 1) and images.dtype == torch.float32 else convolve
+        return make(images, self.filters(), self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if _in_bfloat16() and self._keeps_size():
             if (y := self.by_kernel(x)) is not None:
                 return y
             if x.shape[2:] == self.kernel_size == (1, 1) and self.weight.dtype == torch.float32:
-                return _matrix_product(x, self.filters(), self.bias)
+                return _linear(x, self.filters(), self.bias)
             if (y := self.by_kernel(x.to(torch.bfloat16))) is not None:
                 return y
         return self._conv_forward(x, self.filters(), self.bias)
@@ -39,7 +42,7 @@ def _in_bfloat16() -> bool:
     return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
-def _matrix_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A conv of one pixel. In float32: so little arithmetic takes less time than the preparations for bfloat16."""
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A conv of one pixel in float32, as by the kernel."""
     with torch.autocast("cpu", enabled=False):
         return F.linear(x.float().flatten(1), weight.flatten(1), bias)[:, :, None, None]
