@@ -39,8 +39,8 @@ class Merged(nn.Sequential):
         return run(x, *ahead) if ahead else x
 
     def row(self, images: Images) -> Row | None:
-        """The kernels of all layers, or None."""
-        whole: list[Kernel | Branches] = []
+        """The kernels of all layers, or None: without the input's numbers, as what was asked with them has to run."""
+        images, whole = Images(images.shape, images.dtype), list[Kernel | Branches]()
         for group in self._grouped():
             row = group.row(images)
             if row is None:

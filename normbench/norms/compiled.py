@@ -17,7 +17,7 @@ class Compiled(nn.Module):
         """The layer's kernel, with its parameters, for this input; None where PyTorch has to compute it.
 
         The input need not be computed yet; where the kernel depends on its numbers, None if it is not. Running
-        statistics move when the kernel runs, as they do when the layer is called.
+        statistics move when the kernel runs or, with the numbers, already now: such a kernel is to be run once.
         """
 
     def by_kernel(self, x: Tensor) -> Tensor | None:
