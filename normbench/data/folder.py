@@ -84,10 +84,10 @@ def scan(root: Path, say: Say) -> Tree:
     for split in ("train", "test"):
         splits[split] = []
         for index, name in enumerate(class_names):
-            for file, size, mtime_ns in _images(root / split / name, ignored):
-                relative = f"{split}/{name}/{file}"
-                splits[split].append((relative, index))
-                digest.update(os.fsencode(f"{relative}\0{size}\0{mtime_ns}\0"))
+            images = _images(root / split / name, ignored)
+            splits[split] += [(f"{split}/{name}/{file}", index) for file, _, _ in images]
+            told = "".join([f"{split}/{name}/{file}\0{size}\0{mtime_ns}\0" for file, size, mtime_ns in images])
+            digest.update(os.fsencode(told))
     if ignored:
         say(f"ignored {len(ignored):,} entries that are not {', '.join(EXTENSIONS)} files, such as {ignored[0]}")
     return Tree(root, class_names, splits["train"], splits["test"], digest.hexdigest())
