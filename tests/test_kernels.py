@@ -315,6 +315,10 @@ def test_a_layer_made_for_something_else_is_left_to_pytorch(norm: str) -> None:
     assert make_layer(norm, 32).kernel(images) is None
     if any(True for _ in make_layer(norm).parameters()):
         assert make_layer(norm).bfloat16().kernel(images) is None
+    counting = make_layer(norm)
+    if "num_batches_tracked" in dict(counting.named_buffers()):
+        counting.num_batches_tracked = torch.tensor(0, dtype=torch.int32)  # half of what the kernel would write
+        assert counting.kernel(images) is None
 
 
 @pytest.mark.parametrize("norm", LAYERS)

@@ -39,14 +39,14 @@ class CompiledNorm(Compiled):
 
 def fits(layer: nn.Module, images: Images, num_channels: int) -> bool:
     """Whether kernels take such images, and what the layer of `num_channels` has stored is what they read beside them:
-    float32 in one piece, for as many channels. They are told where it begins, no more."""
+    float32 in one piece, for as many channels, and counts in int64. They are told where it begins, no more."""
     if images.shape[1] != num_channels or not can_normalize(images):
         return False
     return all(
-        stored is None or not stored.is_floating_point() or _is_readable(stored)
-        for stored in (*layer._parameters.values(), *layer._buffers.values())
+        stored is None or _is_readable(stored) for stored in (*layer._parameters.values(), *layer._buffers.values())
     )
 
 
 def _is_readable(stored: Tensor) -> bool:
-    return stored.dtype == torch.float32 and stored.device.type == "cpu" and stored.is_contiguous()
+    dtype = torch.float32 if stored.is_floating_point() else torch.int64
+    return stored.dtype == dtype and stored.device.type == "cpu" and stored.is_contiguous()

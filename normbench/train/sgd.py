@@ -27,7 +27,7 @@ class _Tensors(NamedTuple):
 
 
 def step_by_kernel(groups: Sequence[Group], state: MutableMapping[Tensor, Any]) -> bool:
-    """SGD's step for these parameter groups; false, and nothing done, where PyTorch has to take it."""
+    """SGD's step for these parameter groups; false, and no parameter moved, where PyTorch has to take it."""
     if any(group["dampening"] or group["maximize"] for group in groups):  # which the kernel does not know
         return False
     found = [_tensors(group, state) for group in groups]
