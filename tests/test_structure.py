@@ -13,10 +13,8 @@ from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = [
-    *("errors", "printable", "regular_file", "cache_folder", "yaml_lines", "config", "kernels", "data", "norms"),
-    *("models", "train", "runs"),
-    *("bench", "analysis", "studies", "explain", "present", "cli_output", "cli_options"),
-    *("cli_explain", "cli_compare", "cli_sweep", "cli_bench", "cli"),
+    *("errors", "printable", "regular_file", "cache_folder", "config", "kernels", "data", "norms"),
+    *("models", "train", "runs", "analysis", "plots", "sweeps", "bench", "explain", "present", "cli"),
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -79,7 +77,7 @@ def test_the_reference_recipe_is_the_documents() -> None:
 def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; sys.argv = ['normbench', *sys.argv[1:]]\n"
-        "from normbench.cli import main\n"
+        "from normbench.cli.main import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'torch', 'matplotlib', 'scipy', 'numpy'} & set(sys.modules)\n"

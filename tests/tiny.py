@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from normbench.cli import app
+from normbench.cli.main import app
 from normbench.runs.folder import RunFolder
 
 CLASSES = ("cat", "dog", "ship")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from normbench.data import cifar10
-from normbench.data.cifar10_files import Archive
+from normbench.data.sources import cifar10
+from normbench.data.sources.cifar10_files import Archive
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

@@ -11,7 +11,7 @@ import torch
 
 from normbench.errors import NormbenchError, RunError
 from normbench.runs.environment import peak_memory_bytes
-from normbench.runs.pool import without_interrupt
+from normbench.sweeps.pool import without_interrupt
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from normbench.config import Choice, Config
 from normbench.data import Dataset
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
-from normbench.runs.estimate import common_precision
 from normbench.runs.registries import build_network
+from normbench.sweeps.estimate import common_precision
 
 WARM_UP = 1  # rounds that are not counted
 MACHINE = "the machine"

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from normbench.config.choices import resolve_choice
+from normbench.config.experiment.ranges import expand_range
 from normbench.config.files import find_config, merge, read_layers, shipped_configs
 from normbench.config.messages import describe, shown
 from normbench.config.overrides import override_tree
-from normbench.config.ranges import expand_range
 from normbench.config.schema import (
     AUGMENT,
     CHOICES,
@@ -25,8 +25,8 @@ from normbench.config.schema import (
     Misfit,
     Registry,
 )
+from normbench.config.yaml import KeyPath, Located, Place, Problem, dotted, located
 from normbench.errors import ConfigError, unknown_name
-from normbench.yaml_lines import KeyPath, Located, Place, Problem, dotted, located
 
 Validate = Callable[[Located, list[Problem]], Config | None]
 """`validated` with all but its first two arguments given."""

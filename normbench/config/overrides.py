@@ -5,8 +5,8 @@ from typing import Any
 
 from normbench.config.files import merge
 from normbench.config.schema import CHOICES, EXPERIMENT_KEYS
+from normbench.config.yaml import KeyPath, Located, Place, Problem, located, parse_yaml
 from normbench.errors import ConfigError
-from normbench.yaml_lines import KeyPath, Located, Place, Problem, located, parse_yaml
 
 # Short forms for what people change most; in a file the whole key is written.
 ALIASES: Mapping[str, str] = {f"train.{key}": f"train.optimizer.{key}" for key in ("lr", "momentum", "weight_decay")}

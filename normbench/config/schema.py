@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from normbench.config.yaml import Exponent, KeyPath
 from normbench.printable import UNPRINTABLE
-from normbench.yaml_lines import Exponent, KeyPath
 
 Registry = Mapping[str, Callable[..., object]]
 """name -> function; the function's keyword-only parameters are the options of the name."""

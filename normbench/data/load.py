@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from normbench.cache_folder import cache_folder
 from normbench.data.cache import load_cached
-from normbench.data.cifar10 import cifar10
-from normbench.data.folder import folder
-from normbench.data.synthetic import VERSION, synthetic
+from normbench.data.sources.cifar10 import cifar10
+from normbench.data.sources.folder import folder
+from normbench.data.sources.synthetic import VERSION, synthetic
 from normbench.data.types import Dataset, Found, RawData, Request, Say, SourceLoader
 from normbench.errors import ConfigError, DataError, unknown_name
 from normbench.printable import printable

@@ -9,9 +9,9 @@ import torch
 from numpy.lib.format import MAGIC_PREFIX
 from torch import Tensor
 
+from normbench.config.yaml import Problem, parse_yaml, read_text
 from normbench.errors import ConfigError, DataError
 from normbench.explain.shape import AXES
-from normbench.yaml_lines import Problem, parse_yaml, read_text
 
 MAX_VALUES = 4096
 SUFFIXES = (".npy", ".yaml", ".yml")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from normbench.kernels.conv import COLOURS
 from normbench.kernels.library import library, pointers
+from normbench.kernels.ops.conv import COLOURS
 
 
 def can_scale(images: Tensor) -> bool:

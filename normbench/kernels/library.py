@@ -73,7 +73,8 @@ def _compiler() -> str | None:
 
 
 def _loaded(compiler: str) -> Library:
-    sources = {file.name: file.read_bytes() for file in files("normbench.kernels").iterdir() if _is_source(file.name)}
+    folder = files("normbench.kernels") / "csrc"
+    sources = {file.name: file.read_bytes() for file in folder.iterdir() if _is_source(file.name)}
     kept = _place(sources, compiler)
     if kept is not None:
         with suppress(OSError, NotImplementedError):  # a folder that cannot be written, or a file system without locks

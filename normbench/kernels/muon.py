@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from normbench.kernels.library import library, pointers, words
-from normbench.kernels.plan import LANES
+from normbench.kernels.op import LANES
 from normbench.kernels.sgd import can_descend
 
 

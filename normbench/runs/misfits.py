@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from normbench.config import Budget, Choice, Config, Misfit
+from normbench.config.yaml import KeyPath
 from normbench.data.augment import AUGMENTATIONS
 from normbench.errors import ConfigError
 from normbench.models.budget import check_budget
@@ -14,7 +15,6 @@ from normbench.models.reference import IMAGE_SHAPE
 from normbench.runs.execute import USUAL_CLASSES
 from normbench.runs.registries import build_network
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.yaml_lines import KeyPath
 
 Part = tuple[KeyPath, object, Callable[[], object]]
 """Where it stands, all that it depends on, and the function that makes it or raises ConfigError."""

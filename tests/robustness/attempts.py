@@ -28,11 +28,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork cannot go on with th
 import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
 import scipy.stats  # noqa: F401
 
-import normbench.present.pictures
-import normbench.runs.pool
+import normbench.plots.pictures
 import normbench.runs.together
-import normbench.studies.plan
-from normbench.cli import main
+import normbench.sweeps.plan
+import normbench.sweeps.pool
+from normbench.cli.main import main
 
 PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
 POLL_S = 0.005
@@ -89,8 +89,8 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
             os.execv(sys.executable, [sys.executable, "-m", "normbench", *arguments])
         tempfile.tempdir = None  # TMPDIR is read again
         sys.argv[:] = ["normbench", *arguments]
-        pool: Any = normbench.runs.pool
-        plan: Any = normbench.studies.plan
+        pool: Any = normbench.sweeps.pool
+        plan: Any = normbench.sweeps.plan
         pool._context = lambda: multiprocessing.get_context("fork")
         pool.RETRY_S = 0.5
         pool.work = partial(_without_the_parents_ends, pool.work)

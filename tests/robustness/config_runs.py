@@ -15,7 +15,7 @@ from normbench.errors import Interrupted
 from normbench.runs.execute import Event, Finished, Step, execute
 from normbench.runs.identity import run_id
 from normbench.runs.registries import REGISTRIES
-from normbench.runs.worker import Order
+from normbench.sweeps.worker import Order
 from tests.robustness.config_cases import MAIN, Case
 from tests.robustness.entry import Ended, run_main
 
@@ -127,8 +127,8 @@ def _one_step() -> Iterator[None]:
         raise last
 
     with (
-        patch("normbench.present.live.follow", follow),
-        patch("normbench.studies.plan.make_plan", make_plan),
+        patch("normbench.present.terminal.run.follow", follow),
+        patch("normbench.sweeps.plan.make_plan", make_plan),
     ):
         yield
 

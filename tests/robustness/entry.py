@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from normbench.cli import main
+from normbench.cli.main import main
 
 
 class Hang(BaseException):

@@ -4,8 +4,8 @@
 
 The results lie on a small file system in memory. Half of the times it is too small from the start, half of the times
 somebody else fills it at a random step of the run, so that now one file is the one that does not fit, now another;
-which, and how often, is printed (tests/test_faults.py takes each in turn). Then there is room, and the same command has
-to end as an undisturbed run does. The same with a file system that may only be read.
+which, and how often, is printed (tests/end_to_end/test_faults.py takes each in turn). Then there is room, and the same
+command has to end as an undisturbed run does. The same with a file system that may only be read.
 Exit code 1 if anything is wrong. Needs Linux, and root to mount.
 """
 

@@ -1,6 +1,6 @@
 """How much the fuzz tests draw: in the suite a little, always the same; as much as NORMBENCH_FUZZ says by hand.
 
-NORMBENCH_FUZZ=500 pytest tests/test_config_fuzz.py tests/test_record_fuzz.py
+NORMBENCH_FUZZ=500 pytest tests/end_to_end/test_config_fuzz.py tests/end_to_end/test_record_fuzz.py
 """
 
 import os

@@ -22,11 +22,11 @@ import numpy as np
 import scipy
 from scipy.special import ndtr
 
-from normbench.analysis.difference import holm, paired_t, probability_better, sign_flip, welch
-from normbench.analysis.power import more_seeds, seeds_needed
-from normbench.analysis.sequential import PairDecision, decide, planned_looks
-from normbench.analysis.statistics import mean_interval
-from normbench.analysis.verdict import verdict
+from normbench.analysis.stats.difference import holm, paired_t, probability_better, sign_flip, welch
+from normbench.analysis.stats.estimate import mean_interval
+from normbench.analysis.stats.power import more_seeds, seeds_needed
+from normbench.analysis.stats.sequential import PairDecision, decide, planned_looks
+from normbench.analysis.stats.verdict import verdict
 
 STD, DELTA = 0.3, 0.5
 FIVE_PERCENT, AT_MOST_FIVE = (0.035, 0.065), (0.0, 0.065)

@@ -1,0 +1,1 @@
+"""Run folders -> a comparison of norms."""

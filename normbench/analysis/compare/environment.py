@@ -1,0 +1,47 @@
+"""What runs were made on: where they differ is named key by key, with the norms it was used for."""
+
+from collections.abc import Iterable, Sequence
+
+from normbench.analysis.compare.rows import order
+from normbench.analysis.compare.select import Record, flatten, show_value
+from normbench.errors import ConfigError
+
+_THEN = " then "  # between the values of a run that was interrupted and went on elsewhere
+
+Environment = dict[str, dict[str, list[str]]]
+"""Dotted key -> value found -> labels of the norms run with it."""
+
+
+def environment(records: Iterable[Record]) -> Environment:
+    found: Environment = {}
+    for record in records:
+        of_run = {"device": record["device"], "precision": record["precision"], "git_commit": record.get("git_commit")}
+        changes = record.get("environment_changes", {})
+        for key, value in (of_run | flatten({"environment": record["environment"]})).items():
+            one_after_the_other = changes.get(key.removeprefix("environment."), [value])
+            text = _THEN.join(show_value(each, key) for each in one_after_the_other)
+            labels = found.setdefault(key, {}).setdefault(text, [])
+            if record["label"] not in labels:
+                labels.append(record["label"])
+    return found
+
+
+def environment_notes(records: Sequence[Record]) -> list[str]:
+    differing = _differing(records)
+    return [f"not all runs were made in the same environment: {'; '.join(differing)}"] if differing else []
+
+
+def refuse_other_environments(records: Sequence[Record]) -> None:
+    """Raises ConfigError, naming each key, where the runs were not all made in one environment."""
+    differing = _differing(records)
+    if differing:
+        lines = "\n  ".join(["--strict: these runs were not made in the same environment:", *differing])
+        raise ConfigError(f"{lines}\nchoose with --where, e.g. --where device=cpu, or leave out --strict")
+
+
+def _differing(records: Sequence[Record]) -> list[str]:
+    return [
+        f"{key}: " + ", ".join(f"{value} ({', '.join(labels)})" for value, labels in found.items())
+        for key, found in environment(sorted(records, key=order)).items()
+        if len(found) > 1 or _THEN in next(iter(found))
+    ]

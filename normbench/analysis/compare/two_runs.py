@@ -1,0 +1,64 @@
+"""Two trained networks on the same images: McNemar's test over what each got right."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from normbench.analysis.compare.select import Record
+from normbench.analysis.stats.mcnemar import McNemar, mcnemar
+from normbench.errors import ConfigError
+from normbench.printable import printable
+from normbench.runs.folder import RunFolder, read_record
+from normbench.runs.read import read_predictions
+
+
+@dataclass(frozen=True)
+class TwoRuns:
+    """Numbers of images; those that only one network has right are in `test`."""
+
+    a: Record
+    b: Record
+    both_right: int
+    both_wrong: int
+    test: McNemar
+
+
+def compare_two(path_a: Path, path_b: Path) -> TwoRuns:
+    """The runs in these two folders. Raises ConfigError unless both were evaluated on the very same images.
+
+    RecordError: a record or predictions that are missing or damaged.
+    """
+    import numpy as np
+
+    folder_a, folder_b = _run_folder(path_a), _run_folder(path_b)
+    a, b = read_record(folder_a), read_record(folder_b)
+    for key in ("fingerprint", "evaluated_on", "num_eval"):
+        if a["data"][key] != b["data"][key]:
+            raise ConfigError(
+                f"--mcnemar: the runs were evaluated on other images: data.{key} is {a['data'][key]} in "
+                f"{printable(path_a)}, {b['data'][key]} in {printable(path_b)}"
+            )
+    for record, path in ((a, path_a), (b, path_b)):
+        if record["status"] != "finished":
+            raise ConfigError(f"--mcnemar: the run in {printable(path)} diverged: it has no predictions")
+    labels_a, logits_a = read_predictions(folder_a, a)
+    labels_b, logits_b = read_predictions(folder_b, b)
+    if not np.array_equal(labels_a, labels_b):
+        raise ConfigError(
+            f"--mcnemar: the labels in {printable(folder_a.predictions)} and {printable(folder_b.predictions)} differ: "
+            "these are not the same images in the same order"
+        )
+    right_a, right_b = logits_a.argmax(axis=1) == labels_a, logits_b.argmax(axis=1) == labels_b
+    return TwoRuns(
+        a=a,
+        b=b,
+        both_right=int((right_a & right_b).sum()),
+        both_wrong=int((~right_a & ~right_b).sum()),
+        test=mcnemar(right_a, right_b),
+    )
+
+
+def _run_folder(path: Path) -> RunFolder:
+    folder = RunFolder(path.parent if path.name == RunFolder(path).record.name else path)
+    if not folder.path.is_dir():
+        raise ConfigError(f"--mcnemar {printable(path)}: no such folder; give the folders of two runs")
+    return folder

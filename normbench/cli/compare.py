@@ -1,0 +1,128 @@
+"""`normbench compare`: parse, call one function a table, print."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from normbench.cli.output import Quiet, TableFormat, console, say
+from normbench.errors import ConfigError
+
+EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
+_MORE = "More tables"
+
+
+class TableName(StrEnum):
+    norms = "norms"
+    grid = "grid"
+    pairs = "pairs"
+    metrics = "metrics"
+    time_to = "time_to"
+    calibration = "calibration"
+    classes = "classes"
+    runs = "runs"
+
+
+def compare(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of runs.", show_default="results")] = None,
+    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse runs of different environments, instead of naming what differs.")
+    ] = False,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline", "-b", help="The norm the others are compared with.", show_default="bn, or the first"
+        ),
+    ] = None,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", "-a", help="Compare every norm with every other.")] = False,
+    delta: Annotated[float, typer.Option("--delta", help="The difference that matters, in points of accuracy.")] = 0.5,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Compare the norms at each value of this key, e.g. train.batch_size."),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Also interval, std, least, greatest of every metric.", rich_help_panel=_MORE),
+    ] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="Also a row a run.", rich_help_panel=_MORE)] = False,
+    to_accuracy: Annotated[
+        float | None,
+        typer.Option("--to-accuracy", help="Also epochs and seconds to this accuracy in %.", rich_help_panel=_MORE),
+    ] = None,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Also calibration error and NLL.", rich_help_panel=_MORE)
+    ] = False,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Also accuracy class by class.", rich_help_panel=_MORE)
+    ] = False,
+    mcnemar: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--mcnemar", metavar="RUN_A RUN_B", help="Instead: McNemar's test of two runs.", rich_help_panel=_MORE
+        ),
+    ] = None,
+    only: Annotated[
+        TableName | None,
+        typer.Option("--only", help="Print this table only; csv prints the first one.", rich_help_panel=_MORE),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Also draw all figures into this folder, as PNG and SVG."),
+    ] = None,
+    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
+    quiet: Quiet = False,
+) -> None:
+    """What the runs say: a row a norm, with means over seeds, and for each pair whether the difference is real."""
+    if mcnemar is not None:
+        if figures is not None:
+            raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
+        _two_runs(*mcnemar, format_)
+        return
+    if not 0 < delta <= 100:
+        raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
+    if to_accuracy is not None and not 1 < to_accuracy <= 100:
+        raise ConfigError(f"--to-accuracy {to_accuracy:g}: give an accuracy in %, above 1, e.g. 80")
+    from normbench.analysis.compare.compare import Options
+    from normbench.analysis.compare.load import compare_runs
+    from normbench.present.report.document import comparison_head, render_document
+    from normbench.present.report.tables import answer, default_tables
+
+    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
+    options = Options(baseline, all_pairs, delta, by, strict)
+    comparison, warnings = compare_runs(paths or [Path("results")], conditions, options)
+    on_demand = {"metrics": full, "runs": runs, "time_to": to_accuracy is not None}
+    on_demand |= {"calibration": calibration, "classes": per_class}
+    names = [*default_tables(comparison), *(name for name, asked in on_demand.items() if asked)]
+    if format_ is TableFormat.json:
+        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # whatever a machine may look for
+    tables, more = answer(comparison, [only] if only else names, to_accuracy)
+    warnings += _capped(more)
+    render_document(tables, format_, console(), comparison_head(comparison), warnings)
+    if format_ is TableFormat.csv and len(tables) > 1:
+        first, *others = tables
+        warnings.append(f"csv holds one table, here {first}; --only {' or --only '.join(others)} prints another")
+    if not quiet:
+        for warning in warnings:
+            say(f"note: {warning}")
+    if figures is not None:
+        from normbench.present.report.figures import draw_comparison
+
+        draw_comparison(comparison, figures, (lambda text: None) if quiet else say)
+
+
+def _two_runs(path_a: Path, path_b: Path, format_: TableFormat) -> None:
+    from normbench.analysis.compare.two_runs import compare_two
+    from normbench.present.report.document import render_document
+    from normbench.present.tables.two_runs import two_runs_table
+
+    render_document({"mcnemar": two_runs_table(compare_two(path_a, path_b))}, format_, console(), {}, [])
+
+
+def _capped(notes: list[str], most: int = 5) -> list[str]:
+    return notes if len(notes) <= most else [*notes[:most], f"and {len(notes) - most:,} more like these"]

@@ -1,0 +1,1 @@
+"""Many runs from one YAML: axes, ranges, tuning, seeds."""

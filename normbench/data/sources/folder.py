@@ -1,0 +1,168 @@
+"""The `folder` source: `train/<class>/*.jpg|png` and `test/<class>/*`, 32x32 images.
+
+Classes and files are taken in the order of their names, so one tree always gives one data set.
+"""
+
+import hashlib
+import os
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import DecompressionBombWarning
+
+from normbench.data.progress import progress
+from normbench.data.sources.folder_images import SIDE, read_image
+from normbench.data.types import Found, RawData, Request, Say, Split
+from normbench.errors import DataError
+from normbench.printable import printable
+
+EXTENSIONS = (".png", ".jpg", ".jpeg")
+LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"
+BLOCK = 250  # images a task: small enough that Ctrl-C and a first error are quick
+MAX_THREADS = 8  # on any number of cores: files not in memory are waited for, and Pillow holds the GIL half of the time
+MAX_NAMED = 5  # unreadable images named in one error
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies under a folder: per split the (relative path, class index) of each image; `digest` over all files."""
+
+    root: Path
+    class_names: tuple[str, ...]
+    train: list[tuple[str, int]]
+    test: list[tuple[str, int]]
+    digest: str
+
+
+def folder(request: Request) -> Found:
+    """Images of your own. Raises DataError naming the folder or file that is missing or not as expected."""
+    if request.dir is None:
+        raise DataError(
+            "the data source 'folder' needs a place: --data-dir DIR (or data.dir, or NORMBENCH_DATA) "
+            f"with {LAYOUT} in it"
+        )
+    root = Path(os.path.realpath(request.dir))  # not resolve(), which gives up where links lead in a circle
+
+    @cache
+    def tree() -> Tree:
+        try:
+            return scan(root, request.say)
+        except OSError as error:
+            raise DataError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
+
+    place = hashlib.sha256(os.fsencode(root)).hexdigest()
+    return Found(f"folder-{place[:12]}", lambda: f"{place} {tree().digest}", lambda: _read(tree(), request))
+
+
+def scan(root: Path, say: Say) -> Tree:
+    """List the images under `root` without opening them. Raises DataError, and OSError where a folder is unreadable."""
+    for split in ("train", "test"):
+        if not (root / split).is_dir():
+            raise DataError(f"{root}: no folder {split!r} in it; the data source 'folder' expects {LAYOUT}")
+    found = {split: sorted(_folders(root / split)) for split in ("train", "test")}
+    if not found["train"] and not found["test"]:
+        raise DataError(f"{root}: no class folders under train and test; the data source 'folder' expects {LAYOUT}")
+    for split, names in found.items():
+        _check_names(root / split, names)
+    for has, lacks in (("train", "test"), ("test", "train")):
+        missing = [name for name in found[has] if name not in found[lacks]]
+        if missing:
+            more = f" (and {len(missing) - 1} more such)" if len(missing) > 1 else ""
+            raise DataError(f"{root / lacks / missing[0]}: missing: {has} has this class, {lacks} has not{more}")
+    class_names = tuple(found["train"])
+    digest = hashlib.sha256()
+    ignored: list[Path] = []
+    splits: dict[str, list[tuple[str, int]]] = {}
+    for split in ("train", "test"):
+        splits[split] = []
+        for index, name in enumerate(class_names):
+            images = _images(root / split / name, ignored)
+            splits[split] += [(f"{split}/{name}/{file}", index) for file, _, _ in images]
+            told = "".join([f"{split}/{name}/{file}\0{size}\0{mtime_ns}\0" for file, size, mtime_ns in images])
+            digest.update(os.fsencode(told))
+    if ignored:
+        say(f"ignored {len(ignored):,} entries that are not {', '.join(EXTENSIONS)} files, such as {ignored[0]}")
+    return Tree(root, class_names, splits["train"], splits["test"], digest.hexdigest())
+
+
+def _check_names(split: Path, names: Sequence[str]) -> None:
+    """Class names stand in records, tables and figures, and a tree may move to a system that ignores case."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        if printable(name) != name:
+            raise DataError(f"{split / name}: the name of a class holds control characters or is not UTF-8: rename it")
+        other = spelled.setdefault(unicodedata.normalize("NFC", name.casefold()), name)
+        if other != name:
+            raise DataError(
+                f"{split / name}: differs from the class {other!r} only in case or in how an accent is written: "
+                "merge the two folders, or rename one"
+            )
+
+
+def _folders(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _images(path: Path, ignored: list[Path]) -> list[tuple[str, int, int]]:
+    """(name, size in bytes, mtime in ns) of each image in a class folder, by name."""
+    images = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if not entry.name.lower().endswith(EXTENSIONS) or entry.is_dir():
+                ignored.append(path / entry.name)
+                continue
+            status = entry.stat()
+            images.append((entry.name, status.st_size, status.st_mtime_ns))
+    if not images:
+        raise DataError(f"{path}: no {', '.join(EXTENSIONS)} images in this class folder")
+    return sorted(images)
+
+
+def _read(tree: Tree, request: Request) -> RawData:
+    total = len(tree.train) + len(tree.test)
+    request.say(f"decoding {total:,} images from {tree.root} (once: they are cached)")
+    paths = [tree.root / relative for relative, _ in (*tree.train, *tree.test)]
+    images = torch.empty((total, 3, SIDE, SIDE), dtype=torch.uint8)
+    decode(paths, images.numpy(), request.say, request.bar)
+    labels = torch.tensor([index for _, index in (*tree.train, *tree.test)], dtype=torch.int64)
+    cut = len(tree.train)
+    return Split(images[:cut], labels[:cut]), Split(images[cut:], labels[cut:]), tree.class_names
+
+
+def decode(paths: list[Path], images: NDArray[np.uint8], say: Say, bar: bool) -> None:
+    """Decode the files into images uint8 [N, 3, 32, 32]. Raises DataError naming the first few that cannot be used."""
+
+    def block(start: int) -> list[str]:
+        errors = []
+        for index in range(start, min(start + BLOCK, len(paths))):
+            try:
+                images[index] = read_image(paths[index])
+            except DataError as error:
+                errors.append(str(error))
+        return errors
+
+    errors: list[str] = []
+    pool = ThreadPoolExecutor(MAX_THREADS)
+    try:
+        with progress("decoding", "images", say, bar) as report, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DecompressionBombWarning)  # read_image refuses these by their size
+            starts = range(0, len(paths), BLOCK)
+            for start, found in zip(starts, pool.map(block, starts), strict=True):
+                errors += found
+                report(min(start + BLOCK, len(paths)), len(paths))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if errors:
+        more = f"; and {len(errors) - MAX_NAMED:,} more" if len(errors) > MAX_NAMED else ""
+        raise DataError("; ".join(errors[:MAX_NAMED]) + more)

@@ -1,0 +1,27 @@
+"""The pictures of one run, drawn into its folder."""
+
+from normbench.norms import norm_label
+from normbench.plots.misclassified import grid
+from normbench.plots.run_curves import curves
+from normbench.runs.execute import Prepared, Trained
+
+
+def draw_run(run: Prepared, trained: Trained) -> None:
+    """`curves.png` and `misclassified.png`; the images are shown as the data set has them, not normalized."""
+    assert trained.logits is not None
+    wanted = run.config.pictures
+    norm = norm_label(run.config.norm.name, run.config.norm.options)
+    title = f"{norm}, seed {run.config.seed}, {run.dataset.source} data, {run.config.name} recipe"
+    curves(trained.rows, title, run.folder.curves)
+    grid(
+        run.held_out.images.numpy(),
+        run.held_out.labels.numpy(),
+        trained.logits.numpy(),
+        run.dataset.class_names,
+        title,
+        run.folder.misclassified,
+        rows=wanted.rows,
+        columns=wanted.columns,
+        choose=wanted.choose,
+        seed=run.config.seed,
+    )

@@ -1,0 +1,1 @@
+"""A comparison -> everything that answers it: tables, document, figures."""

@@ -1,0 +1,150 @@
+"""`bench --full` as tables: steps, seeds, whole runs, and what was checked."""
+
+import math
+import statistics
+
+from normbench.bench.full import EAGER, RECORDED, Full, NormTimes
+from normbench.bench.result import Spread
+from normbench.present.tables.table import Cell, Table, Value
+
+TIMES_A_STEP = 5.0  # how much faster a recorded step shall be
+TIMES_A_SEED = 20.0  # how many times as many seeds a second
+ALL_S = 60.0  # three norms with ten seeds for twenty epochs
+
+
+def full_tables(full: Full, setting: str) -> dict[str, Table]:
+    """By name; `setting` says on what it was measured."""
+    return {"steps": _steps(full, setting), "seeds": _seeds(full), "runs": _runs(full), "checks": _checks(full)}
+
+
+def _steps(full: Full, setting: str) -> Table:
+    return Table(
+        title=f"A training step of one run on {setting}: median [lowest, highest round]",
+        columns=("Norm", "Eager ms", "Recorded ms", "Times", f"At least {TIMES_A_STEP:g}"),
+        rows=tuple(
+            (
+                times.label,
+                _ms(times, EAGER),
+                _ms(times, RECORDED),
+                _spread(times.times_eager(RECORDED)),
+                _met(times.times_eager(RECORDED).median >= TIMES_A_STEP),
+            )
+            for times in full.norms
+        ),
+        records=tuple(
+            {
+                "label": times.label,
+                "eager_ms": 1e3 * times.step_s(EAGER),
+                "recorded_ms": 1e3 * times.step_s(RECORDED),
+                **_record(times.times_eager(RECORDED)),
+            }
+            for times in full.norms
+        ),
+        notes=("eager: each operation launched by itself; recorded: the whole step as one CUDA graph",),
+    )
+
+
+def _seeds(full: Full) -> Table:
+    found = [(times, way) for times in full.norms for way in times.laps if way not in (EAGER, RECORDED)]
+    return Table(
+        title="Seeds together: seeds a second, in times of eager runs one after the other",
+        columns=("Norm", "Way", "Seeds", "Step ms", "Times", f"At least {TIMES_A_SEED:g}"),
+        rows=tuple(
+            (
+                times.label,
+                way,
+                f"{times.seeds}",
+                _ms(times, way),
+                _spread(times.times_eager(way)),
+                _met(times.times_eager(way).median >= TIMES_A_SEED),
+            )
+            for times, way in found
+        ),
+        records=tuple(
+            {
+                "label": times.label,
+                "way": way,
+                "seeds": times.seeds,
+                "step_ms": 1e3 * times.step_s(way),
+                **_record(times.times_eager(way)),
+                "is_fastest": way == times.fastest_way,
+            }
+            for times, way in found
+        ),
+        notes=("lanes: a stream for each seed within one graph; wide: all seeds as one wide network in one graph",),
+        num_text_columns=2,
+    )
+
+
+def _runs(full: Full) -> Table:
+    (one, [accuracy]), (group, accuracies) = full.accuracies.items()
+    first, count = full.norms[0], len(full.norms)
+    records: list[dict[str, Value]] = [
+        {"what": f"{first.label}, {one}", "seconds": full.one_s, "accuracy": _finite(accuracy), "is_projected": False},
+        {
+            "what": f"{first.label}, {group}",
+            "seconds": full.group_s,
+            "accuracy": _finite(statistics.fmean(accuracies)),
+            "is_projected": False,
+        },
+        {
+            "what": f"{count} norms x {first.seeds} seeds, projected",
+            "seconds": full.all_s,
+            "accuracy": None,
+            "is_projected": True,
+        },
+    ]
+    return Table(
+        title=f"Runs of {full.epochs} epochs, from the start to the finished folder, without pictures",
+        columns=("What", "Seconds", "Test %"),
+        rows=tuple((str(row["what"]), f"{row['seconds']:,.1f}", _percent(row["accuracy"])) for row in records),
+        records=tuple(records),
+        notes=(f"3 norms x 10 seeds x 20 epochs are meant to take less than {ALL_S:g} s",),
+    )
+
+
+def _checks(full: Full) -> Table:
+    return Table(
+        title="Does it compute the same?",
+        columns=("Norm", "What", "Apart", "Allowed", "Agrees"),
+        rows=tuple(
+            (check.label, check.what, f"{check.difference:.2g}", f"{check.allowed:.2g}", _met(check.agrees))
+            for check in full.checks
+        ),
+        records=tuple(
+            {
+                "label": check.label,
+                "what": check.what,
+                "difference": _finite(check.difference),
+                "allowed": _finite(check.allowed),
+                "agrees": check.agrees,
+            }
+            for check in full.checks
+        ),
+        num_text_columns=2,
+        wraps=True,
+    )
+
+
+def _ms(times: NormTimes, contender: str) -> str:
+    return f"{1e3 * times.step_s(contender):.2f}"
+
+
+def _spread(spread: Spread) -> Cell:
+    return f"{spread.median:.1f}", f"[{spread.low:.1f},", f"{spread.high:.1f}]"
+
+
+def _record(spread: Spread) -> dict[str, Value]:
+    return {"times": spread.median, "times_low": spread.low, "times_high": spread.high}
+
+
+def _met(is_met: bool) -> str:
+    return "yes" if is_met else "no"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _percent(value: Value) -> str:
+    return "-" if value is None else f"{100 * float(value):.2f}"

@@ -1,0 +1,64 @@
+"""Accuracy by norm and value of one more key, as a table."""
+
+from normbench.analysis.compare.by import Grid
+from normbench.analysis.compare.compare import Comparison
+from normbench.analysis.compare.rows import By
+from normbench.present.tables.context import context_notes
+from normbench.present.tables.numbers import NOT_KNOWN, axis_value, estimate_record, with_interval
+from normbench.present.tables.table import Cell, Table, Value
+
+
+def grid_table(comparison: Comparison) -> Table:
+    """A row a norm, a column a value: mean accuracy in %, its interval, n, and how many runs diverged."""
+    grid = comparison.grid
+    if grid is None:
+        raise ValueError("the comparison goes along no key")
+    return Table(
+        title=f"{comparison.split.capitalize()} accuracy in % by {grid.key}, on {comparison.source} data",
+        columns=("Norm", *(_header(value, grid.key) for value in grid.values)),
+        rows=tuple((label, *(_cell(grid, label, value) for value in grid.values)) for label in grid.labels),
+        records=tuple(
+            _record(grid, label, value)
+            for label in grid.labels
+            for value in grid.values
+            if (label, value) in grid.cells
+        ),
+        notes=(
+            *context_notes(comparison),
+            f"Mean over n seeds and its {comparison.confidence:.0%} t interval, where n > 1; after the last epoch.",
+            *_single_runs(grid),
+        ),
+    )
+
+
+def _header(value: By, key: str) -> str:
+    return "not set" if value is None else axis_value(value, key)
+
+
+def _cell(grid: Grid, label: str, value: By) -> Cell:
+    place = label, value
+    if place not in grid.cells:
+        return NOT_KNOWN
+    estimate, diverged = grid.cells[place], grid.diverged[place]
+    shown = with_interval(estimate, 100, 2)
+    pieces = [*([shown] if isinstance(shown, str) else shown), f"n={estimate.n}"]
+    return (*pieces, f"+{diverged}", "div.") if diverged else tuple(pieces)
+
+
+def _record(grid: Grid, label: str, value: By) -> dict[str, Value]:
+    estimate = grid.cells[label, value]
+    return {
+        "norm": label,
+        "key": grid.key,
+        "value": value,
+        "n": estimate.n,
+        "diverged": grid.diverged[label, value],
+        **estimate_record("accuracy", estimate),
+        "why_no_interval": estimate.why_undefined,
+    }
+
+
+def _single_runs(grid: Grid) -> list[str]:
+    if any(estimate.n == 1 for estimate in grid.cells.values()):
+        return ["n=1: no interval, no verdict."]
+    return []

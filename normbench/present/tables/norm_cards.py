@@ -1,0 +1,81 @@
+"""The norms as a table."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from normbench.models.norm_cards import NormCard
+from normbench.present.tables.table import Cell, Table, Value
+
+NUM_PIECES = 3  # into so many lines a narrow terminal breaks a cell
+
+
+def norm_table(cards: Sequence[NormCard], times: Mapping[str, float] | None) -> Table:
+    """One row a norm; `times` are those of a step relative to bn's, by kind, if they were measured."""
+    timed = times is not None
+    columns = ("norm", "label", "does", "learns", "stores", "parameters", "budget")
+    limit = cards[0].max_parameters
+    notes = [
+        "parameters: the norm's own, of all in the reference network (10 classes)",
+        "budget: "
+        + (
+            "no limit set"
+            if limit is None
+            else f"at most {limit:,} parameters in all; `affine: false` saves its weight and bias"
+        ),
+        "each takes `ws: true` besides: weight standardization of the convs, which costs no parameters",
+    ]
+    if timed:
+        notes.append(
+            "step: forward and backward on this machine as a multiple of bn's, the median of interleaved rounds"
+        )
+    return Table(
+        title="Norms, with their default options",
+        columns=(*columns, "step") if timed else columns,
+        rows=tuple(_row(card, times) for card in cards),
+        records=tuple(_record(card, times) for card in cards),
+        notes=tuple(notes),
+        num_text_columns=5,
+    )
+
+
+def _row(card: NormCard, times: Mapping[str, float] | None) -> tuple[Cell, ...]:
+    return (
+        card.kind,
+        card.label,
+        _broken(card.sentence),
+        _listed(card.learns),
+        _listed(card.stores),
+        (f"{card.norm_parameters:,} of", f"{card.num_parameters:,}"),
+        "fits" if card.fits_budget else "over",
+        *(() if times is None else (f"{times[card.kind]:.2f}x",)),
+    )
+
+
+def _record(card: NormCard, times: Mapping[str, float] | None) -> dict[str, Value]:
+    record: dict[str, Value] = {
+        "norm": card.kind,
+        "label": card.label,
+        "does": card.sentence,
+        "learns": ", ".join(card.learns),
+        "stores": ", ".join(card.stores),
+        "norm_parameters": card.norm_parameters,
+        "num_parameters": card.num_parameters,
+        "max_parameters": card.max_parameters,
+        "fits_budget": card.fits_budget,
+    }
+    return record if times is None else record | {"step_relative_to_bn": times[card.kind]}
+
+
+def _broken(sentence: str) -> Cell:
+    """In pieces of about the same length."""
+    for width in range(max(len(sentence) // NUM_PIECES, 1), len(sentence) + 1):
+        lines = textwrap.wrap(sentence, width)
+        if len(lines) <= NUM_PIECES:
+            return tuple(lines)
+    return sentence
+
+
+def _listed(names: Sequence[str]) -> Cell:
+    if not names:
+        return "nothing"
+    return (*(f"{name}," for name in names[:-1]), names[-1])

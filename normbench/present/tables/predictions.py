@@ -1,0 +1,80 @@
+"""Calibration and accuracy class by class, as tables."""
+
+from collections.abc import Sequence
+
+from normbench.analysis.compare.compare import Comparison
+from normbench.analysis.compare.predictions import NUM_BINS, Predicted
+from normbench.present.tables.numbers import NOT_KNOWN, axis_value, estimate_record, short_key, with_interval
+from normbench.present.tables.table import Cell, Table, Value
+
+
+def calibration_table(comparison: Comparison, found: Sequence[Predicted]) -> Table:
+    """A row a norm: expected calibration error in %, negative log-likelihood in nats, each with its interval."""
+    key = comparison.grid.key if comparison.grid else None
+    return Table(
+        title=f"Calibration on the {comparison.split} images",
+        columns=("Norm", *([short_key(key)] if key else []), "n", "ECE", "NLL"),
+        rows=tuple(
+            (
+                of_norm.label,
+                *([axis_value(of_norm.by, key)] if key else []),
+                str(of_norm.n),
+                with_interval(of_norm.calibration_error, 100, 2),
+                with_interval(of_norm.nll, 1, 3),
+            )
+            for of_norm in found
+        ),
+        records=tuple(
+            {
+                "norm": of_norm.label,
+                **_along(key, of_norm),
+                "n": of_norm.n,
+                **estimate_record("expected_calibration_error", of_norm.calibration_error),
+                **estimate_record("nll", of_norm.nll),
+                "num_bins": NUM_BINS,
+                "why_no_interval": of_norm.calibration_error.why_undefined,
+            }
+            for of_norm in found
+        ),
+        notes=(
+            f"ECE: how far confidence and accuracy are apart, in points, over {NUM_BINS} equally wide bins of "
+            "confidence (Guo et al. 2017); NLL: mean negative log-likelihood in nats. Of the saved logits, n runs.",
+        ),
+    )
+
+
+def classes_table(comparison: Comparison, found: Sequence[Predicted]) -> Table:
+    """A row a class, a column a norm: accuracy in % on that class's images, mean over seeds with its interval."""
+    key = comparison.grid.key if comparison.grid else None
+    names = found[0].classes if found else ()
+    return Table(
+        title=f"{comparison.split.capitalize()} accuracy in % by class",
+        columns=("Class", *(_column(key, of_norm) for of_norm in found)),
+        rows=tuple((name, *(_class_cell(of_norm, index) for of_norm in found)) for index, name in enumerate(names)),
+        records=tuple(
+            {
+                "norm": of_norm.label,
+                **_along(key, of_norm),
+                "class": name,
+                "n": of_norm.n,
+                **estimate_record("accuracy", of_norm.per_class[index]),
+            }
+            for of_norm in found
+            for index, name in enumerate(names)
+        ),
+        notes=("Mean over n seeds and its 95% t interval, where n > 1, of the saved predictions.",),
+    )
+
+
+def _column(key: str | None, of_norm: Predicted) -> str:
+    at = f" {short_key(key)}={axis_value(of_norm.by, key)}" if key else ""
+    return f"{of_norm.label}{at} n={of_norm.n}"
+
+
+def _class_cell(of_norm: Predicted, index: int) -> Cell:
+    estimate = of_norm.per_class[index]
+    return NOT_KNOWN if estimate is None else with_interval(estimate, 100, 1)
+
+
+def _along(key: str | None, of_norm: Predicted) -> dict[str, Value]:
+    return {key: of_norm.by} if key else {}

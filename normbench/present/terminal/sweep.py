@@ -1,0 +1,212 @@
+"""A sweep before and while it trains: the plan, a bar over all runs, a line a running run, a line a finished one."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from normbench.analysis.stats.sequential import PairDecision
+from normbench.config import Config
+from normbench.norms import norm_label
+from normbench.present.terminal.run import print_fields
+from normbench.printable import printable_lines
+from normbench.sweeps.plan import Plan
+from normbench.sweeps.pool import Event, RunEvent, Stopping, Waiting
+from normbench.sweeps.worker import Advanced, Ended, EpochEnded, Order, Said
+
+TOO_EARLY = 0.05  # of all work: before that the plan's estimate is better than the pace so far
+
+Title = Callable[[Config], str]
+
+
+@dataclass
+class Outcome:
+    """How a sweep's runs ended."""
+
+    finished: list[Order] = field(default_factory=list)
+    diverged: list[Order] = field(default_factory=list)
+    failed: list[tuple[Order, str]] = field(default_factory=list)
+    interrupted: list[Order] = field(default_factory=list)
+    is_stopped: bool = False
+
+
+def run_title(axes: Sequence[str]) -> Title:
+    """`GN(4) seed 3, batch_size 8`: what tells a run from the others of its sweep."""
+
+    def title(config: Config) -> str:
+        parts = [f"{norm_label(config.norm.name, config.norm.options)} seed {config.seed}"]
+        plain = config.to_dict()
+        for axis in axes:
+            if axis == "norm" or axis.startswith("norm."):
+                continue
+            value = plain
+            for key in axis.split("."):
+                value = value[key]
+            parts.append(f"{axis.rpartition('.')[2]} {value:g}" if isinstance(value, float) else f"{axis} {value}")
+        return ", ".join(parts)
+
+    return title
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`: as exact as an estimate is."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: Console) -> None:
+    """How many runs of what, what is done, and about how long the rest takes."""
+    orders = [*plan.done, *plan.to_do]
+    labels = dict.fromkeys(norm_label(order.config.norm.name, order.config.norm.options) for order in orders)
+    seeds = sorted({order.config.seed for order in orders})
+    place = plan.place
+    lines = {
+        "sweep": f"{name}: {len(orders):,} runs" + (f", {len(plan.done):,} of them finished" if plan.done else ""),
+        "norms": ", ".join(labels),
+        "seeds": _seeds(seeds),
+    }
+    if others := [axis for axis in axes if axis != "norm"]:
+        lines["swept"] = ", ".join(others)
+    if plan.to_do:
+        processes = f"{plan.jobs} process{'es' if plan.jobs > 1 else ''}"
+        threads = f"{place.threads} thread{'s' if place.threads > 1 else ''}"
+        lines["machine"] = f"{place.device}, {processes} of {threads}, {place.precision}"
+        if ways := dict.fromkeys(order.way for order in plan.to_do if order.way):
+            lines["machine"] += f"; the seeds of a norm train together ({' or '.join(ways)})"
+        lines["time"] = f"about {duration(plan.total_s)} for {len(plan.to_do):,} runs, from a few steps of each kind"
+    print_fields(lines, console)
+    if note:
+        console.print(Text(f"{'':>8}  {note}", style="dim"), soft_wrap=True)
+
+
+def print_decisions(decisions: Sequence[PairDecision], console: Console) -> None:
+    """What is known of each pair after a look."""
+    for pair in decisions:
+        console.print(Text(f"  {pair.a} and {pair.b}: {pair.text}"), soft_wrap=True)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) > 3 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def follow_sweep(events: Iterable[Event], plan: Plan, title: Title, console: Console, *, quiet: bool) -> Outcome:
+    """Shows a sweep as it goes on; piped output has a line a run that is over. `quiet` shows failures only."""
+    shown = _Shown(plan, title, console, quiet=quiet)
+    with shown.progress:
+        for event in events:
+            match event:
+                case RunEvent():
+                    shown.run(event)
+                case Waiting(orders):
+                    shown.waiting(len(orders))
+                case Stopping():
+                    shown.outcome.is_stopped = True
+                    shown.say("stopping: each run finishes its step and keeps a checkpoint (Ctrl-C again: at once)")
+    return shown.outcome
+
+
+class _Shown:
+    """The bars of a sweep. Progress is counted in estimated seconds, so that long runs weigh more than short ones."""
+
+    def __init__(self, plan: Plan, title: Title, console: Console, *, quiet: bool) -> None:
+        self.outcome = Outcome()
+        self.title, self.console, self.quiet = title, console, quiet
+        self.weight = {order.folder.path: max(s, 1e-3) for order, s in zip(plan.to_do, plan.seconds, strict=True)}
+        self.ended = 0.0
+        self.running: dict[int, float] = {}
+        self.began: dict[int, float] = {}
+        self.last_row: dict[int, str] = {}
+        self.num_over = self.num_waiting = 0
+        self.num_runs = len(plan.to_do)
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self.overall = self.progress.add_task("all runs", total=sum(self.weight.values()), note="")
+        self.bars: dict[int, TaskID] = {}
+        self.estimate_s = plan.total_s
+        self.start: float | None = None
+
+    def run(self, event: RunEvent) -> None:
+        order, slot = event.order, event.slot
+        weight = self.weight.get(order.folder.path, 1.0)
+        match event.message:
+            case Advanced(epoch, done, rate):
+                self.began.setdefault(slot, time.monotonic())
+                self.start = self.start or time.monotonic()
+                if slot not in self.bars:
+                    self.bars[slot] = self.progress.add_task(self.title(order.config), total=1.0, note="")
+                self.running[slot] = done * weight
+                note = f"epoch {epoch + 1}/{order.config.train.epochs}"
+                if rate:
+                    note += f"  {rate:,.0f} images/s"
+                self.progress.update(self.bars[slot], completed=done, note=note + self.last_row.get(slot, ""))
+            case EpochEnded(row):
+                split = "val" if "val_accuracy" in row else "test"
+                self.last_row[slot] = f"  {split} {row[f'{split}_accuracy']:.1%}"
+            case Said(text):
+                self.say(f"{self.title(order.config)}: {text}")
+            case Ended() as ended:
+                self.over(order, slot, ended)
+                self.ended += weight if ended.status != "busy" else 0.0
+        completed = self.ended + sum(self.running.values())
+        note = f"{self.num_over}/{self.num_runs} runs, about {duration(self.left_s(completed))} left"
+        self.progress.update(self.overall, completed=completed, note=note)
+
+    def left_s(self, completed: float) -> float:
+        """As fast as so far; as the plan says while there is next to nothing to go by."""
+        total = sum(self.weight.values())
+        share = completed / total
+        if self.start is None or share < TOO_EARLY:
+            return self.estimate_s * (1 - share)
+        return (time.monotonic() - self.start) * (1 - share) / share
+
+    def over(self, order: Order, slot: int, ended: Ended) -> None:
+        if slot in self.bars:
+            self.progress.remove_task(self.bars.pop(slot))
+        self.running.pop(slot, None)
+        self.last_row.pop(slot, None)
+        took = duration(time.monotonic() - self.began.pop(slot, time.monotonic()))
+        name = self.title(order.config)
+        match ended.status:
+            case "finished" | "already":
+                assert ended.record is not None
+                self.outcome.finished.append(order)
+                split, metrics = ended.record["data"]["evaluated_on"], ended.record["metrics"]
+                how = took if ended.status == "finished" else "trained by another process"
+                result = f"{split} {metrics[f'{split}_accuracy']:.2%}  loss {metrics[f'{split}_loss']:.3f}  {how}"
+            case "diverged":
+                self.outcome.diverged.append(order)
+                result = "diverged, recorded as such"
+            case "failed":
+                self.outcome.failed.append((order, ended.message))
+                result = f"failed: {ended.message}"
+            case "interrupted":
+                self.outcome.interrupted.append(order)
+                return
+            case "busy":
+                return
+        self.num_over += 1
+        self.say(f"{self.num_over:>{len(str(self.num_runs))}}/{self.num_runs}  {name}  {result}")
+
+    def waiting(self, count: int) -> None:
+        if count != self.num_waiting:
+            self.say(f"waiting for {count} run{'s' if count > 1 else ''} that another process trains")
+        self.num_waiting = count
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(Text(printable_lines(text)), soft_wrap=True, highlight=False)

@@ -1,0 +1,114 @@
+"""What a sweep has to train, what is done already, and how long the rest will take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from normbench.config import Config
+from normbench.data import Dataset
+from normbench.errors import RunError
+from normbench.models.budget import check_budget
+from normbench.runs.execute import Draw, folder_of
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import RecordError
+from normbench.runs.registries import build_network
+from normbench.runs.together import alike_but_for_seed
+from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
+from normbench.sweeps.pool import choose_jobs, num_cores
+from normbench.sweeps.worker import Order, Workplace
+from normbench.train.passes import WAYS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`to_do` and how many seconds each takes alone in its process; `done` are finished, with a record to show."""
+
+    to_do: tuple[Order, ...]
+    done: tuple[Order, ...]
+    seconds: tuple[float, ...]
+    jobs: int
+    place: Workplace
+
+    @property
+    def total_s(self) -> float:
+        """With all processes busy; never less than the longest run."""
+        return max([sum(self.seconds) / self.jobs, *self.seconds])
+
+
+def orders_for(configs: Sequence[Config], results: Path) -> list[Order]:
+    return [Order(config, folder_of(config, results)) for config in configs]
+
+
+def make_plan(
+    orders: Sequence[Order],
+    dataset: Dataset,
+    device: str,
+    jobs: int | None,
+    threads: int | None,
+    draw: Draw,
+    together: str = "auto",
+) -> Plan:
+    """A plan for at least one run; `jobs` and `threads` None take what the machine carries.
+
+    `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off on the CPU, and on a
+    GPU whatever a few steps show to be fastest for each norm.
+    Where `precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so that
+    no difference between norms is one between precisions. Nor is one between numbers of threads: on the CPU, where
+    they change bits, a run has one, however many run at a time. Raises ConfigError for a network over its budget,
+    DataError if runs were finished on other data.
+    """
+    _check_budgets(orders, dataset)
+    records = [(order, _record_of(order, dataset)) for order in orders]
+    done = tuple(order for order, record in records if record)
+    to_do = tuple(order for order, record in records if not record)
+    jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
+    threads = threads or (1 if device == "cpu" else max(1, num_cores() // jobs))
+    chosen = [record["precision"] for order, record in records if record and order.config.train.precision == "auto"]
+    precision = chosen[0] if chosen else common_precision(orders[0].config, dataset, device, threads)
+    place = Workplace(device, threads, precision, draw)
+    if together == "off" or (together == "auto" and device == "cpu"):
+        seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
+        return Plan(to_do, done, tuple(seconds), jobs, place)
+    planned = _together(to_do, dataset, place, list(WAYS) if together == "auto" else [together])
+    return Plan(tuple(order for order, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, place)
+
+
+def _together(
+    orders: Sequence[Order], dataset: Dataset, place: Workplace, ways: Sequence[str]
+) -> list[tuple[Order, float]]:
+    """Each order with the fastest of the ways for its group, and its share of the seconds the group takes."""
+    planned: dict[int, tuple[Order, float]] = {}
+    for numbers in alike_but_for_seed([order.config for order in orders]):
+        group = [orders[number].config for number in numbers]
+        times: dict[str, float] = {}
+        for way in ways:
+            try:
+                times[way] = group_seconds(group, dataset, place.device, place.threads, place.precision, way)
+            except RuntimeError:  # the device cannot do it: too little memory, say, or too many groups in a conv
+                if len(ways) == 1:
+                    raise
+        if not times:
+            raise RunError(f"{len(group)} runs cannot train together on this device; --together off trains each alone")
+        fastest = min(times, key=lambda way: times[way])
+        for number in numbers:
+            planned[number] = replace(orders[number], way=fastest), times[fastest] / len(group)
+    return [planned[number] for number in sorted(planned)]
+
+
+def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
+    checked = []
+    for order in orders:
+        config = order.config
+        network = (config.norm, config.model, config.budget)
+        if network not in checked:
+            check_budget(build_network(config, len(dataset.class_names)), config.budget.max_parameters)
+            checked.append(network)
+
+
+def _record_of(order: Order, dataset: Dataset) -> dict[str, Any] | None:
+    """Of a finished run; None for one that is not, or whose record is damaged: its process will say so."""
+    try:
+        return finished_record(order.folder, dataset.fingerprint) if order.folder.is_finished else None
+    except RecordError:
+        return None

@@ -1,0 +1,120 @@
+"""Fair tuning: every norm gets the same trials on held-out training images; the best setting is then trained anew."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from normbench.config import Config, Experiment, Tune, with_values
+from normbench.errors import RunError
+from normbench.norms import norm_label
+from normbench.runs.files import locked, write_json_atomically
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import SCHEMA_VERSION, RecordError, trial_folder, tuning_file
+from normbench.runs.identity import run_id
+from normbench.runs.registries import REGISTRIES
+from normbench.sweeps.worker import Order
+
+
+def trials(experiment: Experiment, results: Path) -> list[Order]:
+    """Every point of the tuning for every cell of the sweep, point by point, so that no norm is ahead for long."""
+    assert experiment.tune is not None
+    return [
+        _trial(experiment.tune, experiment, cell, point, seed, results)
+        for seed in experiment.tune.seeds
+        for point in experiment.tune.points
+        for cell in cells(experiment)
+    ]
+
+
+def cells(experiment: Experiment) -> list[Config]:
+    """The runs of the first seed: one for each setting that is tuned on its own."""
+    return [config for config in experiment.runs if config.seed == experiment.runs[0].seed]
+
+
+def choose(experiment: Experiment, results: Path) -> tuple[Config, ...]:
+    """The experiment's runs with what the trials chose for each cell; also writes it down beside the runs.
+
+    The best point has the highest mean validation accuracy over the trials' seeds, of equals the first; a point with a
+    diverged trial is the last resort. Raises RunError unless every trial is over: an unequal number of trials would not
+    be fair.
+    """
+    assert experiment.tune is not None
+    chosen = {}
+    entries = []
+    for cell in cells(experiment):
+        scores = [_score(experiment.tune, experiment, cell, point, results) for point in experiment.tune.points]
+        best = max(range(len(scores)), key=lambda number: scores[number])
+        if scores[best] < 0:
+            raise RunError(f"tuning {_label(cell)}: every trial diverged; try lower learning rates")
+        point = experiment.tune.points[best]
+        chosen[run_id(cell)] = point
+        entries.append(_entry(experiment, cell, point, scores[best]))
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "budget": experiment.tune.budget,
+        "seeds": list(experiment.tune.seeds),
+        "grid": {key: list(values) for key, values in experiment.tune.grid.items()},
+        "chosen": entries,
+    }
+    with locked(results / experiment.name):
+        write_json_atomically(tuning_file(results / experiment.name), content)
+    first = experiment.runs[0].seed
+    return tuple(with_values(run, chosen[run_id(run.for_seed(first))], REGISTRIES) for run in experiment.runs)
+
+
+def _trial(
+    tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str, Any], seed: int, results: Path
+) -> Order:
+    config = with_values(cell.for_seed(seed), {**point, "data.evaluate_on": "val"}, REGISTRIES)
+    return Order(config, trial_folder(results / experiment.name, run_id(config)))
+
+
+def _score(tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str, Any], results: Path) -> float:
+    """The mean validation accuracy of a point, a fraction; -1 if a trial diverged."""
+    accuracies = []
+    for seed in tune.seeds:
+        order = _trial(tune, experiment, cell, point, seed, results)
+        if not order.folder.is_finished:
+            raise RunError(
+                f"tuning {_label(cell)}: the trial {order.folder.path} is not finished, and no norm may have fewer "
+                "trials than another; the same command goes on with it"
+            )
+        record = finished_record(order.folder)
+        if record["data"]["evaluated_on"] != "val":
+            raise RecordError(f"{order.folder.record}: is no trial on held-out images: remove {order.folder.path}")
+        if record["status"] == "diverged":
+            return -1.0
+        accuracies.append(record["metrics"]["val_accuracy"])
+    return statistics.fmean(accuracies)
+
+
+def _entry(experiment: Experiment, cell: Config, point: Mapping[str, Any], score: float) -> dict[str, Any]:
+    assert experiment.tune is not None
+    grid = experiment.tune.grid
+    return {
+        "norm": cell.to_dict()["norm"],
+        "label": _label(cell),
+        "cell": {axis: _value(cell, axis) for axis in experiment.axes if axis.partition(".")[0] != "norm"},
+        "values": dict(point),
+        "val_accuracy": score,
+        "on_edge": [key for key, values in grid.items() if _is_edge(point[key], values)],
+    }
+
+
+def _is_edge(value: Any, values: Sequence[Any]) -> bool:
+    """Whether a better value may lie beyond: only numbers have an order, and one value alone was not searched."""
+    if len(values) < 2 or not all(isinstance(other, int | float) for other in values):
+        return False
+    return value in (min(values), max(values))
+
+
+def _label(config: Config) -> str:
+    return norm_label(config.norm.name, config.norm.options)
+
+
+def _value(config: Config, key: str) -> Any:
+    value: Any = config.to_dict()
+    for part in key.split("."):
+        value = value[part]
+    return value

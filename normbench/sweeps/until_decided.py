@@ -1,0 +1,121 @@
+"""`--until-decided`: seeds in rounds, by a plan that is fixed before the first run, until every pair is decided."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from normbench.analysis.stats.sequential import Pair, PairDecision, decide, planned_looks
+from normbench.config import Config, Experiment
+from normbench.errors import ConfigError, shortened
+from normbench.norms import norm_label
+from normbench.runs.execute import folder_of
+from normbench.runs.files import locked, write_json_atomically
+from normbench.runs.finished import finished_record
+from normbench.runs.folder import SCHEMA_VERSION, decisions_file
+from normbench.runs.read import read_decisions
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is fixed in advance. `seeds` are those of the last look; each look takes the first `looks[k]` of them.
+
+    `delta` is in points of accuracy.
+    """
+
+    norms: dict[str, Config]
+    pairs: tuple[Pair, ...]
+    seeds: tuple[int, ...]
+    looks: tuple[int, ...]
+    delta: float
+
+    def runs_so_far(self, results: Path) -> list[Config]:
+        """Those that are finished."""
+        runs = [config.for_seed(seed) for seed in self.seeds for config in self.norms.values()]
+        return [run for run in runs if folder_of(run, results).is_finished]
+
+
+def make_design(experiment: Experiment, runs: Sequence[Config], delta: float, max_seeds: int, results: Path) -> Design:
+    """The design for an experiment whose only axis is the norm; `runs` are its runs, as tuned if they were.
+
+    The experiment's own seeds come first, further ones follow upwards. Raises ConfigError for another axis, one norm,
+    or an experiment that was begun with another design.
+    """
+    if others := [axis for axis in experiment.axes if axis.partition(".")[0] != "norm"]:
+        raise ConfigError(f"--until-decided compares norms under one recipe: take {', '.join(others)} out of sweep")
+    norms = {_label(config): config for config in runs}
+    if len(norms) < 2:
+        raise ConfigError("--until-decided needs two norms to compare: name them under sweep, e.g. norm: [bn, gn]")
+    own = tuple(dict.fromkeys(config.seed for config in runs))
+    further = (seed for seed in itertools.count(max(own) + 1))
+    seeds = tuple(itertools.islice(itertools.chain(own, further), max_seeds))
+    pairs = tuple((later, earlier) for earlier, later in itertools.combinations(norms, 2))
+    design = Design(norms, pairs, seeds, planned_looks(max_seeds), delta)
+    _check_unchanged(design, results / experiment.name)
+    return design
+
+
+def _check_unchanged(design: Design, folder: Path) -> None:
+    before = read_decisions(folder)
+    if before is None:
+        return
+    for key, wanted in _fixed(design).items():
+        if before[key] != wanted:
+            raise ConfigError(
+                f"{decisions_file(folder)}: this experiment was begun with {key} {shortened(str(before[key]))}, now it "
+                f"would be {wanted}; a plan that changes after a look at the runs finds differences that are not "
+                "there: keep it, or give the experiment another name"
+            )
+
+
+def _fixed(design: Design) -> dict[str, object]:
+    return {
+        "norms": list(design.norms),
+        "seeds": list(design.seeds),
+        "looks": list(design.looks),
+        "delta": design.delta,
+        "alpha": ALPHA,
+    }
+
+
+def runs_at(design: Design, look: int, decisions: Sequence[PairDecision]) -> list[Config]:
+    """The runs that a look takes: of the norms that the look before left undecided, seed by seed."""
+    wanted = {name for pair in decisions if pair.goes_on for name in (pair.a, pair.b)} if look else set(design.norms)
+    seeds = design.seeds[: design.looks[look]]
+    return [config.for_seed(seed) for seed in seeds for name, config in design.norms.items() if name in wanted]
+
+
+def judge(design: Design, look: int, results: Path) -> tuple[PairDecision, ...]:
+    """The state of each pair after the runs of a look, also written beside them."""
+    seeds = design.seeds[: design.looks[look]]
+    values = {name: _values(config, seeds, results) for name, config in design.norms.items()}
+    decisions = decide(values, design.pairs, design.looks, look, design.delta, ALPHA)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        **_fixed(design),
+        "look": look,
+        "pairs": [asdict(pair) for pair in decisions],
+    }
+    experiment = results / next(iter(design.norms.values())).name
+    with locked(experiment):
+        write_json_atomically(decisions_file(experiment), content)
+    return decisions
+
+
+def _values(config: Config, seeds: Sequence[int], results: Path) -> list[float | None]:
+    """Accuracies in % in the order of seeds, None where a run diverged, as far as the runs of a norm go."""
+    values: list[float | None] = []
+    for seed in seeds:
+        folder = folder_of(config.for_seed(seed), results)
+        if not folder.is_finished:
+            break
+        record = finished_record(folder)
+        split = record["data"]["evaluated_on"]
+        values.append(None if record["status"] == "diverged" else 100 * record["metrics"][f"{split}_accuracy"])
+    return values
+
+
+def _label(config: Config) -> str:
+    return norm_label(config.norm.name, config.norm.options)

@@ -1,0 +1,126 @@
+"""`normbench bench` through the entry point: tiny images, few steps, real processes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normbench.cli.bench import busy_notes
+from normbench.errors import ConfigError
+from tests.tiny import invoke, make_folder
+
+ROUNDS, STEPS = 2, 2
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """JSON from stdout, JSON from the file, and stderr, of one bench of gn against the plain loop."""
+    root = tmp_path_factory.mktemp("bench")
+    images, output = make_folder(root / "images"), root / "bench.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NORMBENCH_CACHE", str(root / "cache"))
+        result = invoke(
+            *("bench", "--norm", "gn", "--set", "norm.num_groups=8", "--against", "plain", "--device", "cpu"),
+            *(
+                "--rounds",
+                ROUNDS,
+                "--steps",
+                STEPS,
+                "--threads",
+                1,
+                "--batch-size",
+                16,
+                "--set",
+                "train.precision=fp32",
+            ),
+            *("--data", "folder", "--data-dir", images, "--format", "json", "--output", output),
+        )
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout), json.loads(output.read_text()), result.stderr
+
+
+def test_the_file_holds_what_is_printed(answer: Any) -> None:
+    printed, written, stderr = answer
+    assert written == printed
+    assert "round 2 of 2" in stderr
+
+
+def test_the_head_says_what_was_measured(answer: Any) -> None:
+    found, _, _ = answer
+    assert found["schema_version"] == 1
+    assert (found["config"], found["data"], found["device"], found["precision"]) == ("default", "folder", "cpu", "fp32")
+    assert (found["rounds"], found["steps_per_round"], found["batch_size"]) == (ROUNDS, STEPS, 16)
+    assert found["environment"]["threads"] == 1
+    assert found["environment"]["torch"]
+
+
+def test_the_numbers_fit_together(answer: Any) -> None:
+    found, _, _ = answer
+    assert [row["label"] for row in found["norms"]] == ["none", "GN(8)"]
+    rounds = {(row["loop"], row["norm"], row["round"]): row for row in found["laps"]}
+    assert set(rounds) == {
+        (*who, number) for who in (("normbench", "none"), ("normbench", "gn"), ("plain", "gn")) for number in (1, 2)
+    }
+    for row in rounds.values():
+        assert row["images_per_s"] == pytest.approx(16_000 / row["step_ms"])
+    ceilings = {row["ceiling"]: row for row in found["machine"]}
+    for row in found["norms"]:
+        parts = [row[f"{name}_ms"] for name in ("data", "forward", "backward", "optimizer", "other")]
+        assert all(part > 0 for part in parts)
+        fastest = min(rounds["normbench", row["norm"], number]["step_ms"] for number in (1, 2))
+        assert sum(parts) <= fastest == row["step_ms_low"] <= row["step_ms"] <= row["step_ms_high"]
+        operations, peak = 6 * row["macs"] * 16_000 / 1e9, ceilings["matrix product fp32"]
+        assert operations / row["step_ms_high"] / peak["value_high"] * 0.999 < row["share_of_peak_low"]
+        assert row["share_of_peak_low"] <= row["share_of_peak"] <= row["share_of_peak_high"]
+        assert row["share_of_peak_high"] < operations / row["step_ms_low"] / peak["value_low"] * 1.001
+        assert row["share_of_peak_high"] < 1
+        assert row["peak_memory_bytes"] > 100 * 2**20
+
+    none, gn = found["norms"]
+    assert none["tax_ms"] is none["tax"] is None
+    taxes = [
+        rounds["normbench", "gn", number]["step_ms"] / rounds["normbench", "none", number]["step_ms"] - 1
+        for number in (1, 2)
+    ]
+    assert (gn["tax_low"], gn["tax"], gn["tax_high"]) == pytest.approx((min(taxes), sum(taxes) / 2, max(taxes)))
+    (plain,) = found["plain"]
+    ratios = [
+        rounds["normbench", "gn", number]["images_per_s"] / rounds["plain", "gn", number]["images_per_s"]
+        for number in (1, 2)
+    ]
+    assert (plain["ratio_low"], plain["ratio_high"]) == pytest.approx((min(ratios), max(ratios)))
+    assert plain["ratio"] == pytest.approx(sum(ratios) / 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--norm", "gm"], "unknown norm 'gm': did you mean"),
+        (["--norm", "gn", "--set", "norm.num_groups=5"], "5 does not divide"),
+        (["--config", "seeds"], "'normbench sweep' trains"),
+        (["--device", "tpu"], "--device tpu: known: auto, cpu, cuda"),
+        (["--output", "nowhere/bench.json"], "nowhere/bench.json: its folder does not exist"),
+        (["--output", "."], "is a folder"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    arguments: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    result = invoke("bench", *arguments)
+    assert isinstance(result.exception, ConfigError)
+    assert text in str(result.exception)
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", 0], ["--steps", 0], ["--threads", 0], ["--against", "jax"]])
+def test_bad_numbers_are_usage_errors(arguments: list[object]) -> None:
+    assert invoke("bench", *arguments).exit_code == 2
+
+
+def test_a_machine_that_was_busy_before_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("normbench.sweeps.pool.num_cores", lambda: 4)
+    assert busy_notes(0.9) == busy_notes(None) == []
+    (note,) = busy_notes(3.14)
+    assert "3.1 processes ready to run on 4 cores" in note

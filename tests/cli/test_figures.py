@@ -1,0 +1,195 @@
+"""`normbench compare --figures`: from run folders to files, and a reason for each figure that cannot be drawn."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from normbench.analysis.compare.compare import Options
+from normbench.analysis.compare.load import compare_runs
+from normbench.data import load_dataset
+from normbench.errors import ConfigError
+from normbench.present.report.figures import draw_comparison
+from tests.records import make_diverged, make_record, write_run
+from tests.tiny import CLASSES, invoke, make_folder
+
+EPOCHS = 3
+NUM_TEST = 12
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A tiny folder of images, loaded."""
+    monkeypatch.delenv("NORMBENCH_DATA", raising=False)
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    place = make_folder(tmp_path / "images", num_train=40, num_test=NUM_TEST // 3)
+    dataset = load_dataset(SimpleNamespace(source="folder", dir=str(place), urls=()), lambda text: None)
+    return SimpleNamespace(place=place, dataset=dataset)
+
+
+@pytest.fixture
+def write(tmp_path: Path, images: SimpleNamespace) -> Callable[..., Path]:
+    """Writes a run as `normbench train` leaves it, with curves and predictions that get `wrong` images wrong."""
+
+    def write(kind: str, seed: int = 0, wrong: int = 0, **changes: Any) -> Path:
+        record = make_record(kind, seed, accuracy=1 - wrong / NUM_TEST, config__train__epochs=EPOCHS, **changes)
+        record["config"]["data"]["dir"] = str(images.place)
+        fingerprint = images.dataset.fingerprint
+        record["data"] |= {"fingerprint": fingerprint, "num_eval": NUM_TEST, "classes": list(CLASSES)}
+        record["metrics"]["test_errors"] = wrong
+        folder = write_run(tmp_path / "results", record)
+        rows = [
+            {"epoch": e, "train_loss": 2 / e, "train_accuracy": e / 9, "test_loss": 2 / e, "test_accuracy": e / 8}
+            for e in range(1, EPOCHS)
+        ]
+        rows.append({name: record["metrics"].get(name, EPOCHS) for name in rows[0]})
+        with (folder / "metrics.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        labels = images.dataset.test.labels.numpy()
+        logits = np.eye(3, dtype=np.float16)[labels]
+        logits[:wrong] = np.roll(logits[:wrong], 1, axis=1)
+        np.savez(folder / "predictions.npz", labels=labels, logits=logits)
+        return folder
+
+    return write
+
+
+def draw(tmp_path: Path, **options: Any) -> tuple[list[str], str]:
+    """The names of the files and all that was said."""
+    said: list[str] = []
+    comparison, _ = compare_runs([tmp_path / "results"], options=Options(**options))
+    written = draw_comparison(comparison, tmp_path / "figures", said.append)
+    assert sorted(written) == sorted((tmp_path / "figures").iterdir())
+    return [path.name for path in written if path.suffix == ".svg"], "\n".join(said)
+
+
+def svg(tmp_path: Path, name: str) -> str:
+    return (tmp_path / "figures" / name).read_text()
+
+
+def test_all_figures_are_drawn_and_named(tmp_path: Path, write: Callable[..., Path]) -> None:
+    for kind, wrong in (("bn", 1), ("gn", 3)):
+        for seed in (0, 1):
+            write(kind, seed, wrong)
+    result = invoke("compare", tmp_path / "results", "--figures", tmp_path / "figures")
+    assert result.exit_code == 0, result.output
+    names = ["confusion-bn", "confusion-gn-4", "curves", "disagreement-bn-gn-4", "seeds"]
+    files = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert files == sorted(f"{name}.{ending}" for name in names for ending in ("png", "svg"))
+    for name in names:
+        assert f"{name}.png and .svg" in result.stderr.replace("\n", "")
+    assert "not drawn" not in result.stderr
+    assert "BN right, GN(4) wrong: 2 of 12 images" in svg(tmp_path, "disagreement-bn-gn-4.svg")
+    assert "folder data, 12 test images, experiment default, 3 epochs" in svg(tmp_path, "curves.svg")
+
+
+def test_json_stays_alone_on_stdout_and_quiet_is_quiet(tmp_path: Path, write: Callable[..., Path]) -> None:
+    write("bn")
+    arguments = ("compare", tmp_path / "results", "--figures", tmp_path / "figures", "--format", "json", "--quiet")
+    result = invoke(*arguments)
+    assert json.loads(result.stdout)
+    assert result.stderr == ""
+    assert (tmp_path / "figures" / "seeds.png").exists()
+
+
+def test_runs_without_predictions_or_curves_leave_what_can_be_drawn(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", make_record("bn"))
+    names, said = draw(tmp_path)
+    assert names == ["seeds.svg"]
+    assert "curves not drawn" in said
+    assert "confusion and disagreement not drawn" in said
+    assert "metrics.csv" in said
+    assert "predictions.npz" in said
+
+
+def test_all_diverged_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", make_diverged("bn"))
+    names, said = draw(tmp_path)
+    assert names == ["seeds.svg"]
+    assert "curves not drawn: no run finished" in said
+    assert "1 diverged" in svg(tmp_path, "seeds.svg")
+
+
+def test_one_norm_has_no_disagreement(tmp_path: Path, write: Callable[..., Path]) -> None:
+    write("bn")
+    names, said = draw(tmp_path)
+    assert names == ["seeds.svg", "curves.svg", "confusion-bn.svg"]
+    assert "disagreement not drawn: that takes predictions of two norms" in said
+
+
+def test_other_images_are_not_shown(
+    tmp_path: Path, write: Callable[..., Path], images: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("bn")
+    write("gn", wrong=2)
+    first = next((images.place / "test" / "cat").iterdir())
+    first.write_bytes(next((images.place / "test" / "dog").iterdir()).read_bytes())
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "other-cache"))
+    names, said = draw(tmp_path)
+    assert "confusion-gn-4.svg" in names
+    assert not any(name.startswith("disagreement") for name in names)
+    assert "disagreement not drawn: the images here have fingerprint" in said
+
+
+def test_missing_images_are_named(
+    tmp_path: Path, write: Callable[..., Path], images: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("bn")
+    write("gn", wrong=2)
+    images.place.rename(tmp_path / "moved")
+    _, said = draw(tmp_path)
+    assert "disagreement not drawn: the images are not at hand" in said
+    assert str(images.place) in said
+
+
+def test_a_damaged_run_is_left_out_and_named(tmp_path: Path, write: Callable[..., Path]) -> None:
+    write("bn", 0)
+    folder = write("bn", 1)
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    (folder / "metrics.csv").write_text("\n".join(lines[:-1]) + "\n")
+    (folder / "predictions.npz").write_bytes(b"PK\x03\x04 damaged")
+    names, said = draw(tmp_path)
+    assert "curves.svg" in names
+    assert f"metrics.csv: {EPOCHS - 1} epochs, the run has {EPOCHS}" in said
+    assert "BN, n = 1" in svg(tmp_path, "curves.svg")
+    assert "BN, n = 1: share" in svg(tmp_path, "confusion-bn.svg")
+    assert "leave out" in said
+
+
+def test_labels_of_other_images_are_left_out(tmp_path: Path, write: Callable[..., Path]) -> None:
+    write("bn", 0)
+    folder = write("bn", 1)
+    logits = np.eye(3, dtype=np.float16)[np.zeros(NUM_TEST, int)]
+    np.savez(folder / "predictions.npz", labels=np.zeros(NUM_TEST, int), logits=logits)
+    _, said = draw(tmp_path)
+    assert "its labels are not those of the images of the comparison" in said
+
+
+def test_the_key_of_a_sweep_is_the_figures_axis(tmp_path: Path) -> None:
+    for batch_size in (8, 64):
+        for kind in ("bn", "gn"):
+            experiment = f"batch-{batch_size}"
+            write_run(
+                tmp_path / "results", make_record(kind, experiment=experiment, config__train__batch_size=batch_size)
+            )
+    names, _ = draw(tmp_path, by="train.batch_size")
+    assert names == ["sweep-train-batch-size.svg"]
+    text = svg(tmp_path, names[0])
+    for part in (">8<", ">64<", "BN, n = 1", "train.batch_size (log scale)", "2 experiments"):
+        assert part in text
+    assert "batch size" not in text
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", make_record("bn"))
+    (tmp_path / "taken").write_text("")
+    result = invoke("compare", tmp_path / "results", "--figures", tmp_path / "taken")
+    assert isinstance(result.exception, ConfigError)
+    assert "taken: cannot be written" in str(result.exception)

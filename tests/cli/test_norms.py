@@ -1,0 +1,137 @@
+"""`normbench norms`: the shelf as a table."""
+
+import csv
+import functools
+import io
+import json
+import time
+from importlib.metadata import EntryPoint
+
+import pytest
+from rich.console import Console
+from torch import Tensor, nn
+
+from normbench.bench import step_times
+from normbench.models.norm_cards import norm_cards
+from normbench.norms import NORMS, lookup
+from normbench.present.tables.norm_cards import norm_table
+from normbench.present.tables.table import render
+from tests.tiny import invoke
+
+TIMES = {kind: 1.0 + index / 8 for index, kind in enumerate(NORMS)}
+
+
+def records() -> dict[str, dict]:
+    result = invoke("norms", "--format", "json")
+    assert result.exit_code == 0, result.output
+    return {record["norm"]: record for record in json.loads(result.stdout)}
+
+
+def test_lists_every_norm_with_numbers_worked_by_hand() -> None:
+    found = records()
+    assert list(found) == list(NORMS)
+    channels = 208  # of the eight norm layers together
+    assert {kind: record["norm_parameters"] for kind, record in found.items()} == {
+        **dict.fromkeys(("bn", "gn", "ln", "ln-c", "in", "gbn", "brn", "pn"), 2 * channels),
+        "ln-chw": 149_504,
+        "rms": channels,
+        "frn": 3 * channels,
+        "evo-s0": 3 * channels,
+        "dyt": 2 * channels + 8,
+        "none": 0,
+    }
+    assert all(record["num_parameters"] == 39_978 + record["norm_parameters"] for record in found.values())
+    assert [kind for kind, record in found.items() if not record["fits_budget"]] == ["ln-chw"]
+
+
+def test_what_is_learned_and_stored_is_read_off_the_layers() -> None:
+    found = records()
+    assert found["brn"]["learns"] == "weight [C], bias [C]"
+    assert found["brn"]["stores"] == "running_mean [C], running_std [C], num_batches_tracked"
+    assert found["ln-chw"]["learns"] == "weight [C, H, W], bias [C, H, W]"
+    assert found["dyt"]["learns"] == "weight [C], bias [C], alpha [1]"
+    assert found["none"]["learns"] == found["gn"]["stores"] == ""
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_the_sentence_is_one_and_whole(kind: str) -> None:
+    sentence = records()[kind]["does"]
+    assert 20 < len(sentence) < 120
+    assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize("width", [80, 100, 140, 200])
+def test_fits_the_terminal_and_says_all(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    table = norm_table(norm_cards(49_999)[0], TIMES)
+    render(table, "table", console)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(lines).split()
+    for row in table.rows:
+        for cell in row:
+            for word in " ".join([cell] if isinstance(cell, str) else cell).split():
+                assert word in words
+
+
+def test_piped_it_is_one_line_a_norm() -> None:
+    lines = invoke("norms").stdout.splitlines()
+    rows = [line for line in lines if line.split(" ")[0] in NORMS]
+    assert len(rows) == len(NORMS)
+    assert "  running_mean [C], running_var [C], num_batches_tracked  " in rows[0]
+    assert not any(line.endswith(" ") for line in lines)
+
+
+def test_a_limit_lifted_fits_all() -> None:
+    assert all(card.fits_budget for card in norm_cards(None)[0])
+
+
+@pytest.mark.parametrize("format_", ["md", "latex", "csv"])
+def test_other_formats(format_: str) -> None:
+    text = invoke("norms", "--format", format_).stdout
+    if format_ == "csv":
+        assert [row["norm"] for row in csv.DictReader(io.StringIO(text))] == list(NORMS)
+    assert all(kind in text for kind in NORMS)
+    if format_ == "md":
+        assert text.splitlines()[3].count("|:-") == 5
+    if format_ == "latex":
+        assert r"\begin{tabular}{lllllrr}" in text
+
+
+def test_a_package_that_cannot_be_imported_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("gone", "gone:X", lookup.ENTRY_POINTS), EntryPoint("mine", "torch.nn:BatchNorm2d", "")]
+    monkeypatch.setattr(lookup, "entry_points", lambda group: points)
+    result = invoke("norms", "--format", "json")
+    assert [record["norm"] for record in json.loads(result.stdout)] == [*NORMS, "mine"]
+    assert "note: norm 'gone' (gone:X) cannot be imported" in result.stderr
+
+
+def test_times_are_medians_of_ratios_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that gets slower all the time changes no ratio; one slow step changes no median."""
+    monkeypatch.setattr(step_times, "_network", lambda kind, setting: kind)
+    rounds = iter(range(1000))
+    seconds = {"bn": 1.0, "gn": 1.5, "dyt": 0.5}
+
+    def measured(kind: str, images: object, labels: object) -> float:
+        number = next(rounds)
+        slowed = 100.0 if kind == "gn" and number in (7, 10) else 1.0
+        return seconds[kind] * slowed * 2.0 ** (number // 3)
+
+    monkeypatch.setattr(step_times, "_seconds", measured)
+    assert step_times.relative_step_times(["gn", "dyt"], 5, "cpu") == {"gn": 1.5, "dyt": 0.5}
+
+
+def test_time_measures_real_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waits(nn.Identity):
+        def forward(self, x: Tensor) -> Tensor:
+            time.sleep(0.05)
+            return x
+
+    waiting = functools.wraps(NORMS["none"])(lambda: lambda num_channels, size: Waits())
+    monkeypatch.setattr("normbench.norms.lookup.NORMS", {"bn": NORMS["bn"], "none": waiting})
+    result = invoke("norms", "--time", "--rounds", 3, "--device", "cpu", "--format", "json")
+    assert result.exit_code == 0, result.output
+    found = {record["norm"]: record["step_relative_to_bn"] for record in json.loads(result.stdout)}
+    assert found["bn"] == 1.0
+    assert found["none"] > 1.0
+    assert "timing 2 norms" in result.stderr

@@ -1,0 +1,88 @@
+"""The synthetic source: deterministic, balanced, prefix-stable, and not solved by colour."""
+
+import hashlib
+
+import pytest
+import torch
+
+from normbench.data.sources.synthetic import BLOCK, SHAPES, VERSION, synthetic
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic(1500, 600)
+
+
+def test_shapes_types_and_names(data):
+    train, test, names = data
+    assert train.images.shape == (1500, 3, 32, 32)
+    assert test.images.shape == (600, 3, 32, 32)
+    assert train.images.dtype == torch.uint8
+    assert train.labels.dtype == torch.int64
+    assert train.images.is_contiguous()
+    assert len(names) == len(set(names)) == 10
+
+
+def test_classes_are_balanced(data):
+    for split in data[:2]:
+        counts = torch.bincount(split.labels, minlength=10)
+        assert (counts == len(split.labels) // 10).all()
+
+
+def test_two_calls_give_the_same_bytes_and_train_is_not_test(data):
+    again, again_test, _ = synthetic(1500, 600)
+    assert torch.equal(again.images, data[0].images)
+    assert torch.equal(again_test.images, data[1].images)
+    assert not (data[0].images[:600] == data[1].images).flatten(1).all(1).any()
+
+
+def test_no_image_appears_twice(data):
+    everything = torch.cat([data[0].images, data[1].images]).flatten(1)
+    assert len({image.numpy().tobytes() for image in everything}) == len(everything)
+
+
+@pytest.mark.parametrize("num_train", [0, 7, BLOCK, BLOCK + 30])
+def test_a_smaller_split_is_a_prefix_of_a_larger_one(data, num_train):
+    train, test, _ = synthetic(num_train, 10)
+    assert torch.equal(train.images, data[0].images[:num_train])
+    assert torch.equal(train.labels, data[0].labels[:num_train])
+    assert torch.equal(test.images, data[1].images[:10])
+
+
+def test_the_bytes_belong_to_the_version():
+    train, test, names = synthetic(BLOCK, 10)
+    content = train.images.numpy().tobytes() + test.images.numpy().tobytes() + "|".join(names).encode()
+    # When this fails, the images changed: raise VERSION with the digest, or caches keep serving the old ones.
+    assert (VERSION, hashlib.sha256(content).hexdigest()[:16]) == (1, "7e4e08e18f2f14fe")
+
+
+def test_colour_alone_tells_next_to_nothing():
+    train, test, _ = synthetic(2000, 1000)
+
+    def colour_features(images: torch.Tensor) -> torch.Tensor:
+        pixels = images.float().flatten(2) / 255
+        flat = torch.cat([pixels.mean(2), pixels.std(2), pixels.amax(2), pixels.amin(2)], dim=1)
+        return torch.cat([flat, flat * flat, torch.ones(len(flat), 1)], dim=1)
+
+    targets = torch.nn.functional.one_hot(train.labels, 10).float()
+    weights = torch.linalg.lstsq(colour_features(train.images), targets).solution
+    accuracy = ((colour_features(test.images) @ weights).argmax(1) == test.labels).double().mean().item()
+    assert accuracy < 0.2  # chance is 0.1; disc, the largest shape, shows a little in the spread
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_shape_has_an_inside_an_outside_and_survives_a_mirror(name):
+    axis = torch.linspace(-1.5, 1.5, 61).numpy()
+    u, v = (grid.numpy() for grid in torch.meshgrid(torch.from_numpy(axis), torch.from_numpy(axis), indexing="xy"))
+    depth = SHAPES[name](u, v, torch.tensor(2.5).numpy())
+    inside = depth > 0
+    assert 0.05 < inside.mean() < 0.5
+    border = [inside[0], inside[-1], inside[:, 0], inside[:, -1]]
+    assert not any(side.any() for side in border)
+
+
+def test_the_images_use_the_range_without_drowning_in_its_ends(data):
+    images = data[0].images
+    assert images.min() == 0
+    assert images.max() == 255
+    assert ((images == 0) | (images == 255)).double().mean() < 0.15

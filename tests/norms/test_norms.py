@@ -1,0 +1,345 @@
+"""Each norm against its formula, written out in float64, in train and eval mode, with its gradients."""
+
+import inspect
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normbench.errors import ConfigError
+from normbench.models import MODELS
+from normbench.models.count import count_norms, count_parameters
+from normbench.norms import NORMS, ChannelCountError, norm_label
+
+BATCH, CHANNELS, HEIGHT, WIDTH = 3, 8, 5, 4
+EPS = 1e-3  # large enough that a layer which ignores it fails
+
+# The shape to view x [N, C, H, W] in, and the axes over which numbers then share a mean and a variance.
+AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "bn": ((BATCH, CHANNELS, HEIGHT, WIDTH), (0, 2, 3)),
+    "gn": ((BATCH, 2, CHANNELS // 2, HEIGHT, WIDTH), (2, 3, 4)),
+    "ln": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
+    "ln-chw": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
+    "in": ((BATCH, CHANNELS, HEIGHT, WIDTH), (2, 3)),
+}
+NORMALIZING = list(AXES)  # the others: tests/norms/test_formulas.py
+
+
+def normalized(kind: str, x: Tensor) -> Tensor:
+    """(x − μ) / sqrt(σ² + eps), with μ = Σx / n and σ² = Σ(x − μ)² / n."""
+    shape, axes = AXES[kind]
+    groups = x.reshape(shape)
+    count = groups[0].numel() * BATCH / groups.sum(axes).numel()
+    mean = groups.sum(axes, keepdim=True) / count
+    variance = ((groups - mean) ** 2).sum(axes, keepdim=True) / count
+    return ((groups - mean) / (variance + EPS) ** 0.5).reshape(x.shape)
+
+
+def make_layer(kind: str, **options: object) -> nn.Module:
+    if kind in ("gn", "evo-s0"):
+        options.setdefault("num_groups", 2)
+    return NORMS[kind](**options)(CHANNELS, (HEIGHT, WIDTH)).double()
+
+
+def make_images(seed: int) -> Tensor:
+    """Channels and images of clearly different mean and spread, so that the wrong axes give other numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    noise, offset, spread = (
+        torch.randn(shape, generator=generator, dtype=torch.float64)
+        for shape in ((BATCH, CHANNELS, HEIGHT, WIDTH), (BATCH, CHANNELS, 1, 1), (BATCH, CHANNELS, 1, 1))
+    )
+    return noise * spread.exp() + 2 * offset
+
+
+def randomize(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """γ and β drawn at random, in a shape that broadcasts over [N, C, H, W]."""
+    randomize_all(layer)
+    gamma, beta = layer.weight, layer.bias
+    shape = gamma.shape if gamma.dim() == 3 else (CHANNELS, 1, 1)
+    return gamma.detach().reshape(shape), beta.detach().reshape(shape)
+
+
+def randomize_all(layer: nn.Module) -> None:
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+
+
+def assert_same_with_gradients(
+    layer: nn.Module,
+    expected: Callable[[Tensor, Tensor, Tensor], Tensor],
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> None:
+    """Compares output and the gradients of x, γ and β under a random upstream gradient."""
+    gamma, beta = (part.requires_grad_() for part in randomize(layer))
+    x = make_images(1).contiguous(memory_format=memory_format).requires_grad_()
+    x_by_hand = make_images(1).requires_grad_()
+    upstream = make_images(2)
+    y, y_by_hand = layer(x), expected(x_by_hand, gamma, beta)
+    torch.testing.assert_close(y, y_by_hand, rtol=1e-10, atol=1e-10)
+    y.backward(upstream)
+    y_by_hand.backward(upstream)
+    torch.testing.assert_close(x.grad, x_by_hand.grad, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(layer.weight.grad.flatten(), gamma.grad.flatten(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(layer.bias.grad.flatten(), beta.grad.flatten(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("kind", NORMALIZING)
+def test_train_mode_is_the_formula(kind: str, memory_format: torch.memory_format) -> None:
+    layer = make_layer(kind, eps=EPS).train()
+    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta, memory_format)
+
+
+@pytest.mark.parametrize("size", [1, 8, 20, 32])  # a pixel; few pixels; copied in tiles, the last cut; many pixels
+@pytest.mark.parametrize("affine", [True, False])
+def test_group_norm_is_the_same_in_both_layouts(size: int, affine: bool) -> None:
+    generator = torch.Generator().manual_seed(size)
+    layer = NORMS["gn"](num_groups=4, affine=affine)(48, (size, size))
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(48, generator=generator))
+    x, upstream = (torch.randn(2, 48, size, size, generator=generator) for _ in range(2))
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        images = x.contiguous(memory_format=memory_format).requires_grad_()
+        y = layer(images)
+        assert y.is_contiguous(memory_format=memory_format)
+        results.append((y.detach(), *torch.autograd.grad(y, [images, *layer.parameters()], upstream)))
+        with torch.no_grad():
+            assert torch.equal(layer(images), results[-1][0])
+    for first, second in zip(*results, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NORMALIZING if kind != "bn"])
+def test_eval_mode_is_the_same_formula(kind: str) -> None:
+    layer = make_layer(kind, eps=EPS).eval()
+    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta)
+
+
+def test_batch_norm_in_eval_mode_uses_the_running_statistics() -> None:
+    layer = make_layer("bn", eps=EPS, momentum=0.3)
+    batches = [make_images(11), make_images(12)]
+    running_mean, running_var = torch.zeros(CHANNELS).double(), torch.ones(CHANNELS).double()
+    count = BATCH * HEIGHT * WIDTH
+    for batch in batches:
+        layer.train()(batch)
+        mean = batch.sum((0, 2, 3)) / count
+        variance = ((batch - mean.reshape(-1, 1, 1)) ** 2).sum((0, 2, 3)) / (count - 1)
+        running_mean = 0.7 * running_mean + 0.3 * mean
+        running_var = 0.7 * running_var + 0.3 * variance
+    torch.testing.assert_close(layer.running_mean, running_mean)
+    torch.testing.assert_close(layer.running_var, running_var)
+    assert layer.num_batches_tracked == len(batches)
+
+    mean, variance = running_mean.reshape(-1, 1, 1), running_var.reshape(-1, 1, 1)
+    assert_same_with_gradients(layer.eval(), lambda x, gamma, beta: gamma * (x - mean) / (variance + EPS) ** 0.5 + beta)
+    torch.testing.assert_close(layer.running_mean, running_mean)  # eval mode moved nothing
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_none_passes_its_input_on(mode: bool) -> None:
+    x = make_images(1).requires_grad_()
+    layer = make_layer("none").train(mode)
+    assert layer(x) is x
+    assert count_parameters(layer) == 0
+
+
+@pytest.mark.parametrize("kind", [*NORMALIZING, "none"])
+def test_starts_as_the_bare_normalization(kind: str) -> None:
+    """γ starts at 1 and β at 0, and without affine there are none; nothing is drawn at random."""
+    x, state = make_images(3), torch.get_rng_state()
+    expected = x if kind == "none" else normalized(kind, x)
+    options = {} if kind == "none" else {"eps": EPS}
+    torch.testing.assert_close(make_layer(kind, **options)(x), expected)
+    if kind != "none":
+        bare = make_layer(kind, eps=EPS, affine=False)
+        assert count_parameters(bare) == 0
+        torch.testing.assert_close(bare(x), expected)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("kind", "num_parameters", "num_buffers"),
+    [
+        ("bn", 16, 17),
+        ("gn", 16, 0),
+        ("ln", 16, 0),
+        ("ln-chw", 320, 0),
+        ("ln-c", 16, 0),
+        ("rms", 8, 0),
+        ("in", 16, 0),
+        ("gbn", 16, 17),
+        ("brn", 16, 17),
+        ("pn", 16, 17),
+        ("frn", 24, 0),
+        ("evo-s0", 24, 0),
+        ("dyt", 17, 0),
+        ("none", 0, 0),
+    ],
+)
+def test_what_it_learns_and_stores(kind: str, num_parameters: int, num_buffers: int) -> None:
+    layer = make_layer(kind)
+    assert count_parameters(layer) == num_parameters
+    assert sum(buffer.numel() for buffer in layer.buffers()) == num_buffers
+
+
+def test_group_norm_between_layer_and_instance_norm() -> None:
+    x = make_images(4)
+    torch.testing.assert_close(make_layer("gn", num_groups=1)(x), make_layer("ln")(x))
+    torch.testing.assert_close(make_layer("gn", num_groups=CHANNELS)(x), make_layer("in")(x))
+
+
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("mode", [True, False])
+def test_keeps_the_memory_layout(kind: str, memory_format: torch.memory_format, mode: bool) -> None:
+    layer = NORMS[kind]()(16, (8, 8)).train(mode)
+    x = torch.randn(3, 16, 8, 8).contiguous(memory_format=memory_format).requires_grad_()
+    y = layer(x)
+    assert y.is_contiguous(memory_format=memory_format)
+    (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y))
+    if memory_format == torch.channels_last:  # what networks train in
+        assert gradient.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_bfloat16_images_stay_so_and_are_rounded_once(kind: str, memory_format: torch.memory_format) -> None:
+    """Statistics in float32: the output is that of the float32 layer within two of bfloat16's roundings."""
+    layer = NORMS[kind]()(16, (8, 8))
+    x = (torch.randn(3, 16, 8, 8, generator=torch.Generator().manual_seed(0)) * 3 + 5).bfloat16()
+    x = x.contiguous(memory_format=memory_format)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x.requires_grad_())
+    assert y.dtype == torch.bfloat16
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), layer(x.detach().float()), rtol=2**-7, atol=2**-7)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_saved_and_loaded_it_gives_the_same(kind: str) -> None:
+    trained, fresh = make_layer(kind), make_layer(kind)
+    if list(trained.parameters()):
+        randomize_all(trained)
+    for seed in (1, 2):
+        trained(make_images(seed))
+    fresh.load_state_dict(trained.state_dict())
+    x = make_images(3)
+    assert torch.equal(trained(x), fresh(x))  # the next step in training, then in eval mode
+    assert torch.equal(trained.eval()(x), fresh.eval()(x))
+
+
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+def test_computes_where_its_images_are(kind: str, affine: bool, mode: bool) -> None:
+    """On the device without memory, which refuses what lies on another."""
+    layer = NORMS[kind](affine=affine)(16, (8, 8)).to("meta").train(mode)
+    y = layer(torch.empty(3, 16, 8, 8, device="meta"))
+    assert (y.device.type, y.shape) == ("meta", (3, 16, 8, 8))
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_draws_nothing(kind: str) -> None:
+    state = torch.get_rng_state()
+    make_layer(kind)(make_images(1))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_every_option_is_keyword_only_with_a_default(kind: str) -> None:
+    parameters = inspect.signature(NORMS[kind]).parameters.values()
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in parameters)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_docstring_has_the_formula(kind: str) -> None:
+    assert "y = " in (NORMS[kind].__doc__ or "")
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("kind", NORMS)
+def test_layers_are_recognised_in_a_network(kind: str, model: str) -> None:
+    """What a factory builds, `run.json` counts."""
+    found = count_norms(MODELS[model](NORMS[kind](), 10))["norm_layers"]
+    assert sum(found.values()) == (0 if kind == "none" else 8)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind not in ("dyt", "none")])
+@pytest.mark.parametrize("eps", [0.0, -1e-5, float("nan")])
+def test_refuses_a_bad_eps(kind: str, eps: float) -> None:
+    with pytest.raises(ConfigError, match=r"norm\.eps must be above 0"):
+        NORMS[kind](eps=eps)
+
+
+@pytest.mark.parametrize("kind", ["bn", "gbn", "brn"])
+@pytest.mark.parametrize("momentum", [0.0, -0.1, 1.5])
+def test_refuses_a_bad_momentum(kind: str, momentum: float) -> None:
+    with pytest.raises(ConfigError, match=r"norm\.momentum .* not"):
+        NORMS[kind](momentum=momentum)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value", "message"),
+    [
+        ("gbn", "ghost_size", 0, "at least 1, not 0"),
+        ("evo-s0", "num_groups", 0, "at least 1, not 0"),
+        ("brn", "r_max", 0.9, "at least 1, not 0.9"),
+        ("brn", "d_max", -1.0, "at least 0, not -1.0"),
+        ("brn", "warmup_steps", -1, "at least 0, not -1"),
+        ("brn", "r_steps", 499, "499 comes before norm.warmup_steps"),
+        ("brn", "d_steps", 0, "0 comes before norm.warmup_steps"),
+        ("dyt", "alpha", 0.0, "above 0, not 0.0"),
+    ],
+)
+def test_refuses_a_bad_option(kind: str, option: str, value: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"norm\.{option}.*{re.escape(message)}"):
+        NORMS[kind](**{option: value})
+
+
+def test_refuses_less_than_one_group() -> None:
+    with pytest.raises(ConfigError, match=r"norm\.num_groups must be at least 1, not 0"):
+        NORMS["gn"](num_groups=0)
+
+
+@pytest.mark.parametrize("kind", ["gn", "evo-s0"])
+def test_groups_that_do_not_divide_are_answered_with_those_that_do(kind: str) -> None:
+    with pytest.raises(ChannelCountError, match=r"3 does not divide .*\(16\); allowed: 1, 2, 4, 8, 16$") as caught:
+        NORMS[kind](num_groups=3)(16, (4, 4))
+    assert caught.value.exit_code == 2
+    assert str(caught.value.for_network([16, 24, 36])).endswith("(16, 24, 36); allowed: 1, 2, 4")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "label"),
+    [
+        ("bn", {}, "BN"),
+        ("bn", {"momentum": 0.01}, "BN(momentum=0.01)"),
+        ("bn", {"momentum": 0.1, "eps": 1e-5, "affine": True}, "BN"),
+        ("gn", {}, "GN(4)"),
+        ("gn", {"num_groups": 8}, "GN(8)"),
+        ("gn", {"affine": False, "num_groups": 2}, "GN(2, affine=False)"),
+        ("ln", {}, "LN"),
+        ("ln-chw", {"affine": False}, "LN-CHW(affine=False)"),
+        ("in", {"eps": 0.001}, "IN(eps=0.001)"),
+        ("gbn", {}, "GBN(16)"),
+        ("brn", {"r_max": 2.0}, "BRN(r_max=2.0)"),
+        ("evo-s0", {"num_groups": 2}, "EVO-S0(2)"),
+        ("gn", {"ws": True}, "GN(4)+WS"),
+        ("bn", {"ws": False}, "BN"),
+        ("none", {}, "none"),
+    ],
+)
+def test_label(kind: str, options: dict[str, object], label: str) -> None:
+    assert norm_label(kind, options) == label
+
+
+def test_label_of_an_unknown_norm() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'gn'"):
+        norm_label("gnn", {})

@@ -1,0 +1,261 @@
+"""Runs trained together are the runs trained alone: the same bits in lanes, the same numbers as one wide network."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normbench.data import Split
+from normbench.data.augment import AUGMENTATIONS
+from normbench.models import MODELS, build
+from normbench.models.side_by_side import side_by_side
+from normbench.norms import NORMS, SHELF
+from normbench.train import OPTIMIZERS, SCHEDULES
+from normbench.train.capture import rehearse
+from normbench.train.checkpoint import Checkpoint, from_bytes, to_bytes
+from normbench.train.evaluate import infer
+from normbench.train.lockstep import Lockstep, Member
+from normbench.train.loop import Position, Recipe, epoch_metrics, set_base_lr, train_epoch
+from normbench.train.passes import WAYS
+from normbench.train.setting import Setting
+from tests.recording import record_on_cpu
+
+CPU = torch.device("cpu")
+FP32 = Setting(CPU, "fp32")
+NUM_IMAGES, BATCH, EPOCHS = 20, 8, 2  # three steps an epoch, the last one short
+SEEDS = (5, 6, 2**40)
+
+
+def split() -> Split:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (NUM_IMAGES, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return Split(images, torch.arange(NUM_IMAGES) % 3)
+
+
+def network(norm: str, seed: int, dropout: float = 0.0, **options: object) -> nn.Module:
+    factory, conv = SHELF[norm](**options)
+    model = build(lambda: MODELS["reference"](factory, 3, conv, dropout=dropout), seed)
+    return model.to(memory_format=FP32.memory_format)
+
+
+def member(seed: int, norm: str = "bn", optimizer: str = "muon", dropout: float = 0.1, lr: float = 0.05) -> Member:
+    model = network(norm, seed, dropout)
+    made = OPTIMIZERS[optimizer](model.eval(), lr=lr)
+    set_base_lr(made)
+    augmentations = [augmentation() for augmentation in AUGMENTATIONS.values()]
+    recipe = Recipe(EPOCHS, BATCH, augmentations, SCHEDULES["linear"](), seed)
+    return Member(model, made, recipe, Position.start_of(0, CPU))
+
+
+def alone(one: Member) -> Member:
+    for epoch in range(one.position.epoch, EPOCHS):
+        for _ in train_epoch(one.model, one.optimizer, split(), one.recipe, FP32, one.position):
+            pass
+        if epoch + 1 < EPOCHS:
+            one.position = Position.start_of(epoch + 1, CPU)
+    return one
+
+
+def together(members: list[Member], way: str = "lanes") -> list[Member]:
+    lockstep = Lockstep(members, split(), FP32, way)
+    for epoch in range(members[0].position.epoch, EPOCHS):
+        for _ in lockstep.train_epoch():
+            pass
+        if epoch + 1 < EPOCHS:
+            lockstep.start_epoch(epoch + 1)
+    lockstep.finish()
+    return members
+
+
+def state(model: nn.Module) -> list[Tensor]:
+    return list(model.state_dict().values())
+
+
+def checkpoint_of(one: Member) -> Checkpoint:
+    weights = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}  # may be part of a wider one
+    return Checkpoint(
+        weights, one.optimizer.state_dict(), one.position, "fp32", "run", "data", rows=[], environments=[]
+    )
+
+
+def assert_same_bits(one: Member, other: Member) -> None:
+    assert all(map(torch.equal, state(one.model), state(other.model)))
+    assert epoch_metrics(one.position, NUM_IMAGES) == epoch_metrics(other.position, NUM_IMAGES)
+    ours, theirs = one.optimizer.state_dict(), other.optimizer.state_dict()
+    assert ours["param_groups"] == theirs["param_groups"]
+    assert all(
+        torch.equal(value, theirs["state"][number][name])
+        for number, values in ours["state"].items()
+        for name, value in values.items()
+    )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_in_lanes_each_run_has_the_bits_of_the_run_alone(optimizer: str) -> None:
+    """With dropout and every augmentation, in order, metrics, weights and the optimizer's memory."""
+    made = together([member(seed, optimizer=optimizer) for seed in SEEDS])
+    for one, seed in zip(made, SEEDS, strict=True):
+        assert_same_bits(one, alone(member(seed, optimizer=optimizer)))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_in_lanes_any_norm_has_the_bits_of_the_run_alone(norm: str) -> None:
+    made = together([member(seed, norm, dropout=0.0, lr=0.01) for seed in SEEDS[:2]])
+    assert_same_bits(made[1], alone(member(SEEDS[1], norm, dropout=0.0, lr=0.01)))
+
+
+def in_float64(model: nn.Module) -> nn.Module:
+    model.register_forward_pre_hook(lambda model, inputs: inputs[0].double())
+    return model.double()
+
+
+@pytest.mark.parametrize(("norm", "ws"), [*((norm, False) for norm in NORMS), ("bn", True), ("none", True)])
+def test_the_wide_network_has_the_losses_logits_and_gradients_of_each_alone(norm: str, ws: bool) -> None:
+    """To rounding in float64: the formula is the same, and nothing leaks from one to another."""
+    networks, own = ([in_float64(network(norm, seed, ws=ws)) for seed in SEEDS] for _ in range(2))
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (len(SEEDS), 4, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    labels = torch.randint(0, 3, (len(SEEDS), 4), generator=generator)
+    found = WAYS["wide"](networks, FP32)(images, labels)
+    expected = WAYS["lanes"](own, FP32)(images, labels)
+    assert found[1].dtype == torch.float64
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    for ours, theirs in zip(networks, own, strict=True):
+        for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a.grad, b.grad, rtol=1e-9, atol=1e-10, msg=name)
+        for (name, a), b in zip(ours.named_buffers(), theirs.buffers(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11, msg=name)
+
+
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where only PyTorch's own operations run."""
+    for module in ("images", "graph", "muon", "sgd"):
+        monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_as_one_wide_network_each_run_is_the_run_alone_but_for_rounding(
+    optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernels round otherwise, and in batches this small one ReLU that opens instead of closing is seen."""
+    without_kernels(monkeypatch)
+
+    def made(seed: int) -> Member:
+        return member(seed, "gn", optimizer, dropout=0.0, lr=1e-3)
+
+    wide = together([made(seed) for seed in SEEDS], "wide")
+    for one, seed in zip(wide, SEEDS, strict=True):
+        start, expected = state(made(seed).model), alone(made(seed))
+        for before, ours, theirs in zip(start, state(one.model), state(expected.model), strict=True):
+            assert (ours - theirs).norm() <= 5e-3 * (theirs - before).norm() + 1e-7
+        assert epoch_metrics(one.position, NUM_IMAGES).loss == pytest.approx(
+            epoch_metrics(expected.position, NUM_IMAGES).loss, rel=1e-4
+        )
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop_after: int) -> None:
+    """In lanes with the same bits as undisturbed; the wide network's checkpoints are read back as they were."""
+    members = [member(seed) for seed in SEEDS[:2]]
+    lockstep, done = Lockstep(members, split(), FP32, way), 0
+    while done < stop_after:
+        for _ in lockstep.train_epoch():
+            done += 1
+            if done == stop_after:
+                break
+        else:
+            lockstep.start_epoch(members[0].position.epoch + 1)
+    kept = [to_bytes(checkpoint_of(one)) for one in members]
+
+    def resumed(number: int) -> Member:
+        checkpoint, fresh = from_bytes(kept[number], CPU), member(SEEDS[number])
+        assert all(map(torch.equal, checkpoint.model.values(), state(members[number].model)))
+        fresh.model.load_state_dict(checkpoint.model)
+        fresh.optimizer.load_state_dict(checkpoint.optimizer)
+        return replace(fresh, position=checkpoint.position)
+
+    on_its_own, on = alone(resumed(0)), together([resumed(0), resumed(1)])
+    assert_same_bits(on_its_own, on[0])
+    if way == "lanes":
+        assert_same_bits(on_its_own, alone(member(SEEDS[0])))
+
+
+def test_a_run_that_diverges_says_where_and_leaves_the_others_alone() -> None:
+    members = [member(SEEDS[0]), member(SEEDS[1])]
+    with torch.no_grad():
+        next(members[0].model.parameters()).fill_(float("nan"))
+    lockstep = Lockstep(members, split(), FP32)
+    for _ in lockstep.train_epoch():
+        pass
+    diverged = lockstep.diverged(0)
+    assert diverged is not None
+    assert (diverged.epoch, diverged.step) == (0, 0)
+    assert diverged.loss != diverged.loss
+    assert lockstep.diverged(1) is None
+    expected = member(SEEDS[1])
+    for _ in train_epoch(expected.model, expected.optimizer, split(), expected.recipe, FP32, expected.position):
+        pass
+    assert_same_bits(members[1], expected)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_rehearsal_leaves_nothing_behind(way: str) -> None:
+    """Before a graph is recorded, steps are taken; what follows has the bits of a run without them."""
+    rehearsed, plain = ([member(seed, dropout=0.0) for seed in SEEDS[:2]] for _ in range(2))
+    lockstep = Lockstep(rehearsed, split(), FP32, way)
+    steps = lockstep.train_epoch()
+    call = lockstep._call
+    lockstep._call = lambda size: rehearse(partial(lockstep._one_step, size), lockstep._state) or call(size)
+    for _ in steps:
+        pass
+    other = Lockstep(plain, split(), FP32, way)
+    for _ in other.train_epoch():
+        pass
+    for one, expected in zip(rehearsed, plain, strict=True):
+        assert_same_bits(one, expected)
+
+
+def test_a_step_reads_and_writes_the_same_memory_each_time() -> None:
+    """What a graph is recorded with is what it is replayed with: nothing may move between two steps."""
+    members = [member(seed, dropout=0.0) for seed in SEEDS[:2]]
+    lockstep = Lockstep(members, split(), FP32, "wide")
+    places = []
+    for epoch in range(EPOCHS):
+        for _ in lockstep.train_epoch():
+            inputs = [lockstep._images, lockstep._labels, lockstep._lrs, lockstep._lr_by_step]
+            places.append([tensor.data_ptr() for tensor in (*lockstep._state(), *inputs)])
+        infer(members[0].model, split().images, FP32)
+        if epoch + 1 < EPOCHS:
+            lockstep.start_epoch(epoch + 1)
+    assert len({tuple(place) for place in places}) == 1
+
+
+@pytest.mark.parametrize(
+    ("norm", "way"), [*((norm, "lanes") for norm in NORMS), *((norm, "wide") for norm in ("bn", "gn", "brn", "rms"))]
+)
+def test_a_step_recorded_once_and_replayed_trains_the_run(norm: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a CUDA graph would: the same operations on the same memory, with nothing of Python's in between."""
+    without_kernels(monkeypatch)
+    seeds = SEEDS[: 1 if way == "lanes" else 2]
+    plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in seeds] for _ in range(2))
+    together(plain, way)
+    monkeypatch.setattr("normbench.train.lockstep.capture", record_on_cpu)
+    together(replayed, way)
+    for one, expected in zip(replayed, plain, strict=True):
+        assert_same_bits(one, expected)
+
+
+def test_the_networks_stay_parts_of_the_wide_one_until_they_are_separated() -> None:
+    networks = [network("bn", seed) for seed in SEEDS]
+    before = [[tensor.clone() for tensor in state(one)] for one in networks]
+    wide = side_by_side(networks)
+    for one, expected in zip(networks, before, strict=True):
+        assert all(map(torch.equal, state(one), expected))
+    for leaf, parts in wide.leaves:
+        assert leaf.data_ptr() == parts[0].data_ptr()
+        assert leaf.numel() == sum(part.numel() for part in parts)
+    listed = [id(part) for _, parts in wide.leaves for part in parts]
+    assert sorted(listed) == sorted(id(parameter) for one in networks for parameter in one.parameters())
