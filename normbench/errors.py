@@ -1,8 +1,6 @@
 """One exception root; each class carries the exit code the command line ends with."""
 
 import errno
-from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class NormbenchError(Exception):
@@ -41,10 +39,9 @@ _IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
 _DISK = _FULL | {errno.EROFS, errno.EIO}  # what only a disk has to say, whichever call hears it
 
 
-def cannot_write(path: object, error: OSError | NotImplementedError) -> NormbenchError:
+def cannot_write(path: object, error: OSError) -> NormbenchError:
     """What a file that cannot be written means, with a way out: ConfigError where the place is wrong, else RunError."""
-    number = getattr(error, "errno", None)
-    why = getattr(error, "strerror", None) or error
+    number, why = error.errno, error.strerror or error
     if number in _FULL:
         return RunError(
             f"{path}: the disk is full ({why}): make room, and the same command goes on where this one stopped"
@@ -79,16 +76,3 @@ def trouble_of_the_machine(error: Exception) -> NormbenchError | None:
     if is_out_of_memory(error):
         return RunError(f"out of memory ({error}): try fewer runs at a time (--jobs) or a smaller --batch-size")
     return None
-
-
-def shortened(text: str, most: int = 60) -> str:
-    """What a message repeats of what somebody wrote, which may be a megabyte."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
-
-
-def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
-    """One sentence for an unknown name: what was found, the nearest valid one, and all that are allowed."""
-    names = [str(k) for k in known]
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {shortened(repr(str(name)))}: {hint}known: {', '.join(names)}"

@@ -13,7 +13,7 @@ from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = [
-    *("errors", "printable", "regular_file", "cache_folder", "config", "kernels", "data", "norms"),
+    *("errors", "text", "files", "config", "kernels", "data", "norms"),
     *("models", "train", "runs", "analysis", "plots", "sweeps", "bench", "explain", "present", "cli"),
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -90,9 +90,9 @@ def bench(
     from normbench.bench.measure import measure
     from normbench.config import load_config
     from normbench.data import load_dataset
+    from normbench.files import write_json_atomically
     from normbench.present.report.document import as_document, render_document
     from normbench.present.tables.bench import bench_tables
-    from normbench.runs.files import write_json_atomically
     from normbench.runs.misfits import find_misfits
     from normbench.runs.registries import registries
 
@@ -144,9 +144,9 @@ def _measure_full(
 ) -> None:
     """Measures, shows, and raises RunError if the GPU does not compute what the CPU does."""
     from normbench.bench.full import FullPlan, measure_full
+    from normbench.files import write_json_atomically
     from normbench.present.report.document import as_document, render_document
     from normbench.present.tables.bench_full import full_tables
-    from normbench.runs.files import write_json_atomically
     from normbench.sweeps.estimate import common_precision
 
     precision = common_precision(configs[0], dataset, plan.device.type, plan.threads)

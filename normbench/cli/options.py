@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from normbench.errors import shortened
+from normbench.text import shortened
 
 Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
 Norm = Annotated[

@@ -11,7 +11,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from normbench.config.messages import describe, shown
 from normbench.config.schema import MAX_COUNT, MAX_FLOAT, Choice, Registry
 from normbench.config.yaml import Exponent, KeyPath, Located, Problem
-from normbench.errors import ConfigError, shortened, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import shortened, unknown_name
 
 
 def resolve_choice(

@@ -6,7 +6,8 @@ from pathlib import Path
 from normbench.config.messages import shown
 from normbench.config.schema import CHOICES
 from normbench.config.yaml import KeyPath, Located, Problem, parse_yaml, read_text
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import unknown_name
 
 
 def shipped_configs() -> dict[str, Path]:

@@ -26,7 +26,8 @@ from normbench.config.schema import (
     Registry,
 )
 from normbench.config.yaml import KeyPath, Located, Place, Problem, dotted, located
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import unknown_name
 
 Validate = Callable[[Located, list[Problem]], Config | None]
 """`validated` with all but its first two arguments given."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic_core import ErrorDetails
 
-from normbench.errors import shortened, unknown_name
+from normbench.text import shortened, unknown_name
 
 _ALLOWED = {
     "int_type": "a whole number",

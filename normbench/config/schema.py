@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from normbench.config.yaml import Exponent, KeyPath
-from normbench.printable import UNPRINTABLE
+from normbench.text import UNPRINTABLE
 
 Registry = Mapping[str, Callable[..., object]]
 """name -> function; the function's keyword-only parameters are the options of the name."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from normbench.errors import ConfigError, shortened
-from normbench.printable import UNPRINTABLE
+from normbench.errors import ConfigError
+from normbench.text import UNPRINTABLE, shortened
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000

@@ -1,22 +1,20 @@
 """Decoded images kept on disk as one safetensors file per input, checked by fingerprint whenever they are read."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from normbench.data.types import Dataset, Found, RawData, Say, Split, fingerprint
-from normbench.printable import printable
+from normbench.files import holding, put_in_place, remove_scratch, scratch_beside, scratch_of
+from normbench.text import printable
 
 FORMAT = "1"  # raise it whenever what is written, or how a source decodes its input, changes
 
@@ -25,66 +23,52 @@ class _Unusable(Exception):
     """A cache file that is there and cannot be used; the message says why."""
 
 
-@dataclass(frozen=True)
-class _Place:
-    file: Path
-    lock: Path
-    part: Path
-    """A folder, since what is written there has temporary files of its own; it is there only while, or after a kill."""
-
-
 def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
     """The data set from the cache, or read from its input and put there.
 
     Only one process at a time reads an input; the others wait for it. A damaged cache file is said and rebuilt; a cache
     that cannot be written is said and done without. Raises DataError from the source.
     """
-    place = _Place(*(folder / f"{found.slot}.{ending}" for ending in ("safetensors", "lock", "part")))
+    cached = folder / f"{found.slot}.safetensors"
     # To look at 60,000 files takes as long as to hash their images: at the same time, as hashing needs no Python.
     with ThreadPoolExecutor(1) as aside:
         identity = aside.submit(found.identity)
         try:
-            dataset = _read(place.file, source, identity)  # needs no lock: files are replaced whole
+            dataset = _read(cached, source, identity)  # needs no lock: files are replaced whole
         except _Unusable:
             dataset = None  # perhaps another process is mending it: judged under the lock
     identity.result()  # raises what is wrong with the input, whatever the cache holds
-    if dataset is not None and not place.part.exists():
+    if dataset is not None and not scratch_of(cached).exists():
         return dataset
-    with _locked(place, say) as writable:
+    with _holding_lock(cached, say) as writable:
         if writable:
-            shutil.rmtree(place.part, ignore_errors=True)
+            remove_scratch(cached)
         try:
-            dataset = _read(place.file, source, identity)
+            dataset = _read(cached, source, identity)
         except _Unusable as error:
-            say(f"{place.file}: {error}: reading the images again")
+            say(f"{cached}: {error}: reading the images again")
         if dataset is not None:
             return dataset
         train, test, class_names = found.read()
         dataset = Dataset(source, class_names, train, test, fingerprint(train, test, class_names))
         if writable:
-            _write(place, dataset, identity.result(), say)
+            _write(cached, dataset, identity.result(), say)
         return dataset
 
 
 @contextmanager
-def _locked(place: _Place, say: Say) -> Iterator[bool]:
-    """Hold the input's lock; yields whether the cache can be written."""
-    lock = FileLock(place.lock)
-    try:
-        place.lock.parent.mkdir(parents=True, exist_ok=True)
+def _holding_lock(cached: Path, say: Say) -> Iterator[bool]:
+    """Hold the input's lock, beside its cache file; yields whether the cache can be written."""
+    wait = partial(say, "another process is preparing the same data: waiting for it")
+    with ExitStack() as stack:
+        writable = True
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say("another process is preparing the same data: waiting for it")
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
-        _warn(place.file, error, say)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(holding(cached.with_suffix(".lock"), before_waiting=wait))
+        except OSError as error:
+            _warn(cached, error, say)
+            writable = False
+        yield writable
 
 
 def _warn(path: Path, error: Exception, say: Say) -> None:
@@ -129,9 +113,8 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     return train, test, tuple(names)
 
 
-def _write(place: _Place, dataset: Dataset, identity: str, say: Say) -> None:
+def _write(path: Path, dataset: Dataset, identity: str, say: Say) -> None:
     """Write beside the file, then rename, so a reader sees the old file or the whole new one. Under the lock."""
-    temporary = place.part / place.file.name
     tensors = {
         f"{name}.{part}": getattr(split, part).contiguous()
         for name, split in (("train", dataset.train), ("test", dataset.test))
@@ -145,15 +128,12 @@ def _write(place: _Place, dataset: Dataset, identity: str, say: Say) -> None:
         "fingerprint": dataset.fingerprint,
     }
     try:
-        place.part.mkdir()
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        save_file(tensors, temporary, metadata)
-        temporary.chmod(mode)  # safetensors leaves 0600: a cache may be shared, so the umask decides
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        temporary.replace(place.file)
+        with scratch_beside(path) as scratch:  # safetensors makes temporary files of its own
+            temporary = scratch / path.name
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            save_file(tensors, temporary, metadata)
+            temporary.chmod(mode)  # safetensors leaves 0600: a cache may be shared, so the umask decides
+            put_in_place(temporary, path)
     except (OSError, SafetensorError) as error:
-        _warn(place.file, error, say)
-    finally:
-        shutil.rmtree(place.part, ignore_errors=True)
+        _warn(path, error, say)

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.cache_folder import cache_folder
 from normbench.data.cache import load_cached
 from normbench.data.sources.cifar10 import cifar10
 from normbench.data.sources.folder import folder
 from normbench.data.sources.synthetic import VERSION, synthetic
 from normbench.data.types import Dataset, Found, RawData, Request, Say, SourceLoader
-from normbench.errors import ConfigError, DataError, unknown_name
-from normbench.printable import printable
+from normbench.errors import ConfigError, DataError
+from normbench.files import cache_folder
+from normbench.text import printable, unknown_name
 
 if TYPE_CHECKING:
     from normbench.config import DataConfig

@@ -6,9 +6,10 @@ from typing import Any
 from torch import nn
 
 from normbench.config.choices import options_of
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
 from normbench.explain.shape import Shape, axis_names
 from normbench.norms import NORMS
+from normbench.text import unknown_name
 
 
 def batch_norm(shape: Shape, *, momentum: float = 0.1, affine: bool = True) -> nn.Module:

@@ -5,7 +5,6 @@ import hashlib
 import os
 import platform
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -14,11 +13,10 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from filelock import FileLock
 from torch import Tensor
 
-from normbench.cache_folder import users_cache_folder
 from normbench.errors import DataError
+from normbench.files import holding, is_users_own, put_in_place, scratch_beside, scratch_of, users_cache_folder
 
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-Wno-psabi")
@@ -77,7 +75,7 @@ def _loaded(compiler: str) -> Library:
     sources = {file.name: file.read_bytes() for file in folder.iterdir() if _is_source(file.name)}
     kept = _place(sources, compiler)
     if kept is not None:
-        with suppress(OSError, NotImplementedError):  # a folder that cannot be written, or a file system without locks
+        with suppress(OSError):  # a folder that cannot be written, or a file system without locks
             return _kept(kept, compiler, sources)
     with tempfile.TemporaryDirectory(prefix="normbench-") as scratch:
         return Library(_built(compiler, sources, Path(scratch)))  # which stays when the file goes
@@ -85,25 +83,17 @@ def _loaded(compiler: str) -> Library:
 
 def _kept(place: Path, compiler: str, sources: dict[str, bytes]) -> Library:
     """One process builds, others wait for it; what a killed one left is removed by the next."""
-    part = place.with_suffix(".part")
     with suppress(OSError):  # not there, or damaged
-        if not part.exists():
+        if not scratch_of(place).exists():
             return Library(place)
-    lock = place.with_suffix(".lock")
-    with FileLock(lock):
-        try:
-            shutil.rmtree(part, ignore_errors=True)
-            with suppress(OSError):
-                return Library(place)
-            part.mkdir(mode=0o700)
-            scratch = tempfile.mkdtemp(dir=part)  # where no compiler that outlived its parent writes
-            fresh = _built(compiler, sources, Path(scratch))
-            fresh.chmod(0o700)
-            fresh.replace(place)
+    with holding(place.with_suffix(".lock")), scratch_beside(place) as part:
+        with suppress(OSError):
             return Library(place)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            lock.unlink(missing_ok=True)
+        scratch = tempfile.mkdtemp(dir=part)  # where no compiler that outlived its parent writes
+        fresh = _built(compiler, sources, Path(scratch))
+        fresh.chmod(0o700)
+        put_in_place(fresh, place)
+        return Library(place)
 
 
 def _is_source(name: str) -> bool:
@@ -125,7 +115,7 @@ def _place(sources: dict[str, bytes], compiler: str) -> Path | None:
         return None
     name = hashlib.sha256(b"\0".join(built_from)).hexdigest()[:32]
     kept = folder / f"{name}.so"
-    return kept if all(_is_the_users_own(path) for path in (folder, kept) if path.exists()) else None
+    return kept if all(is_users_own(path) for path in (folder, kept) if path.exists()) else None
 
 
 def _built(compiler: str, sources: dict[str, bytes], folder: Path) -> Path:
@@ -157,10 +147,3 @@ def _processor() -> bytes:
         return f"{platform.node()} {platform.machine()} {platform.processor()}".encode()
     lines = cpuinfo.read_bytes().splitlines()
     return b"\n".join(sorted({line for line in lines if line.startswith((b"model name", b"flags", b"Features"))}))
-
-
-def _is_the_users_own(path: Path) -> bool:
-    """Nobody else owns it or may write it: to load a library is to run it."""
-    found = path.lstat()
-    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-    return mine and not stat.S_ISLNK(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

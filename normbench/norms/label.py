@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
 from normbench.norms.lookup import SHELF
+from normbench.text import unknown_name
 
 _ALWAYS_SHOWN = ("num_groups", "ghost_size")  # papers write GN(4), even where 4 is the default
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normbench.printable import printable
-from normbench.runs.files import write_bytes_atomically
+from normbench.files import write_bytes_atomically
+from normbench.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ import torchvision
 
 import normbench
 from normbench.kernels.library import library
-from normbench.printable import printable
+from normbench.text import printable
 
 Environment = dict[str, Any]
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from normbench.config import Config, DataConfig
 from normbench.data import ALWAYS_THE_SAME, Dataset, Split, hold_out, load_dataset
 from normbench.errors import DataError, Interrupted, RunError
+from normbench.files import locked, write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
 from normbench.runs.environment import Environment, environment_now
-from normbench.runs.files import locked, write_bytes_atomically, write_json_atomically
 from normbench.runs.finished import finished_record
 from normbench.runs.folder import RunFolder
 from normbench.runs.identity import run_id

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from normbench.errors import DataError, shortened
-from normbench.printable import printable
+from normbench.errors import DataError
 from normbench.runs.folder import RecordError, RunFolder, read_record
+from normbench.text import printable, shortened
 
 
 def finished_record(folder: RunFolder, fingerprint: str | None = None) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from typing import Any
 
 from filelock import Timeout
 
-from normbench.errors import ConfigError, NormbenchError, cannot_write, shortened
-from normbench.printable import printable
-from normbench.regular_file import read_regular
-from normbench.runs.files import LOCK, half_written, locked
+from normbench.errors import ConfigError, NormbenchError, cannot_write
+from normbench.files import LOCK, half_written, locked, read_regular
 from normbench.runs.schema import SCHEMA_VERSION, Flaw, check_depth, checked
+from normbench.text import printable, shortened
 
 __all__ = [
     "SCHEMA_VERSION",

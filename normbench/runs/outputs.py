@@ -8,7 +8,7 @@ import numpy
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
-from normbench.runs.files import write_bytes_atomically
+from normbench.files import write_bytes_atomically
 from normbench.runs.folder import RunFolder
 from normbench.train.evaluate import Metrics
 

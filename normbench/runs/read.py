@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normbench.printable import printable
-from normbench.regular_file import open_regular, read_regular
+from normbench.files import open_regular, read_regular
 from normbench.runs.folder import MAX_BYTES, RecordError, RunFolder, decisions_file, read_json, tuning_file
 from normbench.runs.schema import checked_decisions, checked_tuning
+from normbench.text import printable
 
 if TYPE_CHECKING:
     import numpy as np

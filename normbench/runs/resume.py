@@ -7,9 +7,8 @@ import torch
 
 from normbench.data.types import Say
 from normbench.errors import DataError, RunError
-from normbench.regular_file import read_regular
+from normbench.files import read_regular, write_bytes_atomically
 from normbench.runs.environment import Environment
-from normbench.runs.files import write_bytes_atomically
 from normbench.runs.folder import RunFolder
 from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 

@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from normbench.errors import shortened
-from normbench.printable import ABOVE_SPACE, UNPRINTABLE
+from normbench.text import ABOVE_SPACE, UNPRINTABLE, shortened
 
 SCHEMA_VERSION = 1
 MAX_DEPTH = 50

@@ -13,6 +13,7 @@ from filelock import Timeout
 from normbench.config import Config
 from normbench.data import Split
 from normbench.errors import Interrupted, NormbenchError
+from normbench.files import locked
 from normbench.runs.execute import (
     Draw,
     EpochDone,
@@ -30,7 +31,6 @@ from normbench.runs.execute import (
     start,
     step_done,
 )
-from normbench.runs.files import locked
 from normbench.runs.finished import finished_record
 from normbench.runs.folder import RunFolder
 from normbench.runs.memory import memory_explained

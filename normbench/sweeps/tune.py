@@ -7,8 +7,8 @@ from typing import Any
 
 from normbench.config import Config, Experiment, Tune, with_values
 from normbench.errors import RunError
+from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
-from normbench.runs.files import locked, write_json_atomically
 from normbench.runs.finished import finished_record
 from normbench.runs.folder import SCHEMA_VERSION, RecordError, trial_folder, tuning_file
 from normbench.runs.identity import run_id

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from normbench.analysis.stats.sequential import Pair, PairDecision, decide, planned_looks
 from normbench.config import Config, Experiment
-from normbench.errors import ConfigError, shortened
+from normbench.errors import ConfigError
+from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
 from normbench.runs.execute import folder_of
-from normbench.runs.files import locked, write_json_atomically
 from normbench.runs.finished import finished_record
 from normbench.runs.folder import SCHEMA_VERSION, decisions_file
 from normbench.runs.read import read_decisions
+from normbench.text import shortened
 
 ALPHA = 0.05
 

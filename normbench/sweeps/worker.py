@@ -15,8 +15,8 @@ import torch
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, load_dataset
 from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
+from normbench.files import write_bytes_atomically
 from normbench.runs.execute import Draw, EpochDone, Event, Finished, Load, Prepared, RunIsBusy, Say, Step, execute
-from normbench.runs.files import write_bytes_atomically
 from normbench.runs.folder import RunFolder
 from normbench.runs.together import Happening, execute_together
 from normbench.train.setting import choose_device

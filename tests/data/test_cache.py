@@ -14,7 +14,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import normbench.data.load as loading
-from normbench.cache_folder import cache_folder
 from normbench.data import SOURCES, Dataset, Split, hold_out, load_dataset
 from normbench.data import cache as caching
 from normbench.data.cache import load_cached
@@ -73,7 +72,7 @@ def test_is_read_once_and_comes_back_the_same(input: Input) -> None:
     assert second.fingerprint == fingerprint(*make_raw())
     assert second.train.images.dtype == torch.uint8
     assert second.train.images.is_contiguous()
-    assert sorted(path.name for path in input.folder.iterdir() if path.suffix != ".lock") == ["slot.safetensors"]
+    assert [path.name for path in input.folder.iterdir()] == ["slot.safetensors"]
     with safe_open(input.file, framework="pt") as file:
         metadata = file.metadata()
     assert json.loads(metadata["class_names"]) == list(NAMES)
@@ -186,7 +185,7 @@ def test_a_full_disk_leaves_nothing_behind(input: Input, monkeypatch: pytest.Mon
     monkeypatch.setattr(caching, "save_file", full)
     assert len(input.load().train) == 12
     assert "No space left" in input.said[0]
-    assert [path.suffix for path in input.folder.iterdir() if path.suffix != ".lock"] == []
+    assert not list(input.folder.iterdir())
 
 
 def test_what_a_killed_process_left_is_removed(input: Input) -> None:
@@ -199,7 +198,7 @@ def test_what_a_killed_process_left_is_removed(input: Input) -> None:
         else:
             input.file.unlink()
         assert len(input.load().train) == 12
-        assert sorted(path.name for path in input.folder.iterdir()) == ["slot.lock", "slot.safetensors"]
+        assert [path.name for path in input.folder.iterdir()] == ["slot.safetensors"]
         assert input.reads == reads
     assert input.said == []
 
@@ -290,17 +289,6 @@ def test_an_unknown_source_is_answered_with_the_known() -> None:
     with pytest.raises(ConfigError, match="did you mean 'cifar10'") as caught:
         load_dataset(SimpleNamespace(source="cifar", dir=None, urls=()))
     assert all(name in str(caught.value) for name in SOURCES)
-
-
-def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "own"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "own"
-    monkeypatch.delenv("NORMBENCH_CACHE")
-    assert cache_folder() == tmp_path / "normbench"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache_folder() == tmp_path / "home" / ".cache" / "normbench"
 
 
 def test_fingerprint_sees_order_labels_and_names() -> None:

@@ -19,7 +19,7 @@ from normbench.errors import ConfigError
 from normbench.norms import norm_folder_name
 from normbench.plots.save import slugs
 from normbench.present.tables.table import FORMATS
-from normbench.printable import printable_lines
+from normbench.text import printable_lines
 from tests.records import make_record, write_run
 from tests.tiny import invoke
 

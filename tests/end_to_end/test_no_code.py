@@ -227,15 +227,14 @@ READERS = {
     "data/sources/folder.py": {"read_image"},
     "data/sources/folder_images.py": {"Image.open", "read_regular"},
     "data/sources/synthetic.py": {"np.frombuffer"},  # random numbers of its own
+    "files.py": {"os.open", "os.fdopen", "open_regular"},
     "explain/tensor_file.py": {"path.open", "np.load", "read_text"},
     "kernels/library.py": {"file.read_bytes", "path.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
     "norms/lookup.py": {
         "entry.load",
         "import_module",
     },  # code, by the user's own wish: tests/end_to_end/test_plugins.py
-    "regular_file.py": {"os.open", "os.fdopen", "open_regular"},
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
-    "runs/files.py": {"os.open"},  # a folder, to make what was written in it last
     "runs/folder.py": {"json.loads", "read_regular"},
     "runs/resume.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},

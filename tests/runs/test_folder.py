@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from normbench.errors import ConfigError, NormbenchError
-from normbench.runs.files import locked
+from normbench.files import locked
 from normbench.runs.folder import MOST_DEEP, RecordError, RunFolder, find_runs, read_record, survey
 from tests.records import make_diverged, make_record, write_run
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from normbench.analysis.compare.rows import By, NormRow
 from normbench.analysis.compare.select import Record, facts, full_key, show_value
 from normbench.analysis.stats.estimate import Estimate
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import unknown_name
 
 # The rows, what n counts, what is no setting, and what makes test accuracies of some and val accuracies of others.
 _NOT_AN_AXIS = (

@@ -9,10 +9,10 @@ from normbench.analysis.compare.select import MOST_NAMED, Record, named, runs, s
 from normbench.analysis.compare.tuning import Tuning, tuning_from
 from normbench.analysis.compare.until_decided import Decided, decided_from
 from normbench.errors import ConfigError
-from normbench.printable import printable
-from normbench.regular_file import read_regular
+from normbench.files import read_regular
 from normbench.runs.folder import MAX_BYTES, RecordError, RunFolder, is_trial, read_record, survey
 from normbench.runs.read import Contradiction, read_decisions, read_epochs, read_tuning
+from normbench.text import printable
 
 
 def compare_runs(

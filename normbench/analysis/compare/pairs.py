@@ -17,7 +17,8 @@ from normbench.analysis.stats.difference import (
 )
 from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.analysis.stats.verdict import Verdict, verdict
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import unknown_name
 
 DELTA = 0.5
 """Points of accuracy: what is smaller matters to nobody, unless --delta says otherwise."""

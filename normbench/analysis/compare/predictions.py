@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from normbench.analysis.compare.rows import By, NormRow
 from normbench.analysis.compare.select import named, runs
 from normbench.analysis.stats.estimate import Estimate, mean_interval
-from normbench.printable import printable
 from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_predictions
+from normbench.text import printable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import unknown_name
 
 Record = Mapping[str, Any]
 _RECORD_KEYS = ("experiment", "seed", "label", "status", "device", "precision", "git_commit")

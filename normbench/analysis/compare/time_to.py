@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from normbench.analysis.compare.rows import By, NormRow
 from normbench.analysis.compare.select import Record
-from normbench.printable import printable
 from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_epochs
+from normbench.text import printable
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from normbench.analysis.compare.select import Record
 from normbench.analysis.stats.mcnemar import McNemar, mcnemar
 from normbench.errors import ConfigError
-from normbench.printable import printable
 from normbench.runs.folder import RunFolder, read_record
 from normbench.runs.read import read_predictions
+from normbench.text import printable
 
 
 @dataclass(frozen=True)

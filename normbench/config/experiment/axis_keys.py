@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from normbench.config.overrides import ALIASES
 from normbench.config.schema import CHOICES, SECTIONS
 from normbench.config.yaml import KeyPath, dotted
-from normbench.errors import unknown_name
+from normbench.text import unknown_name
 
 # What may not differ between the runs of an experiment, and why.
 _FIXED: Mapping[KeyPath, str] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 from normbench.config.messages import shown
 from normbench.config.yaml import KeyPath, Located, Problem
-from normbench.errors import unknown_name
+from normbench.text import unknown_name
 
 MAX_RUNS = 10_000
 """More values than an experiment may have runs are a slip, and are not built."""

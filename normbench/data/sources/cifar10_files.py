@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from normbench.data.download import md5_of
 from normbench.data.types import RawData, Split
 from normbench.errors import DataError
-from normbench.regular_file import open_regular, read_regular
+from normbench.files import open_regular, read_regular
 
 SIDE = 32
 MAX_BYTES = 100_000_000

@@ -22,7 +22,7 @@ from normbench.data.progress import progress
 from normbench.data.sources.folder_images import SIDE, read_image
 from normbench.data.types import Found, RawData, Request, Say, Split
 from normbench.errors import DataError
-from normbench.printable import printable
+from normbench.text import printable
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from normbench.errors import DataError
-from normbench.regular_file import read_regular
+from normbench.files import read_regular
 
 SIDE = 32
 MAX_BYTES = 10_000_000

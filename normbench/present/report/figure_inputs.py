@@ -9,9 +9,9 @@ from normbench.analysis.compare.select import runs
 from normbench.analysis.stats.confusion import truth_probability
 from normbench.errors import NormbenchError
 from normbench.plots.disagreement import Predicted
-from normbench.printable import printable
 from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_epochs, read_predictions
+from normbench.text import printable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from normbench.plots.style import Style, norm_styles
 from normbench.plots.sweep import draw_sweep
 from normbench.present.report.figure_inputs import Say, epochs_of, few
 from normbench.present.report.prediction_figures import draw_predictions
-from normbench.printable import printable
+from normbench.text import printable
 
 IN_CAPTION = {
     "train.epochs": "{} epochs",

@@ -13,7 +13,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from normbench.errors import ConfigError, unknown_name
+from normbench.errors import ConfigError
+from normbench.text import unknown_name
 
 Cell = str | tuple[str, ...]
 """Text, or pieces of it where a narrow terminal may break the line: ("79.52", "[79.14,", "79.90]")."""

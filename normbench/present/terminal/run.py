@@ -11,8 +11,8 @@ from rich.text import Text
 
 from normbench.models.count import count_norms, count_parameters
 from normbench.norms import norm_label
-from normbench.printable import printable
 from normbench.runs.execute import EpochDone, Event, Finished, Prepared, Step
+from normbench.text import printable
 
 REFRESH_S = 0.2
 

@@ -12,10 +12,10 @@ from normbench.analysis.stats.sequential import PairDecision
 from normbench.config import Config
 from normbench.norms import norm_label
 from normbench.present.terminal.run import print_fields
-from normbench.printable import printable_lines
 from normbench.sweeps.plan import Plan
 from normbench.sweeps.pool import Event, RunEvent, Stopping, Waiting
 from normbench.sweeps.worker import Advanced, Ended, EpochEnded, Order, Said
+from normbench.text import printable_lines
 
 TOO_EARLY = 0.05  # of all work: before that the plan's estimate is better than the pace so far
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and a folder that one process at a time has for itself."""
+"""Files are written whole or not at all; one process at a time has a lock; foreign files are read with care."""
 
 import errno
 import json
@@ -8,8 +8,21 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
-from normbench.errors import ConfigError, NormbenchError, RunError
-from normbench.runs.files import LOCK, locked, make_writable, write_bytes_atomically, write_json_atomically
+from normbench.errors import ConfigError, DataError, NormbenchError, RunError
+from normbench.files import (
+    LOCK,
+    cache_folder,
+    holding,
+    is_users_own,
+    locked,
+    make_writable,
+    read_regular,
+    scratch_beside,
+    scratch_of,
+    users_cache_folder,
+    write_bytes_atomically,
+    write_json_atomically,
+)
 
 
 def test_writing_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -112,3 +125,67 @@ def test_what_is_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
             make_writable(folder)
         with pytest.raises(ConfigError, match=said), locked(folder):
             pass
+
+
+def test_a_waiting_process_is_told_once_and_gets_the_lock(tmp_path: Path) -> None:
+    lock, said = tmp_path / "slot.lock", []
+    with holding(lock), pytest.raises(Timeout), holding(lock, 0.1, lambda: said.append("waiting")):
+        pass
+    assert said == ["waiting"]
+    with holding(lock, 0.1, lambda: said.append("again")):
+        assert lock.exists()
+    assert said == ["waiting"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scratch_folder_is_empty_private_and_goes(tmp_path: Path) -> None:
+    path = tmp_path / "slot.safetensors"
+    scratch_of(path).mkdir()
+    (scratch_of(path) / "half").touch()  # of a process that was killed
+    with pytest.raises(KeyboardInterrupt), scratch_beside(path) as scratch:
+        assert scratch == scratch_of(path)
+        assert not list(scratch.iterdir())
+        assert scratch.stat().st_mode & 0o077 == 0
+        (scratch / "half").touch()
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_regular_files_of_a_bearable_size_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_regular(tmp_path / "file", 5) == b"12345"
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (("file", "larger than 4 bytes"), ("pipe", "it is a pipe"), ("", "it is a folder")):
+        with pytest.raises(OSError, match=why):
+            read_regular(tmp_path / name, 4)
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("NORMBENCH_CACHE")
+    assert cache_folder() == tmp_path / "normbench"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder() == tmp_path / "home" / ".cache" / "normbench"
+
+
+def test_without_a_home_folder_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(*_: object, **__: object) -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr("normbench.files.user_cache_path", homeless)
+    with pytest.raises(DataError, match="NORMBENCH_CACHE"):
+        users_cache_folder()
+
+
+def test_a_file_that_others_may_write_is_not_the_users_own(tmp_path: Path) -> None:
+    mine, link = tmp_path / "mine", tmp_path / "link"
+    mine.touch(0o644)
+    link.symlink_to(mine)
+    assert is_users_own(mine)
+    assert not is_users_own(link)
+    for mode in (0o664, 0o646):
+        mine.chmod(mode)
+        assert not is_users_own(mine)

@@ -1,0 +1,50 @@
+"""Words of messages: text from outside made safe to print, unknown names answered, counts and cut lists."""
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+# Characters above the space that could steer a terminal (C1), turn the reading order, or that cannot be encoded (lone
+# surrogates).
+ABOVE_SPACE = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+UNPRINTABLE = re.compile(f"[\x00-\x1f{ABOVE_SPACE}]")
+
+
+def printable(text: object) -> str:
+    """`str(text)` with control characters written as escapes, so that a name from a file cannot steer a terminal."""
+    return UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], str(text))
+
+
+def printable_lines(text: object) -> str:
+    """A message with each line made `printable`; the line breaks stay."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """`text`, cut to `most` characters: a message may repeat user input of any length."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
+    """A sentence about an unknown name: the name found, the nearest known one, and all known ones."""
+    names = [str(k) for k in known]
+    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {shortened(repr(str(name)))}: {hint}known: {', '.join(names)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `3 runs`, `1,000 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """`a, b`; of more than `most` names `a, b, c and 2 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def capped(sentences: Sequence[str], most: int, noun: str) -> list[str]:
+    """The first `most` sentences; of more, a last one that counts the rest: `and 2 more duplicates`."""
+    more = len(sentences) - most
+    return [*sentences[:most], f"and {more:,} more {noun}"] if more > 0 else list(sentences)
