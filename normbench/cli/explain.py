@@ -112,7 +112,7 @@ def tensor(
     from normbench.explain.shape import AXES, parse_shape
     from normbench.explain.tensor import document_tensor, explain_tensor, random_tensor
     from normbench.explain.tensor_file import check_size, read_tensor
-    from normbench.present.report.explain_tensor import print_tensor
+    from normbench.present.terminal.tensor import print_tensor
 
     if file is not None and shape is not None:
         raise ConfigError(f"the tensor comes from the file {file} or is drawn with --shape {shape}, not both")
@@ -141,7 +141,7 @@ def running(
 ) -> None:
     """Running statistics on a stream of small batches: exponential against cumulative average."""
     from normbench.explain.running import explain_running
-    from normbench.present.report.explain_running import draw_running
+    from normbench.present.report.explain_figures import draw_running
     from normbench.present.tables.explain import render_all, running_tables
 
     path = _picture(output)
@@ -182,7 +182,8 @@ def axes(
     """Which values of the N, C, H, W block share a mean and a deviation, as a picture or in the terminal."""
     from normbench.explain.axes import explain_axes
     from normbench.explain.shape import parse_shape
-    from normbench.present.report.explain_axes import draw_axes, print_axes
+    from normbench.present.report.explain_figures import draw_axes
+    from normbench.present.terminal.axes import print_axes
 
     path = _picture(output)
     found = explain_axes(parse_shape(shape, [4]), norm, groups)

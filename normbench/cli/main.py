@@ -96,10 +96,10 @@ def train(
     ]
     from normbench.config import load_config
     from normbench.data import load_dataset
-    from normbench.plots.pictures import draw_run
     from normbench.present.terminal.run import follow, print_result
     from normbench.runs.execute import execute, folder_of
     from normbench.runs.misfits import find_misfits
+    from normbench.runs.pictures import draw_run
     from normbench.runs.registries import registries
     from normbench.train.setting import using_threads
 

@@ -89,9 +89,9 @@ def sweep(
     from normbench.config import load_experiment
     from normbench.data import load_dataset
     from normbench.files import make_writable
-    from normbench.plots.pictures import draw_run
     from normbench.present.terminal.sweep import follow_sweep, print_decisions, print_plan, run_title
     from normbench.runs.misfits import find_misfits
+    from normbench.runs.pictures import draw_run
     from normbench.runs.registries import registries
     from normbench.sweeps.plan import make_plan, orders_for
     from normbench.sweeps.pool import train_all

@@ -23,6 +23,10 @@ class Shares:
     num_sets: int
     sets: list[Any]
 
+    @property
+    def description(self) -> str:
+        return f"over {', '.join(self.reduced)}: {self.formula} = {self.num_sets} sets"
+
 
 @dataclass(frozen=True)
 class AxesPicture:

@@ -1,10 +1,10 @@
-"""What a norm takes for what, and how that differs from the baseline."""
+"""A norm's confusion matrix, and its difference from the baseline's."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.plots.save import plain, save_figure
+from normbench.plots.save import literal, save_figure
 from normbench.plots.style import caption
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CELL_INCHES = 0.5
-SMALLEST_RANGE = 1.0  # points: smaller differences do not get the full colour
+SMALLEST_RANGE = 1.0  # percentage points that get the full colour at least, so that noise stays pale
 LONGEST_NAME = 14
 
 
@@ -29,9 +29,12 @@ def draw_confusion(
 ) -> list[Path]:
     """Draws a norm's confusion matrix in % of each true class and, with a baseline, its difference in points.
 
-    rates [classes, classes] are fractions, means over n runs: [i, j] is the share of the images of class i that were
-    taken for j; rows of classes without images are NaN. `baseline` is (rates, n, label) of the other norm. Every cell
-    holds its number, the differences with their sign. Returns the paths written: `<stem>.png` and `<stem>.svg`.
+    rates: [classes, classes], fractions, means over n runs. [i, j] is the share of the images of class i that were
+        predicted as class j. The row of a class without images is NaN.
+    about: the line under the title, which names the data and the runs.
+    baseline: (rates, n, label) of the norm that is subtracted.
+
+    Every cell shows its number, a difference with its sign. Returns the paths written: `<stem>.png`, `<stem>.svg`.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure  # slow to import
@@ -42,9 +45,9 @@ def draw_confusion(
     figure.get_layout_engine().set(h_pad=0.12)  # type: ignore[union-attr, call-arg]
     panels = figure.subplots(1, 2 if baseline else 1, squeeze=False)[0]
     percent = 100 * rates
-    # the square root: 2 % and 5 % differ to the eye although the diagonal has 90 %
+    # A square-root scale: otherwise 2 % and 5 % look alike beside a diagonal of 90 %.
     _draw(panels[0], percent, names, "Blues", PowerNorm(0.5, 0, 100), "{:.1f}", "true class (%)")
-    panels[0].set_title(plain(f"{label}, n = {n}: share of each true class (%)"), fontsize=9.5)
+    panels[0].set_title(literal(f"{label}, n = {n}: share of each true class (%)"), fontsize=9.5)
     notes = ["Rows sum to 100 %."]
     if n > 1:
         notes.append("Mean over n runs.")
@@ -52,7 +55,7 @@ def draw_confusion(
     if baseline is not None:
         other, other_n, other_label = baseline
         _draw_difference(panels[1], percent - 100 * other, names)
-        panels[1].set_title(plain(f"{label} − {other_label} (n = {n} and {other_n}): points"), fontsize=9.5)
+        panels[1].set_title(literal(f"{label} − {other_label} (n = {n} and {other_n}): points"), fontsize=9.5)
         title += f" and its difference from {other_label}"
         notes.append("Differences in percentage points: on the diagonal + is better, elsewhere + is more mistakes.")
         if 1 in (n, other_n):
@@ -93,8 +96,9 @@ def _draw(
         text = number.format(value).replace("-", "−")
         text = text.lstrip("+−") if float(number.format(value)) == 0 else text
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color="white" if dark else "0.15")
-    axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), [plain(name) for name in names])
+    shown = [literal(name) for name in names]
+    axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), shown)
     axes.tick_params(length=0, labelsize=8.5)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("Predicted class")

@@ -1,4 +1,4 @@
-"""Images that one norm gets right and another wrong, over most of their seeds."""
+"""Images that most runs of one norm classify correctly and most runs of another do not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normbench.analysis.stats.confusion import right_against_wrong
-from normbench.plots.save import plain, save_figure
+from normbench.plots.save import literal, save_figure
 from normbench.plots.style import caption
 
 if TYPE_CHECKING:
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
     from numpy.typing import NDArray
 
-COLUMNS, ROWS = 8, 2  # of images a direction
+COLUMNS, ROWS = 8, 2  # images shown for each direction
 CELL_INCHES = 1.35
 RULE = "right in more than half of one norm's seeds and in fewer than half of the other's"
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What the runs of one norm say of the same images: the class [runs, N] and the truth's mean probability [N]."""
+class NormPredictions:
+    """The predictions of one norm's runs on the same N images."""
 
     label: str
     classes: "NDArray[np.int64]"
+    """[runs, N]: each run's predicted class."""
     truth: "NDArray[np.float64]"
+    """[N]: probability of the true class, mean over the runs."""
 
     @property
     def n(self) -> int:
@@ -35,17 +37,19 @@ class Predicted:
 def draw_disagreement(
     images: "NDArray[np.uint8]",
     labels: "NDArray[np.int64]",
-    one: Predicted,
-    other: Predicted,
+    one: NormPredictions,
+    other: NormPredictions,
     class_names: Sequence[str],
     about: str,
     stem: Path,
 ) -> list[Path]:
-    """Draws the images that `one` gets right and `other` wrong, and under them those the other way round.
+    """Draws the images that `one` classifies correctly and `other` does not, and below them the reverse.
 
-    images [N, 3, H, W] are shown as they are, labels [N] are the truth. Strongest disagreement first; each image has
-    its true class above it, and below it how many runs of each norm are right and what the wrong norm says most often.
-    Returns the paths written: `<stem>.png` and `<stem>.svg`.
+    images: [N, 3, H, W], shown unchanged. labels: [N], the true classes.
+
+    The strongest disagreement comes first. Above an image stands its true class, below it how many runs of each norm
+    are correct and which wrong class the other norm predicts most often.
+    Returns the paths written: `<stem>.png`, `<stem>.svg`.
     """
     from matplotlib.figure import Figure  # slow to import
 
@@ -58,21 +62,21 @@ def draw_disagreement(
         shown = which[: COLUMNS * ROWS]
         amount = "all shown" if len(shown) == len(which) else f"the {len(shown)} strongest shown"
         text = f"{right.label} right, {wrong.label} wrong: {len(which):,} of {len(labels):,} images"
-        part.suptitle(plain(f"{text}{f' ({amount})' if len(which) else ''}"), fontsize=9.5)
+        part.suptitle(literal(f"{text}{f' ({amount})' if len(which) else ''}"), fontsize=9.5)
         _draw_images(part, count, images[shown], [_texts(i, labels, right, wrong, class_names) for i in shown])
     title = f"Where {one.label} and {other.label} disagree"
     caption(figure, title, about, [_note(one, other)])
     return save_figure(figure, stem)
 
 
-def _images_of(right: Predicted, wrong: Predicted, labels: "NDArray[np.int64]") -> "NDArray[np.int64]":
+def _images_of(right: NormPredictions, wrong: NormPredictions, labels: "NDArray[np.int64]") -> "NDArray[np.int64]":
     return right_against_wrong(right.classes == labels, wrong.classes == labels, right.truth - wrong.truth)
 
 
 def _texts(
-    image: int, labels: "NDArray[np.int64]", right: Predicted, wrong: Predicted, class_names: Sequence[str]
+    image: int, labels: "NDArray[np.int64]", right: NormPredictions, wrong: NormPredictions, class_names: Sequence[str]
 ) -> tuple[str, str]:
-    """What stands above and below an image."""
+    """The text above an image, and the text below it."""
     import numpy as np
 
     truth = labels[image]
@@ -85,7 +89,7 @@ def _texts(
 def _draw_images(part: "SubFigure", rows: int, images: "NDArray[np.uint8]", texts: Sequence[tuple[str, str]]) -> None:
     if not rows:
         return
-    size = _fitting(texts)
+    size = _font_size(texts)
     cells = part.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in cells:
         axes.set_axis_off()
@@ -93,18 +97,18 @@ def _draw_images(part: "SubFigure", rows: int, images: "NDArray[np.uint8]", text
         axes.set_axis_on()
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-        axes.imshow(image.transpose(1, 2, 0), interpolation="none")  # in an SVG: the pixels themselves
-        axes.set_title(plain(above), fontsize=size, pad=3)
-        axes.set_xlabel(plain(below), fontsize=size, labelpad=3)
+        axes.imshow(image.transpose(1, 2, 0), interpolation="none")  # an SVG then holds the pixels themselves
+        axes.set_title(literal(above), fontsize=size, pad=3)
+        axes.set_xlabel(literal(below), fontsize=size, labelpad=3)
 
 
-def _fitting(texts: Sequence[tuple[str, str]]) -> float:
-    """The size in points at which the longest line is no wider than a cell: 21 signs at 8 points."""
+def _font_size(texts: Sequence[tuple[str, str]]) -> float:
+    """The font size in points at which the longest line fits a cell, which holds 21 characters of 8 points."""
     longest = max(len(line) for pair in texts for text in pair for line in text.splitlines())
     return min(8.0, 8.0 * 21 / longest)
 
 
-def _note(one: Predicted, other: Predicted) -> str:
+def _note(one: NormPredictions, other: NormPredictions) -> str:
     note = (
         f"Disagreement: {RULE}. Strongest first: by the difference of the two shares of seeds, then by the difference "
         "of the mean probability of the true class. Above an image: its true class; below: how many of each norm's "

@@ -1,11 +1,11 @@
-"""A grid of wrongly classified images."""
+"""A grid of misclassified images."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from normbench.plots.save import plain, save_png
+from normbench.plots.save import literal, save_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 CELL_INCHES = 1.9
 TITLE_INCHES = 0.6
-LONGEST_LINE = 30  # fits all pairs of CIFAR-10
+LONGEST_LINE = 30  # characters: every pair of CIFAR-10 class names fits
 
 
-def grid(
+def draw_misclassified(
     images: "NDArray[np.uint8]",
     labels: "NDArray[np.int64]",
     logits: "NDArray[np.floating]",
@@ -29,11 +29,13 @@ def grid(
     choose: Literal["random", "confident"] = "random",
     seed: int = 0,
 ) -> None:
-    """Draws up to rows × columns wrongly classified images as a PNG, each titled `true | predicted (confidence)`.
+    """Draws up to rows × columns misclassified images as a PNG, each titled `true | predicted (confidence)`.
 
-    images [N, 3, H, W] are shown as they are; labels [N]; logits [N, classes]. The confidence is the probability of
-    the predicted class. `random` draws without repetition from the seed, in the data's order; `confident` takes the
-    most confident mistakes first. The figure's title has the count of all mistakes.
+    images: [N, 3, H, W], shown unchanged. labels: [N]. logits: [N, classes].
+    choose: `random` samples mistakes without replacement from `seed` and keeps the order of the data; `confident`
+        takes the most confident mistakes first.
+
+    The confidence is the softmax probability of the predicted class. The title counts all mistakes.
     """
     from matplotlib.figure import Figure  # slow to import
 
@@ -47,7 +49,7 @@ def grid(
     used_rows = math.ceil(len(chosen) / columns)
     size = (CELL_INCHES * columns, (CELL_INCHES + 0.3) * used_rows + TITLE_INCHES)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(plain(f"{title}\n{count}"), fontsize=11)
+    figure.suptitle(literal(f"{title}\n{count}"), fontsize=11)
     if used_rows:
         cells = figure.subplots(used_rows, columns, squeeze=False).ravel()
         for axes in cells:
@@ -61,10 +63,10 @@ def grid(
 def mistakes(
     labels: "NDArray[np.int64]", logits: "NDArray[np.floating]"
 ) -> tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]"]:
-    """(indices of the wrong images, predicted class [N], its probability [N]); float16 logits are widened first."""
+    """(indices of the misclassified images, predicted class [N], its softmax probability [N])."""
     import numpy as np
 
-    wide = logits.astype(np.float64)
+    wide = logits.astype(np.float64)  # logits may be float16
     predicted = wide.argmax(axis=1)
     # softmax at the largest logit: exp(z_max) / Σ exp(z)
     confidence = 1 / np.exp(wide - wide.max(axis=1, keepdims=True)).sum(axis=1)
@@ -74,7 +76,7 @@ def mistakes(
 def choose_mistakes(
     wrong: "NDArray[np.int64]", confidence: "NDArray[np.float64]", most: int, choose: str, seed: int
 ) -> "NDArray[np.int64]":
-    """At most `most` of the indices `wrong`."""
+    """At most `most` of the indices `wrong`, chosen as `draw_misclassified` says."""
     import numpy as np
 
     if choose == "confident":
@@ -88,6 +90,6 @@ def _show(axes: "Axes", image: "NDArray[np.uint8]", names: tuple[str, str], conf
     lines = [f"{true} | {predicted} ({confidence:.0%})"]
     if len(lines[0]) > LONGEST_LINE:
         lines = [f"{true} |", f"{predicted} ({confidence:.0%})"]
-    size = min(9.0, 9.0 * 23 / max(map(len, lines)))  # about 23 signs of 9 points are as wide as a cell
+    size = min(9.0, 9.0 * 23 / max(map(len, lines)))  # a cell holds 23 characters of 9 points
     axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-    axes.set_title(plain("\n".join(lines)), fontsize=size, pad=4)
+    axes.set_title(literal("\n".join(lines)), fontsize=size, pad=4)

@@ -1,4 +1,4 @@
-"""Loss and accuracy over the epochs, the norms in one picture."""
+"""Training curves of several norms in one figure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rows = Sequence[Mapping[str, float]]
-"""A run's `metrics.csv`: a row an epoch."""
+"""A run's `metrics.csv`, one row an epoch."""
 
 METRICS = (("accuracy", 100, "accuracy (%)"), ("loss", 1, "loss (mean cross-entropy)"))
-BEGINNING = 0.1  # of the epochs: so steep that in its scale the rest would lie on one line
-
-MARKS = 5  # on a line
-MANY = 7  # norms: as many bands at their usual strength hide each other
+BEGINNING = 0.1  # share of the epochs that the axes do not fit: the curves are so steep there that the rest looks flat
+MARKS = 5  # markers on a line
+MANY = 7  # norms; so many bands hide each other unless they are fainter
 
 
 def draw_norm_curves(
     runs: Mapping[str, Sequence[Rows]], split: str, about: str, styles: Mapping[str, Style], stem: Path
 ) -> list[Path]:
-    """Draws the mean over each norm's runs with its 95 % t interval as a band; one run is a thin line without one.
+    """Draws the mean over each norm's runs, with its 95 % t interval as a band. A single run is a thin line.
 
-    A row of panels for `split` (test or val) and one for train; the norms' names with their n stand beside the lines.
-    Returns the paths written: `<stem>.png` and `<stem>.svg`.
+    runs: the runs of each norm, by label. split: the held-out split, "test" or "val".
+
+    The upper panels show `split`, the lower ones train. Each line is labelled with its norm and n.
+    Returns the paths written: `<stem>.png`, `<stem>.svg`.
     """
     from matplotlib.figure import Figure  # slow to import
 
@@ -48,7 +49,7 @@ def draw_norm_curves(
 
 
 def _estimates(runs: Sequence[Rows], column: str) -> list[tuple[float, Estimate]]:
-    """(epoch, what the runs say) for the epochs that all have reached with a finite value."""
+    """(epoch, mean and interval over the runs) for each epoch in which every run has a finite value."""
     found = []
     for rows in zip(*runs, strict=False):
         values = [row[column] for row in rows]
@@ -82,7 +83,7 @@ def _draw(
             linewidth=1.7 if with_interval else 1.0,
             marker=style.marker,
             markersize=4.5,
-            markevery=(index % every, every),  # not all at the same epochs
+            markevery=(index % every, every),  # shifted, so that markers of norms do not overlap
         )
         shown += [mean for epoch, mean in zip(epochs, means, strict=True) if epoch >= first]
         if with_interval:
@@ -105,7 +106,7 @@ def _draw(
 
 
 def _first_epoch(runs: Mapping[str, Sequence[Rows]]) -> float:
-    """The first epoch that the axes have room for."""
+    """The first epoch that the vertical axes are fitted to."""
     longest = max((len(rows) for of_norm in runs.values() for rows in of_norm), default=0)
     return math.floor(BEGINNING * longest) + 1
 

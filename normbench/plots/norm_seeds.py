@@ -1,4 +1,4 @@
-"""Every seed a dot: what lies behind each norm's mean."""
+"""The accuracy of every run as a dot, with each norm's mean and interval."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normbench.analysis.stats.estimate import Estimate, mean_interval
-from normbench.plots.save import plain, save_figure
+from normbench.plots.save import literal, save_figure
 from normbench.plots.style import TEXT_POINTS, Style, caption, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW_INCHES = 0.44
-MOST_JOINED = 6  # norms; more lines than that hide the dots
-BELOW = 0.26  # the mean stands this far under the dots, in rows
+MOST_JOINED = 6  # norms; the lines between more norms hide the dots
+BELOW = 0.26  # distance of the mean below the dots, in rows
 
 
 def draw_norm_seeds(
@@ -25,10 +25,12 @@ def draw_norm_seeds(
     styles: Mapping[str, Style],
     stem: Path,
 ) -> list[Path]:
-    """Draws accuracies [fractions, by seed, by norm] as dots, a row a norm, mean and 95 % t interval under them.
+    """Draws each norm's accuracies as a row of dots, with the mean and its 95 % t interval below them.
 
-    `diverged` counts the norm's runs without an accuracy. Where neighbouring norms share two seeds or more, thin lines
-    join the runs of a seed. Returns the paths written: `<stem>.png` and `<stem>.svg`.
+    accuracies: norm's label -> seed -> fraction. diverged: how many runs of the norm have no accuracy.
+
+    Thin lines join the runs of one seed where neighbouring norms share at least two seeds.
+    Returns the paths written: `<stem>.png`, `<stem>.svg`.
     """
     from matplotlib.figure import Figure  # slow to import
 
@@ -44,7 +46,7 @@ def draw_norm_seeds(
             fontsize=TEXT_POINTS,
             va="center",
         )
-    axes.set_yticks(range(len(accuracies)), [plain(label) for label in accuracies])
+    axes.set_yticks(range(len(accuracies)), [literal(label) for label in accuracies])
     axes.set_ylim(len(accuracies) - 0.4, -0.6)  # the first norm on top
     axes.set_xlabel(f"{split.capitalize()} accuracy (%)")
     tidy(axes, grid="x")
@@ -81,7 +83,7 @@ def _draw_row(axes: "Axes", row: int, values: list[float], estimate: Estimate, s
 
 
 def _join(axes: "Axes", accuracies: Mapping[str, Mapping[int, float]]) -> bool:
-    """Joins the runs of a seed between neighbouring rows; whether there were any."""
+    """Joins the runs of one seed between neighbouring rows; returns whether any were joined."""
     joined = False
     for row, (upper, lower) in enumerate(pairwise(accuracies.values())):
         shared = [seed for seed in upper if seed in lower]

@@ -1,29 +1,29 @@
-"""Loss and accuracy over the epochs of one run."""
+"""Training curves of one run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.plots.save import plain, save_png
+from normbench.plots.save import literal, save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito's blue and vermilion: apart for colour-blind eyes; the line styles and marks keep them apart in grey.
+# Okabe & Ito's blue and vermilion are told apart by colour-blind readers, the line styles and markers in grey print.
 TRAIN_STYLE = {"color": "#0072B2", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
 HELD_OUT_STYLE = {"color": "#D55E00", "linestyle": "-", "marker": "s"}
 
 
-def curves(rows: Sequence[Mapping[str, float]], title: str, path: Path) -> None:
-    """Draws the rows of `metrics.csv` [one an epoch] as a PNG: loss on the left, accuracy in % on the right.
+def draw_run_curves(rows: Sequence[Mapping[str, float]], title: str, path: Path) -> None:
+    """Draws loss (left) and accuracy in % (right) over the epochs as a PNG.
 
-    The columns test_* or val_* are drawn, whichever there are.
+    rows: those of `metrics.csv`, one an epoch. Beside train_* they have val_* or test_* columns, which are drawn too.
     """
     from matplotlib.figure import Figure  # slow to import
 
     split = "val" if rows and "val_loss" in rows[0] else "test"
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    figure.suptitle(plain(title), fontsize=11)
+    figure.suptitle(literal(title), fontsize=11)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     _draw(loss_axes, rows, split, "loss", 1, "Loss (mean cross-entropy)")
     _draw(accuracy_axes, rows, split, "accuracy", 100, "Accuracy (%)")

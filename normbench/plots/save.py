@@ -1,19 +1,16 @@
-"""Figures into files: PNG for the screen, SVG for a paper, each whole or not at all."""
+"""A matplotlib figure as a file: PNG for a screen, SVG for a paper. A file is written whole or not at all."""
 
 import io
-import re
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normbench.files import write_bytes_atomically
-from normbench.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
-# Text stays text, so that it can be searched and edited, and the same figure gives the same bytes.
+# Text stays text, so that it can be searched and edited. A fixed salt gives the same figure the same bytes.
 _SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "normbench"}
 
 
@@ -25,7 +22,7 @@ def save_png(figure: "Figure", path: Path) -> None:
 
 
 def save_figure(figure: "Figure", stem: Path) -> list[Path]:
-    """Writes `<stem>.png` and `<stem>.svg`, the latter the same bytes for the same figure; returns their paths."""
+    """Writes `<stem>.png` and `<stem>.svg`; returns both paths. Equal figures give equal bytes of SVG."""
     import matplotlib
 
     png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))  # a stem may hold dots
@@ -37,35 +34,6 @@ def save_figure(figure: "Figure", stem: Path) -> list[Path]:
     return [png, svg]
 
 
-def plain(text: str) -> str:
-    """`text` as it is: matplotlib would read what stands between two dollars as a formula."""
+def literal(text: str) -> str:
+    """`text` with `$` escaped: matplotlib typesets what stands between two of them as a formula."""
     return text.replace("$", r"\$")
-
-
-def say_written(paths: list[Path], say: Callable[[str], None]) -> list[Path]:
-    """Says what `save_figure` wrote, in one line; returns it."""
-    say(f"drawn: {printable(paths[0])} and {paths[-1].suffix}")
-    return paths
-
-
-def slug(text: str) -> str:
-    """A part of a file's name: `GN(4)` -> `gn-4`."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "norm"
-
-
-def slugs(labels: Iterable[str]) -> dict[str, str]:
-    """A part of a file's name for each label, no two the same."""
-    names = list(labels)
-    return dict(zip(names, numbered([slug(name) for name in names], "-"), strict=True))
-
-
-def numbered(names: Iterable[str], before: str = " ") -> list[str]:
-    """The names; one that stands twice gets a number from its second place on."""
-    found: list[str] = []
-    for name in names:
-        number, candidate = 1, name
-        while candidate in found:
-            number += 1
-            candidate = f"{name}{before}{number}"
-        found.append(candidate)
-    return found

@@ -1,31 +1,30 @@
-"""How the figures of a comparison look: one style a norm in all of them, apart for colour-blind eyes and in grey."""
+"""The look of a comparison's figures: one style for each norm, distinct for colour-blind readers and in grey."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from normbench.plots.save import plain
+from normbench.plots.save import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito 2008, Color universal design, without the yellow: on white it cannot be seen.
+# Okabe & Ito 2008, Color universal design, without the yellow, which is invisible on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
-
 TEXT_POINTS = 8.5
-LABEL_POINTS = 1.3 * TEXT_POINTS  # from label to label
+LABEL_POINTS = 1.3 * TEXT_POINTS  # distance between two labels
 NOTE_COLOUR = "0.35"
-_SIGNS_PER_INCH = 17  # of the note's small print
+_CHARACTERS_PER_INCH = 17  # in the small print
 
 
 @dataclass(frozen=True)
 class Style:
-    """Of one norm. Colour and line are a pair of its own for up to 28 norms, with the marker for up to 140."""
+    """How one norm is drawn. (colour, line) is unique among 28 norms, (colour, line, marker) among 140."""
 
     color: str
     line: Any
@@ -33,7 +32,7 @@ class Style:
 
 
 def norm_styles(labels: Sequence[str]) -> dict[str, Style]:
-    """The style of each label by its place: the same order gives the same styles."""
+    """A style for each label. It depends on the label's position only."""
     return {
         label: Style(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
         for i, label in enumerate(labels)
@@ -41,18 +40,18 @@ def norm_styles(labels: Sequence[str]) -> dict[str, Style]:
 
 
 def caption(figure: "Figure", title: str, about: str, notes: Sequence[str]) -> None:
-    """The title, under it what data and runs the figure is of, and at its foot the small print."""
+    """Sets the title with `about` (data and runs of the figure) below it, and the notes as small print at the foot."""
     width = figure.get_figwidth()
-    parts = about.replace(" ", "\xa0").replace(",\xa0", ", ")  # break lines at commas only
+    parts = about.replace(" ", "\xa0").replace(",\xa0", ", ")  # lines may break at commas only
     head = "\n".join(textwrap.wrap(parts, int(width * 13.5))).replace("\xa0", " ")
-    figure.suptitle(plain(f"{title}\n{head}" if head else title), fontsize=10)
-    lines = [line for note in notes for line in textwrap.wrap(note, int(width * _SIGNS_PER_INCH))]
+    figure.suptitle(literal(f"{title}\n{head}" if head else title), fontsize=10)
+    lines = [line for note in notes for line in textwrap.wrap(note, int(width * _CHARACTERS_PER_INCH))]
     if lines:
-        figure.supxlabel(plain("\n".join(lines)), fontsize=7.5, color=NOTE_COLOUR, x=0.01, ha="left")
+        figure.supxlabel(literal("\n".join(lines)), fontsize=7.5, color=NOTE_COLOUR, x=0.01, ha="left")
 
 
 def tidy(axes: "Axes", grid: Literal["both", "x", "y"] = "both") -> None:
-    """A faint grid behind the data, and no box around it."""
+    """Draws a faint grid behind the data, and no frame on the right and at the top."""
     axes.grid(axis=grid, color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -61,13 +60,13 @@ def tidy(axes: "Axes", grid: Literal["both", "x", "y"] = "both") -> None:
 def label_ends(
     axes: "Axes", ends: Mapping[str, tuple[float, float]], texts: Mapping[str, str], styles: Mapping[str, Style]
 ) -> None:
-    """Names each line beside its last point (x, y), right of the axes: nearer to the eye than a legend.
+    """Labels each line right of the axes, beside its last point (x, y), where a legend would be far from the line.
 
-    Labels that would overlap are moved apart and a thin line leads to them. Call it when limits and scale are set.
+    Labels that would overlap are moved apart; a thin line leads to each. Call it after limits and scale are set.
     """
     from matplotlib.lines import Line2D
 
-    axes.get_xlim()  # or the limits are still those before the last line was drawn
+    axes.get_xlim()  # makes matplotlib update the limits, which are stale after the last plot call
     to_axes = axes.transData + axes.transAxes.inverted()
     at = {label: to_axes.transform(point) for label, point in ends.items()}
     places = spread([float(y) for _, y in at.values()], LABEL_POINTS / 72 / _height_inches(axes))
@@ -79,28 +78,28 @@ def label_ends(
         for line in (leader, sample, mark):
             line.set(transform=axes.transAxes, clip_on=False)
             axes.add_artist(line)
-        text = plain(texts[label])
+        text = literal(texts[label])
         axes.text(1.145, place, text, transform=axes.transAxes, fontsize=TEXT_POINTS, va="center")
 
 
 def _height_inches(axes: "Axes") -> float:
-    """About the height the axes will have, once there is room for titles and labels."""
+    """Roughly the height of the axes after the layout has made room for titles and labels."""
     figure, place = axes.get_figure(root=True), axes.get_subplotspec()
     assert figure is not None and place is not None
     return float(1.04 * figure.get_figheight() * place.get_position(figure).height)
 
 
 def figure_height(num_labels: int, rows: int = 1, least: float = 5.0) -> float:
-    """Inches in which each of `rows` axes above one another has room for so many labels at its side."""
+    """Height in inches at which each of `rows` stacked axes has room for `num_labels` labels at its side."""
     return max(least, rows * (num_labels + 1) * LABEL_POINTS / 72 + 1.5)
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """`places` moved apart, by as little as can be (least squares), until neighbours are at least `gap` apart.
+    """`places` moved apart by the least squares possible, until neighbours are at least `gap` apart.
 
-    All come to lie between 0 and 1 where there is room. With i the rank, place − i · gap must not fall: isotonic
-    regression by pooling adjacent violators (Barlow et al. 1972, Statistical inference under order restrictions).
-    The order of equal places is kept.
+    The result lies within 0 and 1 if there is room. Equal places keep their order. With rank i, place − i · gap must
+    not decrease, so this is an isotonic regression, solved by pooling adjacent violators (Barlow et al. 1972,
+    Statistical inference under order restrictions).
     """
     order = sorted(range(len(places)), key=places.__getitem__)
     pools: list[tuple[float, int]] = []  # (mean, members)

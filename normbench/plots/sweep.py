@@ -1,24 +1,24 @@
-"""Accuracy against the values of a config key, a line a norm."""
+"""Accuracy against the values of a config key, one line a norm."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.analysis.compare.select import runs
 from normbench.analysis.stats.estimate import Estimate
-from normbench.plots.save import plain, save_figure
+from normbench.plots.save import literal, save_figure
 from normbench.plots.style import TEXT_POINTS, Style, caption, figure_height, label_ends, tidy
+from normbench.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Value = float | int | str | bool | None
 Line = Sequence[tuple[Value, Estimate]]
-"""A norm's accuracies, fractions, by value of the key; None for a run that does not have the key."""
+"""(value of the key, accuracy as a fraction) of one norm; the value is None for runs whose config lacks the key."""
 
 LOG_KEYS = ("lr", "sgd_lr", "weight_decay", "eps")
-LOG_FROM = 16  # largest over smallest value: from here on a linear axis would crowd the small ones
+LOG_FROM = 16  # ratio of the largest to the smallest value from which a linear axis would crowd the small ones
 
 
 def draw_sweep(
@@ -30,12 +30,13 @@ def draw_sweep(
     styles: Mapping[str, Style],
     stem: Path,
 ) -> list[Path]:
-    """Draws each norm's mean accuracy over the values of `key`, its 95 % interval as a band.
+    """Draws each norm's mean accuracy over the values of `key`, with its 95 % t interval as a band.
 
-    The horizontal axis is `axis_scale`'s. A norm that does not have the key at all (BN beside the groups of GN) is a
-    level line. A point says its n where it is below its norm's largest; where no run finished, a cross at the foot.
-    `diverged` counts the runs by (norm, value) that did; they are named below.
-    Returns the paths written: `<stem>.png` and `<stem>.svg`.
+    lines: by label. diverged: number of diverged runs by (label, value); the small print names them.
+
+    The horizontal axis has the scale of `axis_scale`. A norm whose config lacks the key (BN beside the groups of GN)
+    is a level line. A point shows n if n is below the largest of its line. A cross at the foot marks a value at which
+    no run finished. Returns the paths written: `<stem>.png`, `<stem>.svg`.
     """
     from matplotlib.figure import Figure  # slow to import
 
@@ -50,7 +51,7 @@ def draw_sweep(
         if (end := _draw_line(axes, sorted(points.items(), key=lambda point: point[0]), styles[label])) is not None:
             ends[label] = end
     _set_axis(axes, scale, places)
-    axes.set_xlabel(plain(f"{key}{' (log scale)' if scale.startswith('log') else ''}"))
+    axes.set_xlabel(literal(f"{key}{' (log scale)' if scale.startswith('log') else ''}"))
     axes.set_ylabel(f"{split.capitalize()} accuracy (%)")
     tidy(axes)
     texts = {label: f"{label}, n = {_range([e.n for _, e in lines[label] if e.n])}" for label in ends}
@@ -76,7 +77,10 @@ def axis_scale(key: str, values: Sequence[Value]) -> str:
 
 
 def _places(lines: Mapping[str, Line], key: str) -> tuple[dict[Value, float], str]:
-    """Where each value stands on the axis, and the axis's scale. None gets a place only beside values of its norm."""
+    """The position of each value on the axis, and the scale of the axis.
+
+    None gets a position only if its norm has other values too; else the norm is a level line.
+    """
     without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
     values = list(dict.fromkeys(value for label, line in lines.items() if label not in without for value, _ in line))
     scale = axis_scale(key, values)
@@ -86,10 +90,10 @@ def _places(lines: Mapping[str, Line], key: str) -> tuple[dict[Value, float], st
 
 
 def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: Style) -> tuple[float, float] | None:
-    """Draws one norm; returns its last point."""
+    """Draws one norm; returns its last point, None if no run finished."""
     lost = [x for x, estimate in points if estimate.mean is None]
     foot = {"transform": axes.get_xaxis_transform(), "clip_on": False, "linestyle": "none", "markersize": 7}
-    if lost:  # without data, what is not clipped spoils the layout
+    if lost:  # an empty artist that is not clipped breaks the layout
         axes.plot(lost, [0.015] * len(lost), marker="x", color=style.color, **foot)  # type: ignore[arg-type]
     known = [(x, 100 * e.mean, e) for x, e in points if e.mean is not None]
     if not known:
@@ -116,7 +120,7 @@ def _set_axis(axes: "Axes", scale: str, places: Mapping[Value, float]) -> None:
     if scale.startswith("log"):
         axes.set_xscale("log", base=int(scale[3:]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(list(places.values()), [plain(_named(value)) for value in places])
+    axes.set_xticks(list(places.values()), [literal(_named(value)) for value in places])
     axes.margins(x=0.04)
 
 
@@ -145,7 +149,9 @@ def _note(lines: Mapping[str, Line], diverged: Mapping[tuple[str, Value], int], 
         notes.append(f"Level line: {', '.join(without)} without {key}.")
     if any(estimate.mean is None for estimate in estimates):
         notes.append("× at the foot: no run finished.")
-    lost = [f"{label} at {_named(value)}: {runs(count)}" for (label, value), count in diverged.items() if count]
+    lost = [
+        f"{label} at {_named(value)}: {plural(count, 'run')}" for (label, value), count in diverged.items() if count
+    ]
     if lost:
         notes.append(f"Diverged, in no mean: {', '.join(lost)}.")
     return " ".join(notes)

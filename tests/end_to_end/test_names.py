@@ -17,7 +17,7 @@ from normbench.cli.main import main
 from normbench.cli.output import say
 from normbench.errors import ConfigError
 from normbench.norms import norm_folder_name
-from normbench.plots.save import slugs
+from normbench.present.report.names import slugs
 from normbench.present.tables.table import FORMATS
 from normbench.text import printable_lines
 from tests.records import make_record, write_run

@@ -157,17 +157,3 @@ def test_a_picture_over_a_folder_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(ConfigError, match="cannot be written"):
         raise invoke("explain", "axes", "--output", folder).exception or AssertionError("no error")
-
-
-def test_the_coloured_set_is_the_first_images_last_channels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from normbench.explain.axes import explain_axes
-    from normbench.present.report import explain_axes as axes
-
-    figures = []
-    monkeypatch.setattr(axes, "save_png", lambda figure, path: figures.append(figure))
-    axes.draw_axes(explain_axes((4, 6, 2, 2), ["bn", "gn", "ln", "in"]), tmp_path / "axes.png")
-    blocks = [panel.collections[0].get_facecolors() for panel in figures[0].axes if panel.collections]
-    blue = [int((colours[:, 0] == 0).sum()) for colours in blocks]
-    # front + top + side: a channel of all images; a group, all channels, one channel of one image
-    bn, gn, ln, instance = 4 + 4 + 4 * 4, 3 * 4 + 3 + 4, 6 * 4 + 6 + 4, 4 + 1 + 4
-    assert blue == [bn, gn, ln, instance]

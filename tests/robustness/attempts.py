@@ -28,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork cannot go on with th
 import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
 import scipy.stats  # noqa: F401
 
-import normbench.plots.pictures
+import normbench.runs.pictures
 import normbench.runs.together
 import normbench.sweeps.plan
 import normbench.sweeps.pool

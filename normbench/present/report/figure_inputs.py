@@ -8,7 +8,7 @@ from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.compare.select import runs
 from normbench.analysis.stats.confusion import truth_probability
 from normbench.errors import NormbenchError
-from normbench.plots.disagreement import Predicted
+from normbench.plots.disagreement import NormPredictions
 from normbench.runs.folder import RecordError, RunFolder
 from normbench.runs.read import read_epochs, read_predictions
 from normbench.text import printable
@@ -43,7 +43,7 @@ def epochs_of(row: NormRow, split: str) -> tuple[list[Rows], list[str]]:
 
 def predictions_of(
     label: str, row: NormRow, labels: "NDArray[np.int64] | None"
-) -> tuple[Predicted | None, "NDArray[np.int64] | None", list[str]]:
+) -> tuple[NormPredictions | None, "NDArray[np.int64] | None", list[str]]:
     """A norm's predictions (None without any), the labels they are held against, and why runs are missing.
 
     `labels` are those of the norms before, None for the first: all runs of a comparison saw the same images.
@@ -65,7 +65,7 @@ def predictions_of(
             continue
         classes.append(logits.argmax(axis=1))
         truths.append(truth_probability(logits, labels))
-    found = Predicted(label, np.stack(classes), np.mean(truths, axis=0)) if classes else None
+    found = NormPredictions(label, np.stack(classes), np.mean(truths, axis=0)) if classes else None
     return found, labels, missing
 
 

@@ -9,10 +9,10 @@ from normbench.analysis.compare.select import flatten
 from normbench.errors import ConfigError
 from normbench.plots.norm_curves import draw_norm_curves
 from normbench.plots.norm_seeds import draw_norm_seeds
-from normbench.plots.save import numbered, say_written, slug
 from normbench.plots.style import Style, norm_styles
 from normbench.plots.sweep import draw_sweep
 from normbench.present.report.figure_inputs import Say, epochs_of, few
+from normbench.present.report.names import numbered, say_written, slug
 from normbench.present.report.prediction_figures import draw_predictions
 from normbench.text import printable
 

@@ -8,9 +8,9 @@ from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.confusion import confusion_rates
 from normbench.plots.confusion import draw_confusion
-from normbench.plots.disagreement import Predicted, draw_disagreement
-from normbench.plots.save import say_written, slugs
+from normbench.plots.disagreement import NormPredictions, draw_disagreement
 from normbench.present.report.figure_inputs import Say, class_names, few, images_of, predictions_of
+from normbench.present.report.names import say_written, slugs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ def draw_predictions(
     comparison: Comparison, rows: Mapping[str, NormRow], about: str, folder: Path, say: Say
 ) -> list[Path]:
     """A confusion matrix a norm, and for each norm but the baseline the images on which the two disagree."""
-    found: dict[str, Predicted] = {}
+    found: dict[str, NormPredictions] = {}
     labels, missing = None, []
     for label, row in rows.items():
         predicted, labels, reasons = predictions_of(label, row, labels)
@@ -53,7 +53,7 @@ def draw_predictions(
 
 
 def _confusion(
-    found: Mapping[str, Predicted],
+    found: Mapping[str, NormPredictions],
     labels: "NDArray[np.int64]",
     baseline: str,
     names: list[str],

@@ -1,1 +1,1 @@
-"""Live progress and panels on a terminal."""
+"""What a terminal shows that is not a table: live progress, panels, blocks of numbers."""

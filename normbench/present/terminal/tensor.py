@@ -1,4 +1,4 @@
-"""A tensor before and behind each norm, as blocks of numbers: an image a row, its channels side by side."""
+"""A tensor before and after each norm, as blocks of numbers: one row an image, with its channels side by side."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,11 @@ from rich.text import Text
 from normbench.explain.tensor import Explained, NormOnTensor, Numbers, Pass
 
 INDENT, GAP = "  ", "   "
-LISTED = 8  # equal values that are still written out
+LISTED = 8  # more equal values than this are printed as their shape
 
 
 def print_tensor(explained: Explained, console: Console) -> None:
-    """For `normbench explain tensor`; four decimals, as PyTorch prints."""
+    """Prints the input, then each norm's statistics, outputs and state_dict, with four decimals as PyTorch does."""
     _heading(f"Input {','.join(map(str, explained.shape))}", console)
     _print_blocks(explained.input, console)
     for norm in explained.norms:
@@ -57,7 +57,7 @@ def _print_pass(mode: str, found: Pass, console: Console) -> None:
 
 
 def _print_blocks(tensor: Numbers, console: Console) -> None:
-    """[N, C] or [N, C, ..., W]: as many channels side by side as fit the width."""
+    """Prints [N, C] or [N, C, ..., W], as many channels side by side as fit the console."""
     texts = [[[" ".join(map(_decimal, row)) for row in _rows(channel)] for channel in sample] for sample in tensor]
     width = max(len(row) for sample in texts for channel in sample for row in channel)
     label = len(f"n{len(texts)} c{len(texts[0])}-{len(texts[0])}")
@@ -71,7 +71,7 @@ def _print_blocks(tensor: Numbers, console: Console) -> None:
 
 
 def _rows(channel: Any) -> list[list[float]]:
-    """The last axis of one sample's channel, row by row; a single number is a row of one."""
+    """One channel of one sample as rows along the last axis; a single number is a row of one."""
     if not isinstance(channel, list):
         return [[channel]]
     if not isinstance(channel[0], list):
@@ -80,7 +80,7 @@ def _rows(channel: Any) -> list[list[float]]:
 
 
 def _stored(values: Any) -> str:
-    """One value, a short list of values, or the shape of many that are all alike."""
+    """A value of the state_dict: the number, a list of numbers, or the shape of many equal ones."""
     if not isinstance(values, list):
         return str(values)
     flat = list(_flat(values))

@@ -1,8 +1,8 @@
 """The pictures of one run, drawn into its folder."""
 
 from normbench.norms import norm_label
-from normbench.plots.misclassified import grid
-from normbench.plots.run_curves import curves
+from normbench.plots.misclassified import draw_misclassified
+from normbench.plots.run_curves import draw_run_curves
 from normbench.runs.execute import Prepared, Trained
 
 
@@ -12,8 +12,8 @@ def draw_run(run: Prepared, trained: Trained) -> None:
     wanted = run.config.pictures
     norm = norm_label(run.config.norm.name, run.config.norm.options)
     title = f"{norm}, seed {run.config.seed}, {run.dataset.source} data, {run.config.name} recipe"
-    curves(trained.rows, title, run.folder.curves)
-    grid(
+    draw_run_curves(trained.rows, title, run.folder.curves)
+    draw_misclassified(
         run.held_out.images.numpy(),
         run.held_out.labels.numpy(),
         trained.logits.numpy(),

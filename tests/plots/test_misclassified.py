@@ -1,61 +1,20 @@
-"""Curves and grids: what is on them, and that they are drawn at all."""
+"""The grid of misclassified images."""
 
-import io
 from pathlib import Path
 
-import matplotlib.figure
 import numpy as np
 import pytest
 from PIL import Image
 
-from normbench.plots.misclassified import choose_mistakes, grid, mistakes
-from normbench.plots.run_curves import curves
+from normbench.plots.misclassified import choose_mistakes, draw_misclassified, mistakes
 
 CLASSES = ("cat", "dog", "$ship$")
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[matplotlib.figure.Figure]:
-    """Collects each figure as it is saved."""
-    saved: list[matplotlib.figure.Figure] = []
-    save = matplotlib.figure.Figure.savefig
-
-    def keep(figure: matplotlib.figure.Figure, target: io.BytesIO, **options: object) -> None:
-        saved.append(figure)
-        save(figure, target, **options)
-
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", keep)
-    return saved
 
 
 def png_width(path: Path) -> int:
     with Image.open(path) as image:
         image.load()
         return image.width
-
-
-def epochs(split: str, count: int) -> list[dict[str, float]]:
-    return [
-        {"epoch": e, "train_loss": 1 / e, f"{split}_loss": 2 / e, "train_accuracy": 0.5, f"{split}_accuracy": e / 10}
-        for e in range(1, count + 1)
-    ]
-
-
-@pytest.mark.parametrize(("split", "count"), [("test", 5), ("val", 1)])
-def test_curves_show_both_splits(split: str, count: int, figures: list, tmp_path: Path) -> None:
-    curves(epochs(split, count), "GN(4) $a$", tmp_path / "curves.png")
-    (figure,) = figures
-    loss, accuracy = figure.axes
-    assert [line.get_label() for line in loss.lines] == ["train", split]
-    assert list(accuracy.lines[1].get_ydata()) == pytest.approx([10 * e for e in range(1, count + 1)])
-    assert (loss.get_xlabel(), loss.get_ylabel(), accuracy.get_ylabel()) == (
-        "Epoch",
-        "Loss (mean cross-entropy)",
-        "Accuracy (%)",
-    )
-    assert len({line.get_linestyle() for line in loss.lines}) == 2
-    assert png_width(tmp_path / "curves.png") > 1000
-    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
 
 
 def wrong_images(count: int, num_wrong: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,7 +52,7 @@ def test_the_grid_shows_images_as_they_are(
     num_wrong: int, cells: int, title: str, figures: list, tmp_path: Path
 ) -> None:
     images, labels, logits = wrong_images(40, num_wrong)
-    grid(images, labels, logits, CLASSES, "GN(4)", tmp_path / "grid.png")
+    draw_misclassified(images, labels, logits, CLASSES, "GN(4)", tmp_path / "grid.png")
     (figure,) = figures
     assert title in figure.get_suptitle()
     shown = [axes.images[0] for axes in figure.axes if axes.images]
@@ -110,14 +69,14 @@ def test_the_grid_shows_images_as_they_are(
 
 def test_the_size_of_the_grid_can_be_set(figures: list, tmp_path: Path) -> None:
     images, labels, logits = wrong_images(40, 30)
-    grid(images, labels, logits, CLASSES, "GN(4)", tmp_path / "grid.png", rows=3, columns=2)
+    draw_misclassified(images, labels, logits, CLASSES, "GN(4)", tmp_path / "grid.png", rows=3, columns=2)
     assert len(figures[0].axes) == 6
 
 
 def test_long_names_stay_within_their_cell(figures: list, tmp_path: Path) -> None:
     images, labels, logits = wrong_images(12, 10)
     names = ("a long name of a class", "an even longer name of a class", "c")
-    grid(images, labels, logits, names, "GN(4)", tmp_path / "grid.png")
+    draw_misclassified(images, labels, logits, names, "GN(4)", tmp_path / "grid.png")
     (figure,) = figures
     figure.draw_without_rendering()  # the texts were measured at the resolution of the file
     for axes in figure.axes:

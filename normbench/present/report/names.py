@@ -1,0 +1,36 @@
+"""How the files of a comparison's figures are named."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from normbench.text import printable
+
+
+def say_written(paths: list[Path], say: Callable[[str], None]) -> list[Path]:
+    """Reports the PNG and SVG paths that a figure was saved to, in one line; returns `paths`."""
+    say(f"drawn: {printable(paths[0])} and {paths[-1].suffix}")
+    return paths
+
+
+def slug(text: str) -> str:
+    """`text` as part of a file name: lower case, words joined by hyphens. Example: slug("GN(4)") == "gn-4"."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "norm"
+
+
+def slugs(labels: Iterable[str]) -> dict[str, str]:
+    """A unique part of a file name for each label."""
+    names = list(labels)
+    return dict(zip(names, numbered([slug(name) for name in names], "-"), strict=True))
+
+
+def numbered(names: Iterable[str], before: str = " ") -> list[str]:
+    """The names, made unique: the second "BN" becomes "BN 2"."""
+    found: list[str] = []
+    for name in names:
+        number, candidate = 1, name
+        while candidate in found:
+            number += 1
+            candidate = f"{name}{before}{number}"
+        found.append(candidate)
+    return found
