@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,43 +13,78 @@ from normbench.config import load_config, load_experiment, shipped_configs
 from normbench.runs.registries import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
-FLOW = [
-    *("errors", "text", "files", "config", "kernels", "data", "norms"),
-    *("models", "train", "runs", "analysis", "plots", "sweeps", "bench", "explain", "present", "cli"),
-]
-MODULES = sorted(PACKAGE.rglob("*.py"))
+FLOW = (
+    *("errors", "text", "files", "analysis.stats", "config", "kernels", "data", "norms", "models", "train", "plots"),
+    *("runs", "analysis.compare", "sweeps", "bench", "explain"),
+    *("present.tables", "present.report", "present.terminal", "cli"),
+)
+"""Parts of the package. A module imports its own part and parts before it."""
+
+FILES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+"""Every module of the package by its dotted name."""
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """The parts of normbench a module imports anywhere, inside functions too."""
-    names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    return {name.split(".")[1] for name in names if name.startswith("normbench.")}
+def names_imported(module: str) -> Iterator[str]:
+    """Dotted names of the modules that `module` imports, and of what it takes from them, inside functions too."""
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{module}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_follow_the_flow(path: Path) -> None:
-    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if here in ("__init__", "__main__"):
+def module_of(name: str) -> str | None:
+    """The module of the package that the dotted name is or lies in; None for a name of another package."""
+    while name and name not in FILES:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+IMPORTS = {
+    module: {found for name in names_imported(module) if (found := module_of(name)) not in (None, module, "normbench")}
+    for module in FILES
+}
+"""module -> the modules of the package that it imports."""
+
+
+def part_of(module: str) -> str | None:
+    """The part in FLOW that a module belongs to; None for the package itself and for folders that hold parts only."""
+    inside = module.removeprefix("normbench").removeprefix(".")
+    return next((part for part in FLOW if f"{inside}.".startswith(f"{part}.")), None)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_follow_the_flow(module: str) -> None:
+    here = part_of(module)
+    if here is None:
+        assert FILES[module].name in ("__init__.py", "__main__.py"), f"a new part needs its place in the flow: {module}"
         return
-    parts = imported(ast.parse(path.read_text()))
-    assert parts <= set(FLOW), f"a new part needs its place in the flow: {parts - set(FLOW)}"
-    against = {part for part in parts if FLOW.index(part) > FLOW.index(here)}
+    against = {name for name in IMPORTS[module] if FLOW.index(part_of(name) or "errors") > FLOW.index(here)}
     assert not against, f"{here} imports {against}, which come after it"
 
 
-@pytest.mark.parametrize("part", ["analysis", "present"])
+def parts_imported(part: str) -> set[str | None]:
+    return {part_of(name) for module in FILES if part_of(module) == part for name in IMPORTS[module]}
+
+
+@pytest.mark.parametrize("part", ["analysis.stats", "analysis.compare", "present.tables", "present.report"])
 def test_what_reads_results_does_not_import_training(part: str) -> None:
-    for path in (PACKAGE / part).rglob("*.py"):
-        assert "train" not in imported(ast.parse(path.read_text())), path
+    assert "train" not in parts_imported(part)
+
+
+@pytest.mark.parametrize("part", ["plots", "analysis.stats"])
+def test_figures_and_statistics_are_functions_of_plain_data(part: str) -> None:
+    assert parts_imported(part) <= {"errors", "text", "files", "analysis.stats", part}
 
 
 def test_training_knows_neither_yaml_nor_rich_nor_norms() -> None:
-    for path in (PACKAGE / "train").rglob("*.py"):
-        tree = ast.parse(path.read_text())
-        foreign = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        assert not any(name and name.split(".")[0] in ("yaml", "rich") for name in foreign), path
-        assert not {"config", "norms"} & imported(tree), path
+    assert not {"config", "norms"} & parts_imported("train")
+    foreign = {name.split(".")[0] for module in FILES if part_of(module) == "train" for name in names_imported(module)}
+    assert not {"yaml", "rich"} & foreign
 
 
 def test_the_shipped_default_is_the_codes_defaults(tmp_path: Path) -> None:
