@@ -11,7 +11,8 @@ from normbench.errors import ConfigError
 from normbench.explain.layers import build_layer, norms_for, options_for
 from normbench.explain.params import Counts, count_norms_on
 from normbench.explain.shape import Shape
-from normbench.explain.sharing import REDUCED, sharing
+from normbench.explain.sharing import sharing
+from normbench.norms.registry import ENTRIES
 from tests.tiny import invoke
 
 SHAPES: list[Shape] = [(4, 6), (3, 6, 5), (4, 6, 3, 2), (2, 6, 3, 2, 2)]
@@ -49,7 +50,7 @@ def test_what_is_stated_is_what_the_layer_does(kind: str, shape: Shape) -> None:
 
 
 def test_a_norm_without_a_statement_is_unknown_and_the_rest_is_still_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(REDUCED, "bn")
+    monkeypatch.setitem(ENTRIES, "bn", ENTRIES["bn"]._replace(axes=None))
     count = by_norm((2, 4, 3, 3))["BN"]
     assert (count.reduced, count.num_statistics, count.num_learned, count.num_buffers) == (None, None, 8, 9)
     shown = invoke("explain", "params", "--norm", "bn").stdout

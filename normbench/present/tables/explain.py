@@ -11,7 +11,7 @@ from normbench.explain.params import Counts, NetworkCounts
 from normbench.explain.running import Running
 from normbench.explain.shape import axis_names
 from normbench.explain.shapes import Shapes
-from normbench.explain.sharing import MEAN_STD
+from normbench.norms.registry import MEAN_STD
 from normbench.present.tables.table import Cell, Table, render
 
 UNKNOWN = "unknown"
