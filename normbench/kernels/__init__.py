@@ -7,7 +7,7 @@ from normbench.kernels.op import Images
 from normbench.kernels.ops.conv import convolve
 from normbench.kernels.ops.element import normalize_elements
 from normbench.kernels.ops.linear import linear
-from normbench.kernels.ops.norm import Running, Sets, can_normalize, moments, normalize
+from normbench.kernels.ops.norm import Running, Sets, can_normalize, normalize
 from normbench.kernels.ops.per_image import (
     dynamic_tanh,
     evo_norm,
@@ -17,9 +17,11 @@ from normbench.kernels.ops.per_image import (
     root_mean_square,
 )
 from normbench.kernels.ops.pool import max_pool, mean_of_pixels
+from normbench.kernels.ops.renorm import Bounds, renormalize
 from normbench.kernels.sgd import can_descend, descend
 
 __all__ = [
+    "Bounds",
     "Branches",
     "Images",
     "Kernel",
@@ -41,10 +43,10 @@ __all__ = [
     "linear",
     "max_pool",
     "mean_of_pixels",
-    "moments",
     "muon_step",
     "normalize",
     "normalize_elements",
+    "renormalize",
     "root_mean_square",
     "run",
     "scale_images",

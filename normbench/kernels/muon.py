@@ -9,16 +9,7 @@ from torch import Tensor
 from normbench.kernels.library import library, pointers, words
 from normbench.kernels.op import LANES
 from normbench.kernels.sgd import can_descend
-
-
-class _Rule(ctypes.Structure):
-    """`Rule` in muon.cpp."""
-
-    _fields_ = (
-        ("iterations", ctypes.c_int64),
-        *((name, ctypes.c_float) for name in ("a", "b", "c", "lr", "momentum")),
-        ("threads", ctypes.c_int32),
-    )
+from normbench.kernels.structs import MuonRule
 
 
 def can_orthogonalize(filters: Sequence[Tensor], gradients: Sequence[Tensor], buffers: Sequence[Tensor]) -> bool:
@@ -47,9 +38,9 @@ def muon_step(
         outputs = len(bank)
         banks += (outputs, bank.numel() // outputs, bank.data_ptr(), gradient.data_ptr(), buffer.data_ptr())
     threads, count, table = torch.get_num_threads(), ctypes.c_int64(len(filters)), words(banks)
-    rule = _Rule(iterations, *coefficients, lr, momentum, threads)
+    rule = MuonRule(iterations, *coefficients, lr, momentum, threads)
     kernels = library()
     assert kernels is not None, "can_orthogonalize was asked before"
-    kernels.muon_scratch.restype = ctypes.c_int64
-    scratch = torch.empty(threads * kernels.muon_scratch(table, count))
+    kernels.muon_workspace_floats.restype = ctypes.c_int64
+    scratch = torch.empty(threads * kernels.muon_workspace_floats(table, count))
     kernels.muon_step(ctypes.byref(rule), table, count, *pointers(scratch))

@@ -1,4 +1,4 @@
-"""The calls that a chain of kernels makes, with the memory between them: see chain.h for what a call is."""
+"""The calls that a chain of kernels makes, with the memory between them: see graph.h for what a call is."""
 
 import ctypes
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from normbench.kernels.library import library, words
 from normbench.kernels.op import Images, Plan
+from normbench.kernels.structs import AddDesc, BufferRef, ExecutionPlan, OpCall
 
 X = -1  # where a node stands: what the chain takes
 _LINE = 64  # bytes of a line of the cache, where memory begins
@@ -24,52 +25,23 @@ class Node(NamedTuple):
     sources: tuple[int, ...]
 
 
-class _Reference(ctypes.Structure):
-    """`Reference` in chain.cpp."""
-
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("given", "offset", "per_image", "per_thread"))
-
-
-class _Call(ctypes.Structure):
-    """`Call` in chain.cpp."""
-
-    _fields_ = (
-        ("kernel", ctypes.c_void_p),
-        ("layer", ctypes.c_void_p),
-        *((name, _Reference) for name in ("x", "other", "y", "d_y", "d_x", "kept", "scratch", "shared")),
-        ("parameters", ctypes.c_int64 * 2),
-        ("gradients", ctypes.c_int64 * 2),
-        ("buffers", ctypes.c_int64 * 3),
-        ("seed", ctypes.c_int64),
-    )
-
-
-class _ChainOfCalls(ctypes.Structure):
-    """`Chain` in chain.cpp."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("images", "threads", "count")),
-        ("calls", ctypes.c_void_p),
-    )
-
-
 class Program:
     """The calls of a chain in one direction: all but the addresses of tensors, and the seeds."""
 
     def __init__(
-        self, nodes: Sequence[Node], threads: int, calls: Sequence[_Call], kept: "_Area", scratch: "_Area"
+        self, nodes: Sequence[Node], threads: int, calls: Sequence[OpCall], kept: "_Area", scratch: "_Area"
     ) -> None:
         self.kept, self.scratch = kept.size, scratch.size  # bytes
         self._nodes = nodes  # whose layers the calls point to
-        self._calls = (_Call * len(calls))(*calls)
+        self._calls = (OpCall * len(calls))(*calls)
         num_images = nodes[0].plan.x.shape[0]
-        self._chain = _ChainOfCalls(num_images, threads, len(calls), ctypes.addressof(self._calls))
+        self._chain = ExecutionPlan(num_images, threads, len(calls), ctypes.addressof(self._calls))
 
     def run(self, tensors: Sequence[Tensor | None], seeds: Sequence[int]) -> None:
         given = [0, *[0 if tensor is None else tensor.data_ptr() for tensor in tensors], *seeds]
         kernels = library()
         assert kernels is not None, "kernels were made without a library"
-        kernels.run(ctypes.byref(self._chain), words(given))
+        kernels.run_plan(ctypes.byref(self._chain), words(given))
 
 
 @cache
@@ -83,7 +55,7 @@ def forward_program(nodes: tuple[Node, ...], keeps: bool, threads: int) -> Progr
     steps = []
     for i, node in enumerate(nodes):
         x, *other = (outputs[source] for source in node.sources)
-        images = {"x": x, "other": other[0] if other else None, "y": outputs[i]}
+        images = {"x": x, "addend": other[0] if other else None, "y": outputs[i]}
         steps.append(_Step(node.plan, "forward", i, images, [x, *other], outputs[i]))
     _allocate(steps, scratch, threads)
     parameters = _numbers([node.plan.num_parameters for node in nodes], first=5)
@@ -113,7 +85,7 @@ def backward_program(nodes: tuple[Node, ...], threads: int) -> Program:
         first, *others = gradients[source]
         for i, other in enumerate(others):
             total = to if i == len(others) - 1 else _Buffer(first.like)
-            images: dict[str, _Buffer | None] = {"x": first, "other": other, "y": total}
+            images: dict[str, _Buffer | None] = {"x": first, "addend": other, "y": total}
             steps.append(_Step(sum_of(first.like), "forward", len(nodes), images, [first, other], total))
             first = total
         return first
@@ -131,7 +103,7 @@ def backward_program(nodes: tuple[Node, ...], threads: int) -> Program:
         gradients[source].append(to)
         x = outputs[source] if plan.reads_x else None
         y = outputs[i] if plan.reads_y else None
-        steps.append(_Step(plan, "backward", i, {"x": x, "y": y, "d_y": d_y, "d_x": to}, [d_y], to))
+        steps.append(_Step(plan, "backward", i, {"x": x, "y": y, "dy": d_y, "dx": to}, [d_y], to))
     added_up(X, d_x)
     _allocate(steps, scratch, threads)
     parameters = _numbers([node.plan.num_parameters for node in nodes], first=7)
@@ -154,19 +126,19 @@ class _Area:
     def __init__(self, given: int) -> None:
         self.given, self.size = given, 0
 
-    def piece(self, num_bytes: int) -> _Reference:
-        at = _Reference(self.given, self.size)
+    def piece(self, num_bytes: int) -> BufferRef:
+        at = BufferRef(self.given, self.size)
         self.size += _lines(num_bytes)
         return at
 
-    def images(self, like: Images) -> _Reference:
+    def images(self, like: Images) -> BufferRef:
         at = self.piece(like.shape[0] * like.bytes_each)
-        at.per_image = like.bytes_each
+        at.image_stride = like.bytes_each
         return at
 
-    def piece_a_thread(self, num_bytes: int, threads: int) -> _Reference:
+    def piece_a_thread(self, num_bytes: int, threads: int) -> BufferRef:
         at = self.piece(threads * _lines(num_bytes))
-        at.per_thread = _lines(num_bytes)
+        at.thread_stride = _lines(num_bytes)
         return at
 
 
@@ -175,12 +147,12 @@ class _Buffer:
     """Images on their way from the call that writes them to those that read them."""
 
     like: Images
-    at: _Reference | None = None  # None until there is memory for them
+    at: BufferRef | None = None  # None until there is memory for them
 
 
 @dataclass
 class _Step:
-    """A call before there is memory for its images: which they are, by their names in chain.h, and of those not kept
+    """A call before there is memory for its images: which they are, by their names in graph.h, and of those not kept
     the ones it reads and the one it writes."""
 
     plan: Plan
@@ -209,26 +181,26 @@ def _allocate(steps: Sequence[_Step], area: _Area, threads: int) -> None:
             buffer.at = area.images(buffer.like) if is_whole else area.piece_a_thread(buffer.like.bytes_each, threads)
 
 
-def _call(step: _Step, own: Sequence[_Reference], scratch: _Area, shared: _Reference, **numbers: Any) -> _Call:
+def _call(step: _Step, own: Sequence[BufferRef], scratch: _Area, shared: BufferRef, **numbers: Any) -> OpCall:
     kernels = library()
     assert kernels is not None, "a kernel was planned without a library"
     kernel = ctypes.c_char.in_dll(kernels, f"{step.plan.name}_{step.direction}")
-    nothing = _Reference()
+    nothing = BufferRef()
     images = {name: buffer.at if buffer else nothing for name, buffer in step.images.items()}
-    return _Call(
+    return OpCall(
         kernel=ctypes.addressof(kernel),
-        layer=ctypes.addressof(step.plan.layer),
+        desc=ctypes.addressof(step.plan.layer),
         **images,
-        kept=own[step.node] if step.node < len(own) else nothing,
-        scratch=scratch.piece(step.plan.scratch),
-        shared=shared,
+        saved=own[step.node] if step.node < len(own) else nothing,
+        workspace=scratch.piece(step.plan.scratch),
+        thread_workspace=shared,
         **{name: (*given,) if isinstance(given, range) else given for name, given in numbers.items()},
     )
 
 
 def _outputs(
     nodes: Sequence[Node], keeps: bool, area: _Area, x: int, y: int
-) -> tuple[list[_Reference], dict[int, _Buffer]]:
+) -> tuple[list[BufferRef], dict[int, _Buffer]]:
     """Where each node keeps what it does, and its output if that is read again."""
     first, last = nodes[0].plan.x, nodes[-1].plan.y
     outputs = {X: _Buffer(first, _whole(x, first)), len(nodes) - 1: _Buffer(last, _whole(y, last))}
@@ -240,8 +212,8 @@ def _outputs(
     return own, outputs
 
 
-def _whole(given: int, images: Images) -> _Reference:
-    return _Reference(given, per_image=images.bytes_each)
+def _whole(given: int, images: Images) -> BufferRef:
+    return BufferRef(given, image_stride=images.bytes_each)
 
 
 def _numbers(counts: Sequence[int], first: int) -> list[range]:
@@ -254,12 +226,6 @@ def _lines(num_bytes: int) -> int:
     return -(-num_bytes // _LINE) * _LINE
 
 
-class _Sum(ctypes.Structure):
-    """`Sum` in pointwise.cpp."""
-
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("count", "bf16"))
-
-
 def sum_of(images: Images) -> Plan:
     """The plan of a sum of two such images; a gradient of it is that of both."""
     return _sum_of(images.shape, images.dtype)
@@ -268,5 +234,5 @@ def sum_of(images: Images) -> Plan:
 @cache
 def _sum_of(shape: tuple[int, ...], dtype: torch.dtype) -> Plan:
     images = Images(shape, dtype)
-    layer = _Sum(torch.Size(shape[1:]).numel(), dtype == torch.bfloat16)
-    return Plan("sum", layer, images, images, reads_x=False)
+    layer = AddDesc(torch.Size(shape[1:]).numel(), dtype == torch.bfloat16)
+    return Plan("add", layer, images, images, reads_x=False)

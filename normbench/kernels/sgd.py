@@ -7,15 +7,7 @@ import torch
 from torch import Tensor
 
 from normbench.kernels.library import library, words
-
-
-class _Rule(ctypes.Structure):
-    """`DescentRule` in sgd.cpp."""
-
-    _fields_ = (
-        *((name, ctypes.c_float) for name in ("lr", "momentum", "weight_decay")),
-        ("nesterov", ctypes.c_int32),
-    )
+from normbench.kernels.structs import SgdRule
 
 
 def can_descend(values: Sequence[Tensor], gradients: Sequence[Tensor], buffers: Sequence[Tensor]) -> bool:
@@ -53,5 +45,5 @@ def descend(
         tensors += (value.data_ptr(), gradient.data_ptr(), buffers[i].data_ptr() if buffers else 0, value.numel())
     kernels = library()
     assert kernels is not None, "can_descend was asked before"
-    rule = _Rule(lr, momentum, weight_decay, nesterov)
+    rule = SgdRule(lr, momentum, weight_decay, nesterov)
     kernels.sgd_step(ctypes.byref(rule), words(tensors), ctypes.c_int64(len(values)))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.errors import ConfigError
-from normbench.kernels import Images, Kernel, Sets, moments, normalize
+from normbench.kernels import Bounds, Images, Kernel, renormalize
 from normbench.norms.affine import ChannelAffine
 from normbench.norms.compiled import CompiledNorm, fits
 from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum, in_float32
@@ -97,11 +97,11 @@ class BatchRenorm2d(CompiledNorm, ChannelAffine):
 
     def kernel(self, images: Images, **behind: Any) -> Kernel | None:
         one_value = images.shape[2:] == (1, 1)  # perhaps one a channel, which the layer refuses in training
-        if images.values is None or not self.training or not fits(self, images, self.num_channels) or one_value:
+        if not self.training or not fits(self, images, self.num_channels) or one_value:
             return None
-        sets = Sets(images.shape[0], self.num_channels)
-        weight, bias = self._corrected_affine(*moments(images.values, sets))
-        return normalize(images, weight, bias, sets, self.eps, **behind)
+        buffers = (self.running_mean, self.running_std, self.num_batches_tracked)
+        bounds = Bounds(self.r_max, self.d_max, self.warmup_steps, self.r_steps, self.d_steps)
+        return renormalize(images, self.weight, self.bias, buffers, bounds, self.eps, self.momentum, **behind)
 
     def _corrected_affine(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """γ (x̂ r + d) + β = (γ r) x̂ + (γ d + β): batch norm with this scale and this shift."""

@@ -197,7 +197,10 @@ def test_branches_are_added_up_and_so_are_the_gradients_of_what_they_take(
             "alone": [branches],
         }[place]
         y = run(x, *row) if at_once else one_by_one(row, x)
-        inputs = [x, *{id(p): p for kernel in kernels for p in kernel.parameters if p.grad_fn is None}.values()]
+        inputs = [
+            x,
+            *{id(p): p for kernel in kernels for p in kernel.parameters if p.is_leaf and p.requires_grad}.values(),
+        ]
         gradients = torch.autograd.grad(y, inputs, random_images(*y.shape, dtype=dtype, seed=4) - 3, allow_unused=True)
         found.append([y.detach(), *gradients])
         with torch.no_grad():

@@ -1,7 +1,11 @@
-// Convolutions in bfloat16 with sums in float32: 3x3 or 1x1, between 16 or 32 channels.
+// 3x3 and 1x1 convolutions between 16 or 32 channels, in bfloat16 with float32 sums: y = weight * x + bias.
+//
+// Forward and backward-data (dx) are one micro-kernel with other weights. The weight gradient (dW) has its own.
 #include "conv.h"
 
-extern "C" int has_conv() {
+extern "C" {
+
+int has_conv() {  // whether this build has kernels for conv and stem
 #ifdef __AVX512BF16__
     return 1;
 #else
@@ -9,27 +13,36 @@ extern "C" int has_conv() {
 #endif
 }
 
+int64_t sizeof_ConvDesc() { return sizeof(ConvDesc); }
+}
+
 #ifdef __AVX512BF16__
 namespace {
 
-// How the images of a layer are cut: 3x3 needs the rows, 1x1 takes an image for one long row.
-// `pairs` and `slots` of a row are what the weight gradient takes of y and x.
-struct Cut {
-    int64_t rows, width, pairs, slots;
+// An image as rows of pixels: the image's own rows for 3x3, one row of all pixels for 1x1.
+struct Rows {
+    int64_t count, width;
+    int64_t dy_pairs;  // VNNI pairs of pixels that dW takes from a row of dY: pixels (0, 1), (2, 3), ...
+    int64_t x_pairs;   // and from a row of X; for 3x3: (-1, 0), (0, 1), (1, 2), ...
 
-    explicit Cut(const Conv &conv) {
-        rows = conv.size == 3 ? conv.height : 1;
-        width = conv.size == 3 ? conv.width : conv.pixels();
-        pairs = (width + 1) / 2;
-        slots = conv.size == 3 ? 2 * pairs + 1 : pairs;
+    explicit Rows(const ConvDesc &desc) {
+        count = desc.kernel_size == 3 ? desc.height : 1;
+        width = desc.kernel_size == 3 ? desc.width : desc.pixels();
+        dy_pairs = (width + 1) / 2;
+        x_pairs = desc.kernel_size == 3 ? 2 * dy_pairs + 1 : dy_pairs;
     }
-    int64_t scratch(const Conv &conv) const { return rows * 2 * (slots * conv.inputs + pairs * conv.outputs); }
+    // Packed X and dY of an image.
+    int64_t packed_count(const ConvDesc &desc) const {
+        return count * 2 * (x_pairs * desc.in_channels + dy_pairs * desc.out_channels);
+    }
 };
 
-// T neighbouring pixels of row h from w on, V vectors of output channels. A pixel of x is read once for the three
-// outputs it is next to. Two partial sums (S) where a single one of each would too often wait for itself.
+// Forward micro-kernel: pixels w to w + T of row h, V x 16 output channels, CI input channels, a K x K filter. A pair
+// of input channels of a pixel is broadcast once and used for the K outputs of the row next to it. With V = 1 there are
+// two partial sums (S) of each output: a single one would wait for the latency of its own last step.
 template <int CI, int V, int K, int T>
-inline void tile(const Cut &cut, int64_t h, int64_t w, const BF16 *x, const BF16 *weights, const float *bias, BF16 *y) {
+inline void forward_tile(const Rows &rows, int64_t h, int64_t w, const BF16 *x, const BF16 *weights, const float *bias,
+                         BF16 *y) {
     constexpr int S = 2 / V;
     __m512 sum[S][T][V];
     UNROLLED for (int t = 0; t < T; t++)
@@ -37,18 +50,20 @@ inline void tile(const Cut &cut, int64_t h, int64_t w, const BF16 *x, const BF16
             sum[0][t][v] = _mm512_loadu_ps(bias + v * kLanes);
             if (S == 2) sum[S - 1][t][v] = _mm512_setzero_ps();
         }
-    const int first = h < K / 2 ? 1 : 0, last = h + K / 2 < cut.rows ? K : K - 1;
+    const int first = h < K / 2 ? 1 : 0, last = h + K / 2 < rows.count ? K : K - 1;
     for (int ky = first; ky < last; ky++) {
-        const BF16 *at = x + ((h + ky - K / 2) * cut.width + w) * CI, *from = weights + ky * (CI / 2) * K * V * kSlot;
-        const BF16 *before = w == 0 ? kZeros : at - CI, *behind = w + T == cut.width ? kZeros : at + T * CI;
+        const BF16 *row = x + ((h + ky - K / 2) * rows.width + w) * CI;
+        const BF16 *filter_row = weights + ky * (CI / 2) * K * V * kPairs;
+        const BF16 *left = w == 0 ? kZeros : row - CI, *right = w + T == rows.width ? kZeros : row + T * CI;
         for (int c = 0; c < CI; c += 2 * S) {
             UNROLLED for (int s = 0; s < S; s++) {
                 __m512bh filter[K][V];
                 UNROLLED for (int kx = 0; kx < K; kx++)
-                    UNROLLED for (int v = 0; v < V; v++) filter[kx][v] = load(from + (kx * V + v) * kSlot);
-                from += K * V * kSlot;
+                    UNROLLED for (int v = 0; v < V; v++)
+                        filter[kx][v] = load_pairs(filter_row + (kx * V + v) * kPairs);
+                filter_row += K * V * kPairs;
                 UNROLLED for (int j = -(K / 2); j < T + K / 2; j++) {
-                    const __m512bh pair = spread((j < 0 ? before : j == T ? behind : at + j * CI) + c + 2 * s);
+                    const __m512bh pair = broadcast_pair((j < 0 ? left : j == T ? right : row + j * CI) + c + 2 * s);
                     UNROLLED for (int kx = 0; kx < K; kx++) {
                         const int t = j + K / 2 - kx;
                         if (t < 0 || t >= T) continue;
@@ -59,181 +74,199 @@ inline void tile(const Cut &cut, int64_t h, int64_t w, const BF16 *x, const BF16
             }
         }
     }
-    y += (h * cut.width + w) * V * kLanes;
+    y += (h * rows.width + w) * V * kLanes;
     UNROLLED for (int t = 0; t < T; t++)
         if (V == 2) {
-            const auto halves = _mm512_cvtne2ps_pbh(sum[0][t][V - 1], sum[0][t][0]);
-            memcpy(y + t * V * kLanes, &halves, sizeof halves);
+            const auto rounded = _mm512_cvtne2ps_pbh(sum[0][t][V - 1], sum[0][t][0]);
+            memcpy(y + t * V * kLanes, &rounded, sizeof rounded);
         } else {
-            const auto halves = _mm512_cvtneps_pbh(_mm512_add_ps(sum[0][t][0], sum[S - 1][t][0]));
-            memcpy(y + t * V * kLanes, &halves, sizeof halves);
+            const auto rounded = _mm512_cvtneps_pbh(_mm512_add_ps(sum[0][t][0], sum[S - 1][t][0]));
+            memcpy(y + t * V * kLanes, &rounded, sizeof rounded);
         }
 }
 
 template <int CI, int V, int K>
-void image_forward(const Cut &cut, const BF16 *x, const BF16 *weights, const float *bias, BF16 *y) {
+void convolve_image(const Rows &rows, const BF16 *x, const BF16 *weights, const float *bias, BF16 *y) {
     constexpr int T = 8;
-    for (int64_t h = 0; h < cut.rows; h++) {
+    for (int64_t h = 0; h < rows.count; h++) {
         int64_t w = 0;
-        for (; w + T <= cut.width; w += T) tile<CI, V, K, T>(cut, h, w, x, weights, bias, y);
-        for (; w < cut.width; w++) tile<CI, V, K, 1>(cut, h, w, x, weights, bias, y);
+        for (; w + T <= rows.width; w += T) forward_tile<CI, V, K, T>(rows, h, w, x, weights, bias, y);
+        for (; w < rows.width; w++) forward_tile<CI, V, K, 1>(rows, h, w, x, weights, bias, y);
     }
 }
 
-// Weights as the tiles read them: [size][inputs / 2][size][outputs][2]; for the way back, turned by half a circle and
-// with inputs and outputs exchanged.
-void pack(const Conv &conv, bool back, const float *weight, BF16 *to) {
-    const int64_t size = conv.size, from = back ? conv.outputs : conv.inputs, out = back ? conv.inputs : conv.outputs;
-    const int64_t from_step = conv.strides[back ? 0 : 1], out_step = conv.strides[back ? 1 : 0];
+// Packs the weight as forward_tile reads it: [ky][in_channels / 2][kx][out_channels][2]. For backward-data the filters
+// are rotated by 180 degrees, and in and out channels are swapped. All threads call this together.
+void pack_weight(const ConvDesc &desc, bool backward_data, const float *weight, BF16 *to) {
+    const int64_t size = desc.kernel_size, in = backward_data ? desc.out_channels : desc.in_channels;
+    const int64_t out = backward_data ? desc.in_channels : desc.out_channels;
+    const int64_t in_stride = desc.strides[backward_data ? 0 : 1], out_stride = desc.strides[backward_data ? 1 : 0];
 #pragma omp for schedule(static) nowait
-    for (int64_t row = 0; row < size * (from / 2); row++) {
-        const int64_t ky = row / (from / 2), c = row % (from / 2) * 2;
+    for (int64_t row = 0; row < size * (in / 2); row++) {
+        const int64_t ky = row / (in / 2), c = row % (in / 2) * 2;
         for (int64_t kx = 0; kx < size; kx++) {
-            const int64_t at_y = back ? size - 1 - ky : ky, at_x = back ? size - 1 - kx : kx;
-            const float *at = weight + at_y * conv.strides[2] + at_x * conv.strides[3] + c * from_step;
+            const int64_t from_y = backward_data ? size - 1 - ky : ky, from_x = backward_data ? size - 1 - kx : kx;
+            const float *from = weight + from_y * desc.strides[2] + from_x * desc.strides[3] + c * in_stride;
             BF16 *pairs = to + (row * size + kx) * out * 2;
             for (int64_t o = 0; o < out; o++) {
-                pairs[2 * o] = rounded(at[o * out_step]);
-                pairs[2 * o + 1] = rounded(at[o * out_step + from_step]);
+                pairs[2 * o] = to_bf16(from[o * out_stride]);
+                pairs[2 * o + 1] = to_bf16(from[o * out_stride + in_stride]);
             }
         }
     }
 }
 
-// Adds to C of the outputs' rows of `sums` [outputs][inputs] for each kx: sums over pairs of pixels, of which y gives
-// one output for all lanes and x all inputs. x: rows of slots, `x_row` apart; for 3x3 there is one for each pixel and
-// the next. d: slots of y, one for each two pixels.
+// Weight-gradient micro-kernel: for C output channels and all V x 16 input channels, adds the sum over pixels of dY X
+// to sums [kx][out_channels][in_channels]. Pairs of pixels are the VNNI pairs: dY's is broadcast, X's has a lane an
+// input channel. x: packed rows, x_stride apart. dy: packed rows from the first of the C channels on, one after the
+// other.
 template <int V, int K, int C>
-inline void block(const BF16 *x, int64_t x_row, const BF16 *d, int64_t rows, int64_t pairs, int64_t outputs,
-                  float *sums) {
+inline void wgrad_block(const BF16 *x, int64_t x_stride, const BF16 *dy, int64_t num_rows, int64_t dy_pairs,
+                        int64_t out_channels, float *sums) {
     constexpr int CI = V * kLanes;
-    const auto place = [&](int c, int kx, int v) { return sums + (kx * outputs + c) * CI + v * kLanes; };
+    const auto at = [&](int c, int kx, int v) { return sums + (kx * out_channels + c) * CI + v * kLanes; };
     __m512 sum[C][K][V];
     UNROLLED for (int c = 0; c < C; c++)
         UNROLLED for (int kx = 0; kx < K; kx++)
-            UNROLLED for (int v = 0; v < V; v++) sum[c][kx][v] = _mm512_loadu_ps(place(c, kx, v));
-    for (int64_t h = 0; h < rows; h++) {
-        const BF16 *at = x + h * x_row;
-        for (int64_t i = 0; i < pairs; i++, d += 2 * outputs, at += (K == 3 ? 2 : 1) * 2 * CI) {
-            __m512bh slot[K][V];
+            UNROLLED for (int v = 0; v < V; v++) sum[c][kx][v] = _mm512_loadu_ps(at(c, kx, v));
+    for (int64_t h = 0; h < num_rows; h++) {
+        const BF16 *row = x + h * x_stride;
+        for (int64_t i = 0; i < dy_pairs; i++, dy += 2 * out_channels, row += (K == 3 ? 2 : 1) * 2 * CI) {
+            __m512bh inputs[K][V];
             UNROLLED for (int kx = 0; kx < K; kx++)
-                UNROLLED for (int v = 0; v < V; v++) slot[kx][v] = load(at + kx * 2 * CI + v * kSlot);
+                UNROLLED for (int v = 0; v < V; v++) inputs[kx][v] = load_pairs(row + kx * 2 * CI + v * kPairs);
             UNROLLED for (int c = 0; c < C; c++) {
-                const __m512bh pair = spread(d + 2 * c);
+                const __m512bh pair = broadcast_pair(dy + 2 * c);
                 UNROLLED for (int kx = 0; kx < K; kx++)
                     UNROLLED for (int v = 0; v < V; v++)
-                        sum[c][kx][v] = _mm512_dpbf16_ps(sum[c][kx][v], slot[kx][v], pair);
+                        sum[c][kx][v] = _mm512_dpbf16_ps(sum[c][kx][v], inputs[kx][v], pair);
             }
         }
     }
     UNROLLED for (int c = 0; c < C; c++)
         UNROLLED for (int kx = 0; kx < K; kx++)
-            UNROLLED for (int v = 0; v < V; v++) _mm512_storeu_ps(place(c, kx, v), sum[c][kx][v]);
+            UNROLLED for (int v = 0; v < V; v++) _mm512_storeu_ps(at(c, kx, v), sum[c][kx][v]);
 }
 
-// Adds an image to `sums`, [size][size][outputs][inputs] and then [outputs].
+// Adds an image's gradients of weight and bias to sums: [ky][kx][out_channels][in_channels], then [out_channels].
 template <int CI, int CO, int K>
-void image_weights(const Cut &cut, const BF16 *x, const BF16 *d_y, BF16 *scratch, float *sums) {
+void add_parameter_gradients(const Rows &rows, const BF16 *x, const BF16 *dy, BF16 *packed, float *sums) {
     constexpr int V = CI / kLanes, U = CO / kLanes, C = (K == 3 ? 8 : 16) / V;
-    const int64_t x_row = cut.slots * 2 * CI, d_row = cut.pairs * 2 * CO;
-    BF16 *x_slots = scratch, *d_slots = scratch + cut.rows * x_row;
-    for (int64_t h = 0; h < cut.rows; h++) {
-        interleave<V>(x + h * cut.width * CI, cut.width, -(K / 2), K == 3 ? 1 : 2, cut.slots, x_slots + h * x_row);
-        interleave<U>(d_y + h * cut.width * CO, cut.width, 0, 2, cut.pairs, d_slots + h * d_row);
+    const int64_t x_stride = rows.x_pairs * 2 * CI, dy_stride = rows.dy_pairs * 2 * CO;
+    BF16 *packed_x = packed, *packed_dy = packed + rows.count * x_stride;
+    for (int64_t h = 0; h < rows.count; h++) {
+        pack_pixel_pairs<V>(x + h * rows.width * CI, rows.width, -(K / 2), K == 3 ? 1 : 2, rows.x_pairs,
+                            packed_x + h * x_stride);
+        pack_pixel_pairs<U>(dy + h * rows.width * CO, rows.width, 0, 2, rows.dy_pairs, packed_dy + h * dy_stride);
     }
-    add_outputs<U>(d_slots, cut.rows * cut.pairs, sums + K * K * CO * CI);
+    add_bias_gradient<U>(packed_dy, rows.count * rows.dy_pairs, sums + K * K * CO * CI);
     for (int ky = 0; ky < K; ky++) {
-        const int64_t first = ky < K / 2 ? 1 : 0, last = cut.rows - (ky > K / 2 ? 1 : 0);
+        const int64_t first = ky < K / 2 ? 1 : 0, last = rows.count - (ky > K / 2 ? 1 : 0);
         for (int64_t c = 0; c < CO; c += C)
-            block<V, K, C>(x_slots + (first + ky - K / 2) * x_row, x_row, d_slots + first * d_row + 2 * c,
-                           last - first, cut.pairs, CO, sums + (ky * K * CO + c) * CI);
+            wgrad_block<V, K, C>(packed_x + (first + ky - K / 2) * x_stride, x_stride,
+                                 packed_dy + first * dy_stride + 2 * c, last - first, rows.dy_pairs, CO,
+                                 sums + (ky * K * CO + c) * CI);
     }
 }
 
+// Instantiates `call` for the numbers of channels and the filter size, so that the micro-kernels unroll.
 template <class Call>
-void dispatch(const Conv &conv, const Call &call) {
-    const auto with = [&](auto inputs, auto outputs) {
-        if (conv.size == 3)
-            call(inputs, outputs, Constant<3>{});
-        else
-            call(inputs, outputs, Constant<1>{});
+void dispatch(const ConvDesc &desc, const Call &call) {
+    const auto with_size = [&](auto in, auto out) {
+        switch (desc.kernel_size) {
+            case 1: return call(in, out, Constant<1>{});
+            case 3: return call(in, out, Constant<3>{});
+        }
+        unsupported("conv", "filter size", desc.kernel_size);
     };
-    if (conv.inputs == 16 && conv.outputs == 16) with(Constant<16>{}, Constant<16>{});
-    if (conv.inputs == 16 && conv.outputs == 32) with(Constant<16>{}, Constant<32>{});
-    if (conv.inputs == 32 && conv.outputs == 16) with(Constant<32>{}, Constant<16>{});
-    if (conv.inputs == 32 && conv.outputs == 32) with(Constant<32>{}, Constant<32>{});
+    const auto with_out = [&](auto in) {
+        switch (desc.out_channels) {
+            case 16: return with_size(in, Constant<16>{});
+            case 32: return with_size(in, Constant<32>{});
+        }
+        unsupported("conv", "number of output channels", desc.out_channels);
+    };
+    switch (desc.in_channels) {
+        case 16: return with_out(Constant<16>{});
+        case 32: return with_out(Constant<32>{});
+    }
+    unsupported("conv", "number of input channels", desc.in_channels);
 }
 
-// Where the numbers of the backward pass stand in scratch: the sums of each part of the images, and the weights for the
-// way back.
-struct Scratch {
-    int64_t size;  // of a part
-    float *sums;
-    BF16 *packed;
+// The workspace of the backward pass: the gradients of weight and bias of each chunk, and the weight packed for
+// backward-data.
+struct Workspace {
+    float *of_chunks;
+    BF16 *packed_weight;
 
-    Scratch(const Conv &conv, char *scratch)
-        : size(conv.weights() + conv.outputs), sums((float *)scratch), packed((BF16 *)(sums + conv.parts() * size)) {}
+    Workspace(const ConvDesc &desc, char *begin)
+        : of_chunks((float *)begin),
+          packed_weight((BF16 *)(of_chunks + num_chunks(desc.num_images) * desc.gradient_count())) {}
 };
 
-void prepare_forward(const Work &work) { pack(conv_of(work), false, work.parameters[0], (BF16 *)work.scratch); }
+void pack_forward(const OpArgs &args) {
+    pack_weight(conv_desc(args), false, args.parameters[0], (BF16 *)args.workspace);
+}
 
-void forward(const Work &work, const Place &at) {
-    const Conv &conv = conv_of(work);
-    dispatch(conv, [&](auto inputs, auto outputs, auto size) {
-        image_forward<inputs.value, outputs.value / kLanes, size.value>(
-            Cut(conv), work.x.at<BF16>(at), (const BF16 *)work.scratch, work.parameters[1], work.y.at<BF16>(at));
+void forward(const OpArgs &args, const ImageTask &task) {
+    const ConvDesc &desc = conv_desc(args);
+    dispatch(desc, [&](auto in, auto out, auto size) {
+        convolve_image<in.value, out.value / kLanes, size.value>(Rows(desc), args.x.at<BF16>(task),
+                                                                 (const BF16 *)args.workspace, args.parameters[1],
+                                                                 args.y.at<BF16>(task));
     });
 }
 
-void prepare_backward(const Work &work) {
-    const Conv &conv = conv_of(work);
-    pack(conv, true, work.parameters[0], Scratch(conv, work.scratch).packed);
+void pack_backward(const OpArgs &args) {
+    const ConvDesc &desc = conv_desc(args);
+    pack_weight(desc, true, args.parameters[0], Workspace(desc, args.workspace).packed_weight);
 }
 
-void backward(const Work &work, const Place &at) {
-    const Conv &conv = conv_of(work);
-    const Scratch scratch(conv, work.scratch);
-    float *sums = scratch.sums + at.part * scratch.size;
-    if (at.is_first) memset(sums, 0, scratch.size * sizeof *sums);
-    dispatch(conv, [&](auto inputs, auto outputs, auto size) {
-        const Cut cut(conv);
-        image_forward<outputs.value, inputs.value / kLanes, size.value>(cut, work.d_y.at<BF16>(at), scratch.packed,
-                                                                        kNoBias, work.d_x.at<BF16>(at));
-        image_weights<inputs.value, outputs.value, size.value>(cut, work.x.at<BF16>(at), work.d_y.at<BF16>(at),
-                                                               work.shared.at<BF16>(at), sums);
+void backward(const OpArgs &args, const ImageTask &task) {
+    const ConvDesc &desc = conv_desc(args);
+    const Workspace workspace(desc, args.workspace);
+    float *gradients = workspace.of_chunks + task.chunk * desc.gradient_count();
+    if (task.first_in_chunk) memset(gradients, 0, desc.gradient_count() * sizeof *gradients);
+    dispatch(desc, [&](auto in, auto out, auto size) {
+        const Rows rows(desc);
+        convolve_image<out.value, in.value / kLanes, size.value>(
+            rows, args.dy.at<BF16>(task), workspace.packed_weight, kNoBias, args.dx.at<BF16>(task));
+        add_parameter_gradients<in.value, out.value, size.value>(rows, args.x.at<BF16>(task), args.dy.at<BF16>(task),
+                                                                 args.thread_workspace.at<BF16>(task), gradients);
     });
 }
 
-void sum_parameters(const Work &work) {
-    const Conv &conv = conv_of(work);
-    const Scratch scratch(conv, work.scratch);
-    const int64_t inputs = conv.inputs, outputs = conv.outputs, size = conv.size;
-    const float *sums = scratch.sums;
+void sum_parameter_gradients(const OpArgs &args) {
+    const ConvDesc &desc = conv_desc(args);
+    const int64_t in = desc.in_channels, out = desc.out_channels, size = desc.kernel_size;
+    const float *of_chunks = Workspace(desc, args.workspace).of_chunks;
 #pragma omp for schedule(static) nowait
-    for (int64_t row = 0; row < size * size * outputs; row++) {
-        const int64_t ky = row / outputs / size, kx = row / outputs % size, o = row % outputs;
-        float *to = work.gradients[0] + o * conv.strides[0] + ky * conv.strides[2] + kx * conv.strides[3];
-        for (int64_t c = 0; c < inputs; c += kLanes)
-            scatter(to + c * conv.strides[1], conv.strides[1],
-                    total(sums + row * inputs + c, conv.parts(), scratch.size));
+    for (int64_t row = 0; row < size * size * out; row++) {
+        const int64_t ky = row / out / size, kx = row / out % size, o = row % out;
+        float *to = args.gradients[0] + o * desc.strides[0] + ky * desc.strides[2] + kx * desc.strides[3];
+        for (int64_t c = 0; c < in; c += kLanes)
+            store_strided(to + c * desc.strides[1], desc.strides[1],
+                          sum_chunks(desc, of_chunks + row * in + c, desc.gradient_count()));
     }
 #pragma omp for schedule(static) nowait
-    for (int64_t o = 0; o < outputs; o += kLanes)
-        scatter(work.gradients[1] + o, 1, total(sums + conv.weights() + o, conv.parts(), scratch.size));
+    for (int64_t o = 0; o < out; o += kLanes)
+        store_strided(args.gradients[1] + o, 1,
+                      sum_chunks(desc, of_chunks + desc.weight_count() + o, desc.gradient_count()));
 }
 
 }  // namespace
 
 extern "C" {
 
-int64_t conv_scratch(const Conv *conv) {  // in bytes
-    const Scratch scratch(*conv, nullptr);
-    return (const char *)(scratch.packed + conv->weights()) - (const char *)scratch.sums;
+// Enough for either direction.
+int64_t conv_workspace_bytes(const ConvDesc *desc) {
+    const Workspace workspace(*desc, nullptr);
+    return (const char *)(workspace.packed_weight + desc->weight_count()) - (const char *)workspace.of_chunks;
 }
 
-int64_t conv_shared(const Conv *conv) { return Cut(*conv).scratch(*conv) * sizeof(BF16); }
+int64_t conv_thread_workspace_bytes(const ConvDesc *desc) { return Rows(*desc).packed_count(*desc) * sizeof(BF16); }
 
-extern const Kernel conv_forward = {prepare_forward, forward, nullptr, nullptr, nullptr};
-extern const Kernel conv_backward = {prepare_backward, backward, nullptr, nullptr, sum_parameters};
+extern const Kernel conv_forward = {pack_forward, forward, nullptr, nullptr, nullptr};
+extern const Kernel conv_backward = {pack_backward, backward, nullptr, nullptr, sum_parameter_gradients};
 }
 #endif

@@ -1,19 +1,19 @@
-// Functions made of exponentials, to a few units in the last place.
+// exp(x) - 1, sigmoid and tanh of 16 lanes, to a few units in the last place.
 #pragma once
 #include "vectors.h"
 
 namespace {
 
-// e^x - 1, which near 0 keeps the digits that e^x loses; x is held to [-87, 88], where e^x is a normal number.
-inline Floats expm1(Floats x) {
-    const Floats lowest = Floats{} - 87, highest = Floats{} + 88;
-    x = x < lowest ? lowest : x;  // a NaN stays one
+// e^x - 1, accurate near 0 too. x is clamped to [-87, 88], where e^x is a normal float32.
+inline f32x16 expm1(f32x16 x) {
+    const f32x16 lowest = f32x16{} - 87, highest = f32x16{} + 88;
+    x = x < lowest ? lowest : x;  // NaN stays NaN
     x = x > highest ? highest : x;
-    // x = n ln 2 + r, |r| <= ln 2 / 2. Added to 1.5 * 2^23, a number is rounded to an integer, seen in its last bits.
-    const Floats shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
-    const Floats r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // Cody & Waite 1980: ln 2 in two parts
-    const Floats power = (Floats)(((Words)shifted + (127 - 0x4b400000)) << 23);  // 2^n
-    Floats series = r * (1.0f / 5040) + 1.0f / 720;  // Taylor: the next term is below 2e-8 of e^r - 1
+    // x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an integer, whose bits are then the lowest ones.
+    const f32x16 shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+    const f32x16 r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // Cody & Waite 1980: ln 2 in two parts
+    const f32x16 power = (f32x16)(((u32x16)shifted + (127 - 0x4b400000)) << 23);  // 2^n
+    f32x16 series = r * (1.0f / 5040) + 1.0f / 720;  // Taylor; the next term is below 2e-8 of e^r - 1
     series = series * r + 1.0f / 120;
     series = series * r + 1.0f / 24;
     series = series * r + 1.0f / 6;
@@ -22,12 +22,14 @@ inline Floats expm1(Floats x) {
     return power * series + (power - 1);
 }
 
-inline Floats sigmoid(Floats x) { return 1 / (2 + expm1(-x)); }
+// 1 / (1 + e^-x)
+inline f32x16 sigmoid(f32x16 x) { return 1 / (2 + expm1(-x)); }
 
-inline Floats tanh(Floats x) {
-    const Words sign = (Words)x & 0x80000000u;
-    const Floats e = expm1(2 * (Floats)((Words)x ^ sign));  // of |x|
-    return (Floats)((Words)(e / (e + 2)) | sign);
+// With e = e^(2|x|) - 1: sign(x) e / (e + 2)
+inline f32x16 tanh(f32x16 x) {
+    const u32x16 sign = (u32x16)x & 0x80000000u;
+    const f32x16 e = expm1(2 * (f32x16)((u32x16)x ^ sign));
+    return (f32x16)((u32x16)(e / (e + 2)) | sign);
 }
 
 }  // namespace

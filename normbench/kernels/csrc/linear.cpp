@@ -1,58 +1,67 @@
-// A linear layer on images of one pixel, in float32: the classifier.
-#include "chain.h"
-#include "vectors.h"
+// The classifier, a linear layer in float32: y = weight x + bias.
+//
+// x is [in_features], a multiple of 16; weight is [out_features][in_features].
+#include "dispatch.h"
+#include "graph.h"
+
+struct LinearDesc {
+    int64_t num_images, in_features, out_features;
+
+    int64_t weight_count() const { return in_features * out_features; }
+    int64_t gradient_count() const { return weight_count() + out_features; }  // of weight and bias together
+};
 
 namespace {
 
-// Inputs are a multiple of 16; weights are [outputs][inputs].
-struct Linear {
-    int64_t images, inputs, outputs;
+const LinearDesc &linear_desc(const OpArgs &args) {
+    const LinearDesc &desc = *(const LinearDesc *)args.desc;
+    if (desc.in_features % kLanes) unsupported("linear", "number of inputs", desc.in_features);
+    return desc;
+}
 
-    int64_t weights() const { return inputs * outputs; }
-    int64_t part() const { return weights() + outputs; }  // numbers of the sums over a part of the images
-};
-
-inline const Linear &linear_of(const Work &work) { return *(const Linear *)work.layer; }
-
-void forward(const Work &work, const Place &at) {
-    const Linear &linear = linear_of(work);
-    const float *x = work.x.at<float>(at), *weight = work.parameters[0];
-    float *y = work.y.at<float>(at);
-    for (int64_t o = 0; o < linear.outputs; o++, weight += linear.inputs) {
-        Floats products = {};
-        for (int64_t c = 0; c < linear.inputs; c += kLanes) products += load(weight + c) * load(x + c);
-        float sum = work.parameters[1][o];
+void forward(const OpArgs &args, const ImageTask &task) {
+    const LinearDesc &desc = linear_desc(args);
+    const float *x = args.x.at<float>(task), *weight = args.parameters[0];
+    float *y = args.y.at<float>(task);
+    for (int64_t o = 0; o < desc.out_features; o++, weight += desc.in_features) {
+        f32x16 products = {};
+        for (int64_t c = 0; c < desc.in_features; c += kLanes) products += load(weight + c) * load(x + c);
+        float sum = args.parameters[1][o];
         for (int lane = 0; lane < kLanes; lane++) sum += products[lane];
         y[o] = sum;
     }
 }
 
-void backward(const Work &work, const Place &at) {
-    const Linear &linear = linear_of(work);
-    const float *x = work.x.at<float>(at), *d_y = work.d_y.at<float>(at), *weight = work.parameters[0];
-    float *d_x = work.d_x.at<float>(at), *sums = (float *)work.scratch + at.part * linear.part();
-    if (at.is_first) memset(sums, 0, linear.part() * sizeof *sums);
-    for (int64_t c = 0; c < linear.inputs; c += kLanes) {
-        const Floats value = load(x + c);
-        Floats sum = {};
-        for (int64_t o = 0; o < linear.outputs; o++) {
-            const int64_t i = o * linear.inputs + c;
-            sum += load(weight + i) * d_y[o];
-            store(sums + i, load(sums + i) + value * d_y[o]);
+// dx = weight^T dy. workspace: the gradients of weight and bias of each chunk of the batch; this image is added to
+// them.
+void backward(const OpArgs &args, const ImageTask &task) {
+    const LinearDesc &desc = linear_desc(args);
+    const float *x = args.x.at<float>(task), *dy = args.dy.at<float>(task), *weight = args.parameters[0];
+    float *dx = args.dx.at<float>(task), *dweight = (float *)args.workspace + task.chunk * desc.gradient_count();
+    float *dbias = dweight + desc.weight_count();
+    if (task.first_in_chunk) memset(dweight, 0, desc.gradient_count() * sizeof *dweight);
+    for (int64_t c = 0; c < desc.in_features; c += kLanes) {
+        const f32x16 value = load(x + c);
+        f32x16 sum = {};
+        for (int64_t o = 0; o < desc.out_features; o++) {
+            const int64_t i = o * desc.in_features + c;
+            sum += load(weight + i) * dy[o];
+            store(dweight + i, load(dweight + i) + value * dy[o]);
         }
-        store(d_x + c, sum);
+        store(dx + c, sum);
     }
-    for (int64_t o = 0; o < linear.outputs; o++) sums[linear.weights() + o] += d_y[o];
+    for (int64_t o = 0; o < desc.out_features; o++) dbias[o] += dy[o];
 }
 
-void sum_parameters(const Work &work) {
-    const Linear &linear = linear_of(work);
-    const float *sums = (const float *)work.scratch;
+void sum_chunks(const OpArgs &args) {
+    const LinearDesc &desc = linear_desc(args);
+    const float *of_chunks = (const float *)args.workspace;
 #pragma omp for schedule(static) nowait
-    for (int64_t i = 0; i < linear.part(); i++) {
+    for (int64_t i = 0; i < desc.gradient_count(); i++) {
         float sum = 0;
-        for (int64_t part = 0; part < parts_of(linear.images); part++) sum += sums[part * linear.part() + i];
-        (i < linear.weights() ? work.gradients[0][i] : work.gradients[1][i - linear.weights()]) = sum;
+        for (int64_t chunk = 0; chunk < num_chunks(desc.num_images); chunk++)
+            sum += of_chunks[chunk * desc.gradient_count() + i];
+        (i < desc.weight_count() ? args.gradients[0][i] : args.gradients[1][i - desc.weight_count()]) = sum;
     }
 }
 
@@ -60,5 +69,7 @@ void sum_parameters(const Work &work) {
 
 extern "C" {
 extern const Kernel linear_forward = {nullptr, forward, nullptr, nullptr, nullptr};
-extern const Kernel linear_backward = {nullptr, backward, nullptr, nullptr, sum_parameters};
+extern const Kernel linear_backward = {nullptr, backward, nullptr, nullptr, sum_chunks};
+
+int64_t sizeof_LinearDesc() { return sizeof(LinearDesc); }
 }

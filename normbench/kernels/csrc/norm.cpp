@@ -1,279 +1,256 @@
-// Passes over activations that PyTorch makes one by one, made together: a norm, the ReLU and the dropout behind it.
-// Each image is summed by itself, so the number of threads changes no bit.
-#include "dropout.h"
-#include "layer.h"
+// Batch norm, group norm, instance norm, layer norm over images: norms with a mean and a variance of a reduction region
+// and an affine map of each channel. Also batch renormalization, which is batch norm with a corrected affine map.
+//
+// saved: mean and rstd of each region; for renorm also weight, bias, r and d of each channel.
+// workspace: two values for each image and channel, then two for each region.
+#include "normalize.h"
+
+// r and d are bounded by r_max and d_max, which grow linearly: from 1 and 0, up to step warmup_steps, to their full
+// values, from step r_steps and d_steps on.
+struct RenormDesc {
+    NormDesc norm;  // first: a pointer to a RenormDesc is one to its norm
+    double r_max, d_max;
+    int64_t warmup_steps, r_steps, d_steps;
+};
 
 namespace {
 
-// Where the numbers of the sets of an image stand, spread over its channels.
-template <int K>
-struct Spread {
-    Floats mean[K], rstd[K];
+struct Statistics {
+    float *mean, *rstd;
+
+    explicit Statistics(const OpArgs &args) : mean((float *)args.saved), rstd(mean + norm_desc(args).num_regions()) {}
+    float *end() const { return rstd + (rstd - mean); }
+};
+
+struct Workspace {
+    float *per_image[2], *per_region[2];
+
+    explicit Workspace(const OpArgs &args) {
+        const NormDesc &desc = norm_desc(args);
+        per_image[0] = (float *)args.workspace;
+        per_image[1] = per_image[0] + desc.num_images * desc.channels();
+        per_region[0] = per_image[1] + desc.num_images * desc.channels();
+        per_region[1] = per_region[0] + desc.num_regions();
+    }
 };
 
 template <int K>
-Spread<K> spread(const Layer &layer, int64_t image, const float *mean, const float *rstd) {
-    Spread<K> of;
-    for (int64_t c = 0; c < K * kLanes; c++) {
-        const int64_t set = layer.set(image, c);
-        of.mean[c / kLanes][c % kLanes] = mean[set];
-        of.rstd[c / kLanes][c % kLanes] = rstd[set];
-    }
-    return of;
+Affine<K> affine_of(const OpArgs &args, int64_t image) {
+    const Statistics statistics(args);
+    return Affine<K>(norm_desc(args), image, statistics.mean, statistics.rstd, args.parameters[0], args.parameters[1]);
 }
 
-// An image's way through the norm itself: z = (x - mean) scale + shift, channel by channel.
-template <int K>
-struct Affine {
-    Floats mean[K], rstd[K], scale[K], shift[K];
-
-    Affine(const Layer &layer, int64_t image, const float *means, const float *rstds, const float *weight,
-           const float *bias) {
-        const Spread<K> of = spread<K>(layer, image, means, rstds);
-        read_channels<K>(weight, scale);
-        read_channels<K>(bias, shift);
-        for (int k = 0; k < K; k++) {
-            mean[k] = of.mean[k];
-            rstd[k] = of.rstd[k];
-            scale[k] *= rstd[k];
-        }
-    }
-    Floats operator()(Floats centered, int k) const { return centered * scale[k] + shift[k]; }
-};
-
-template <class T, int K>
-void image_forward(const Layer &layer, int64_t image, const T *x, const float *mean, const float *rstd,
-                   const float *weight, const float *bias, uint64_t seed, T *y) {
-    const Affine<K> affine(layer, image, mean, rstd, weight, bias);
-    // Copies: what is stored into y could, for all the compiler knows, change the layer.
-    const int64_t pixels = layer.pixels;
-    const Relu relu(layer.relu);
-    const auto normalized = [&](int64_t p, int k) {
-        return relu(affine(load(x + (p * K + k) * kLanes) - affine.mean[k], k));
-    };
-    if (layer.drop == 0) {
-        for (int64_t p = 0; p < pixels; p++)
-            for (int k = 0; k < K; k++) store(y + (p * K + k) * kLanes, normalized(p, k));
-        return;
-    }
-    Mask mask(layer, seed, image);
-    for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, mask(normalized(i / K, i % K)));
-}
-
-// Calls with a function that gives the gradient at z, of a vector that lies `at` so many numbers behind the image's
-// first. Without dropout it is z itself that says what the ReLU let through, and y need not be read.
-template <class T, int K, class Call>
-inline void with_gradient(const Layer &layer, const Affine<K> &affine, const T *y, const T *d_y, const Call &call) {
-    const Relu relu(layer.relu);
-    const float kept_scale = layer.kept_scale();
-    if (layer.drop)
-        call([&](Floats, int, int64_t at) { return gradient(relu, d_y + at, y + at, kept_scale); });
-    else
-        call([&](Floats centered, int k, int64_t at) { return relu.through(affine(centered, k), load(d_y + at)); });
-}
-
-template <class T, int K>
-void image_sums(const Layer &layer, int64_t image, const T *x, const T *y, const T *d_y, const float *mean,
-                const float *rstd, const float *weight, const float *bias, float *sum, float *sum_x) {
-    const Affine<K> affine(layer, image, mean, rstd, weight, bias);
-    const int64_t pixels = layer.pixels;
-    with_gradient<T, K>(layer, affine, y, d_y, [&](const auto &gradient_at) {
-        Floats d_sum[K] = {}, d_sum_x[K] = {};
-        for (int64_t p = 0; p < pixels; p++)
-            for (int k = 0; k < K; k++) {
-                const int64_t at = (p * K + k) * kLanes;
-                const Floats centered = load(x + at) - affine.mean[k], d = gradient_at(centered, k, at);
-                d_sum[k] += d;
-                d_sum_x[k] += d * centered;
-            }
-        for (int k = 0; k < K; k++) {
-            store(sum + k * kLanes, d_sum[k]);
-            store(sum_x + k * kLanes, d_sum_x[k] * affine.rstd[k]);
-        }
+// Forward. Moments of each channel of the image -> workspace.
+void compute_image_moments(const OpArgs &args, const ImageTask &task) {
+    const NormDesc &desc = norm_desc(args);
+    const Workspace workspace(args);
+    const int64_t first = task.image * desc.channels();
+    dispatch(desc, [&](auto dtype, auto k) {
+        using T = decltype(dtype);
+        image_moments<T, k.value>(desc, args.x.at<T>(task), workspace.per_image[0] + first,
+                                  workspace.per_image[1] + first);
     });
 }
 
-// dL/dx = rstd (g - mean(g) - x^ mean(g x^)) with g = weight dL/dy, and x^ the normalized x: the means over a set.
-void set_means(const Layer &layer, int64_t set, const float *sums, const float *sums_x, const float *weight,
-               float *mean_g, float *mean_gx) {
-    const int64_t channels = layer.channels();
-    double total = 0, total_x = 0;
-    for (int64_t n = layer.first_image(set); n < layer.last_image(set); n++)
-        for (int64_t c = layer.first_channel(set); c < layer.last_channel(set); c++) {
-            total += (double)weight[c] * sums[n * channels + c];
-            total_x += (double)weight[c] * sums_x[n * channels + c];
-        }
-    mean_g[set] = (float)(total / layer.size(set));
-    mean_gx[set] = (float)(total_x / layer.size(set));
+void compute_region_statistics(const OpArgs &args, int64_t region) {
+    const NormDesc &desc = norm_desc(args);
+    const Workspace workspace(args);
+    const Statistics statistics(args);
+    float *var = workspace.per_region[0];
+    region_moments(desc, region, workspace.per_image[0], workspace.per_image[1], statistics.mean, var);
+    statistics.rstd[region] = inverse_std(desc, var[region]);
 }
 
-template <class T, int K>
-void image_backward(const Layer &layer, int64_t image, const T *x, const T *y, const T *d_y, const float *mean,
-                    const float *rstd, const float *weight, const float *bias, const float *mean_g,
-                    const float *mean_gx, T *d_x) {
-    const Affine<K> affine(layer, image, mean, rstd, weight, bias);
-    const Spread<K> means = spread<K>(layer, image, mean_g, mean_gx);
-    Floats slope[K], offset[K];
-    for (int k = 0; k < K; k++) {
-        slope[k] = affine.rstd[k] * affine.rstd[k] * means.rstd[k];
-        offset[k] = affine.rstd[k] * means.mean[k];
-    }
-    const int64_t pixels = layer.pixels;
-    with_gradient<T, K>(layer, affine, y, d_y, [&](const auto &gradient_at) {
-        for (int64_t p = 0; p < pixels; p++)
-            for (int k = 0; k < K; k++) {
-                const int64_t at = (p * K + k) * kLanes;
-                const Floats centered = load(x + at) - affine.mean[k], d = gradient_at(centered, k, at);
-                store(d_x + at, d * affine.scale[k] - offset[k] - centered * slope[k]);
-            }
-    });
-}
-
-// As in PyTorch: r <- (1 - momentum) r + momentum s, the variance with n / (n - 1); for sets of one channel each.
-void move_running(const Layer &layer, const float *mean, const float *var, float *running_mean, float *running_var) {
-    for (int64_t set = 0; set < layer.sets(); set++) {
-        float *to_mean = running_mean + set % layer.groups, *to_var = running_var + set % layer.groups;
-        const float count = layer.size(set);
-        *to_mean += layer.momentum * (mean[set] - *to_mean);
-        *to_var += layer.momentum * (var[set] * count / (count - 1) - *to_var);
-    }
-}
-
-// The mean of each set, then its biased variance. scratch: two floats for each image and channel.
-template <class T, int K>
-void moments(const Layer &layer, const T *x, float *found, float *scratch, int threads) {
-    const int64_t channels = K * kLanes, size = layer.pixels * channels;
-    float *mean = found, *var = mean + layer.sets();
-    float *means = scratch, *squares = means + layer.images * channels;
-#pragma omp parallel num_threads(threads)
-    {
+void compute_all_statistics(const OpArgs &args) {
 #pragma omp for schedule(static)
-        for (int64_t n = 0; n < layer.images; n++)
-            image_moments<T, K>(layer, x + n * size, means + n * channels, squares + n * channels);
-#pragma omp for schedule(static)
-        for (int64_t set = 0; set < layer.sets(); set++) set_moments(layer, set, means, squares, mean, var);
-    }
+    for (int64_t region = 0; region < norm_desc(args).num_regions(); region++) compute_region_statistics(args, region);
 }
 
-// Where the numbers of a layer stand: in what is kept, mean and 1 / sqrt(var + eps) of each set; in scratch, two numbers
-// for each image and channel, and two for each set.
-struct Numbers {
-    float *mean, *rstd, *of_images[2], *of_sets[2];
-
-    Numbers(const Layer &layer, const Work &work) {
-        const int64_t sets = layer.sets(), each = layer.images * layer.channels();
-        mean = (float *)work.kept, rstd = mean + sets;
-        of_images[0] = (float *)work.scratch, of_images[1] = of_images[0] + each;
-        of_sets[0] = of_images[1] + each, of_sets[1] = of_sets[0] + sets;
-    }
-};
-
-void finish_statistics(const Layer &layer, const Numbers &to, int64_t set) {
-    set_moments(layer, set, to.of_images[0], to.of_images[1], to.mean, to.of_sets[0]);
-    to.rstd[set] = rstd_of(layer, to.of_sets[0][set]);
-}
-
-void find_moments(const Work &work, const Place &at) {
-    const Layer &layer = layer_of(work);
-    const Numbers to(layer, work);
-    const int64_t first = at.image * layer.channels();
-    dispatch(layer, [&](auto type, auto k) {
-        using T = decltype(type);
-        image_moments<T, k.value>(layer, work.x.at<T>(at), to.of_images[0] + first, to.of_images[1] + first);
+void normalize(const OpArgs &args, const ImageTask &task) {
+    const NormDesc &desc = norm_desc(args);
+    dispatch(desc, [&](auto dtype, auto k) {
+        using T = decltype(dtype);
+        normalize_image<T, k.value>(desc, affine_of<k.value>(args, task.image), args.x.at<T>(task),
+                                    Dropout(desc, args.seed, task.image), args.y.at<T>(task));
     });
 }
 
-void find_statistics(const Work &work) {
-    const Layer &layer = layer_of(work);
-    const Numbers to(layer, work);
-#pragma omp for schedule(static)
-    for (int64_t set = 0; set < layer.sets(); set++) finish_statistics(layer, to, set);
+// For regions within one image: statistics and y in one pass, without a barrier.
+void normalize_alone(const OpArgs &args, const ImageTask &task) {
+    const int64_t groups = norm_desc(args).groups;
+    compute_image_moments(args, task);
+    for (int64_t g = 0; g < groups; g++) compute_region_statistics(args, task.image * groups + g);
+    normalize(args, task);
 }
 
-void normalize(const Work &work, const Place &at) {
-    const Layer &layer = layer_of(work);
-    const Numbers with(layer, work);
-    dispatch(layer, [&](auto type, auto k) {
-        using T = decltype(type);
-        image_forward<T, k.value>(layer, at.image, work.x.at<T>(at), with.mean, with.rstd, work.parameters[0],
-                                  work.parameters[1], work.seed, work.y.at<T>(at));
-    });
-}
-
-void normalize_alone(const Work &work, const Place &at) {
-    const Layer &layer = layer_of(work);
-    const Numbers to(layer, work);
-    find_moments(work, at);
-    for (int64_t set = at.image * layer.groups; set < (at.image + 1) * layer.groups; set++)
-        finish_statistics(layer, to, set);
-    normalize(work, at);
-}
-
-// buffers: running mean and variance, and the count of batches, or null.
-void move_running(const Work &work) {
-    if (!work.buffers[0]) return;
-    const Layer &layer = layer_of(work);
-    const Numbers from(layer, work);
+// buffers: running mean, running variance [channels] and the number of batches seen; or null. Every region moves them,
+// as PyTorch does: s <- (1 - momentum) s + momentum t, with the unbiased variance. A region has one channel.
+void update_running_statistics(const OpArgs &args) {
+    if (!args.buffers[0]) return;
 #pragma omp single nowait
     {
-        move_running(layer, from.mean, from.of_sets[0], (float *)work.buffers[0], (float *)work.buffers[1]);
-        *(int64_t *)work.buffers[2] += layer.sets() / layer.groups;
+        const NormDesc &desc = norm_desc(args);
+        const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
+        float *running_mean = (float *)args.buffers[0], *running_var = (float *)args.buffers[1];
+        for (int64_t region = 0; region < desc.num_regions(); region++) {
+            const int64_t c = region % desc.groups;
+            const float count = desc.count(region);
+            running_mean[c] += desc.momentum * (mean[region] - running_mean[c]);
+            running_var[c] += desc.momentum * (var[region] * count / (count - 1) - running_var[c]);
+        }
+        *(int64_t *)args.buffers[2] += desc.num_regions() / desc.groups;
     }
 }
 
-void sum_gradients(const Work &work, const Place &at) {
-    const Layer &layer = layer_of(work);
-    const Numbers to(layer, work);
-    const int64_t first = at.image * layer.channels();
-    dispatch(layer, [&](auto type, auto k) {
-        using T = decltype(type);
-        image_sums<T, k.value>(layer, at.image, work.x.at<T>(at), work.y.at<T>(at), work.d_y.at<T>(at), to.mean,
-                               to.rstd, work.parameters[0], work.parameters[1], to.of_images[0] + first,
-                               to.of_images[1] + first);
+// Backward. Sums over the image's pixels -> workspace.
+void sum_gradients(const OpArgs &args, const ImageTask &task) {
+    const NormDesc &desc = norm_desc(args);
+    const Workspace workspace(args);
+    const int64_t first = task.image * desc.channels();
+    dispatch(desc, [&](auto dtype, auto k) {
+        using T = decltype(dtype);
+        sum_image_gradients<T, k.value>(desc, affine_of<k.value>(args, task.image), args.x.at<T>(task),
+                                        args.y.at<T>(task), args.dy.at<T>(task), workspace.per_image[0] + first,
+                                        workspace.per_image[1] + first);
     });
 }
 
-void find_means(const Work &work) {
-    const Layer &layer = layer_of(work);
-    const Numbers to(layer, work);
+void compute_region_means(const OpArgs &args, int64_t region) {
+    const Workspace workspace(args);
+    region_gradient_means(norm_desc(args), region, workspace.per_image[0], workspace.per_image[1], args.parameters[0],
+                          workspace.per_region[0], workspace.per_region[1]);
+}
+
+void compute_all_means(const OpArgs &args) {
 #pragma omp for schedule(static)
-    for (int64_t set = 0; set < layer.sets(); set++)
-        set_means(layer, set, to.of_images[0], to.of_images[1], work.parameters[0], to.of_sets[0], to.of_sets[1]);
+    for (int64_t region = 0; region < norm_desc(args).num_regions(); region++) compute_region_means(args, region);
 }
 
-void differentiate(const Work &work, const Place &at) {
-    const Layer &layer = layer_of(work);
-    const Numbers with(layer, work);
-    dispatch(layer, [&](auto type, auto k) {
-        using T = decltype(type);
-        image_backward<T, k.value>(layer, at.image, work.x.at<T>(at), work.y.at<T>(at), work.d_y.at<T>(at), with.mean,
-                                   with.rstd, work.parameters[0], work.parameters[1], with.of_sets[0],
-                                   with.of_sets[1], work.d_x.at<T>(at));
+void differentiate(const OpArgs &args, const ImageTask &task) {
+    const NormDesc &desc = norm_desc(args);
+    const Workspace workspace(args);
+    dispatch(desc, [&](auto dtype, auto k) {
+        using T = decltype(dtype);
+        const PerChannel<k.value> means(desc, task.image, workspace.per_region[0], workspace.per_region[1]);
+        differentiate_image<T, k.value>(desc, affine_of<k.value>(args, task.image), means, args.x.at<T>(task),
+                                        args.y.at<T>(task), args.dy.at<T>(task), args.dx.at<T>(task));
     });
 }
 
-void differentiate_alone(const Work &work, const Place &at) {
-    const Layer &layer = layer_of(work);
-    const Numbers to(layer, work);
-    sum_gradients(work, at);
-    for (int64_t set = at.image * layer.groups; set < (at.image + 1) * layer.groups; set++)
-        set_means(layer, set, to.of_images[0], to.of_images[1], work.parameters[0], to.of_sets[0], to.of_sets[1]);
-    differentiate(work, at);
+void differentiate_alone(const OpArgs &args, const ImageTask &task) {
+    const int64_t groups = norm_desc(args).groups;
+    sum_gradients(args, task);
+    for (int64_t g = 0; g < groups; g++) compute_region_means(args, task.image * groups + g);
+    differentiate(args, task);
 }
 
-void sum_parameters(const Work &work) {
-    const Layer &layer = layer_of(work);
-    const Numbers from(layer, work);
-    const int64_t channels = layer.channels();
-    float *d_weight = work.gradients[0], *d_bias = work.gradients[1];
+// The gradients of weight and bias: the images' shares, summed in the order of the images.
+void sum_images(const OpArgs &args, float *dweight, float *dbias) {
+    const NormDesc &desc = norm_desc(args);
+    const Workspace workspace(args);
+    const int64_t channels = desc.channels();
+    for (int64_t c = 0; c < channels; c++) dweight[c] = dbias[c] = 0;
+    for (int64_t n = 0; n < desc.num_images; n++)
+        for (int64_t c = 0; c < channels; c++) {
+            dweight[c] += workspace.per_image[1][n * channels + c];
+            dbias[c] += workspace.per_image[0][n * channels + c];
+        }
+}
+
+void sum_parameter_gradients(const OpArgs &args) {
+#pragma omp single nowait
+    sum_images(args, args.gradients[0], args.gradients[1]);
+}
+
+// Batch renormalization (Ioffe 2017, arXiv:1702.03275): z = gamma (x^ r + d) + beta = weight x^ + bias, with
+// weight = gamma r and bias = gamma d + beta. With the running mean m and standard deviation s before this batch,
+//     r = std / s clipped to [1 / r_bound, r_bound],  d = (mean - m) / s clipped to [-d_bound, d_bound],
+// constants to the gradient. The kernels of batch norm do the rest with the corrected weight and bias.
+struct Corrections {
+    float *weight, *bias, *r, *d;
+
+    explicit Corrections(const OpArgs &args) {
+        const int64_t channels = norm_desc(args).channels();
+        weight = Statistics(args).end();
+        bias = weight + channels, r = bias + channels, d = r + channels;
+    }
+};
+
+OpArgs corrected(OpArgs args) {
+    const Corrections corrections(args);
+    args.parameters[0] = corrections.weight;
+    args.parameters[1] = corrections.bias;
+    return args;
+}
+
+// Rounded to float32. Inlined, the compiler would fuse it with an addition, whose sum has then other bits than the
+// layer in PyTorch.
+__attribute__((noinline)) float product(float a, float b) { return a * b; }
+
+// (1 - weight) a + weight b, rounded as torch.lerp rounds it.
+inline float interpolate(float a, float b, float weight) {
+    return weight < 0.5f ? std::fma(weight, b - a, a) : std::fma(weight - 1, b - a, b);
+}
+
+inline float clip(float value, float low, float high) {  // NaN stays NaN
+    return value < low ? low : value > high ? high : value;
+}
+
+float share_of_bound(const RenormDesc &desc, int64_t step, int64_t full) {
+    const int64_t steps = full - desc.warmup_steps;
+    return clip((float)(step - desc.warmup_steps) / (float)(steps > 1 ? steps : 1), 0, 1);
+}
+
+// buffers: running mean and running standard deviation [channels], and the number of batches seen.
+void correct_affine(const OpArgs &args) {
+    compute_all_statistics(args);
+    const RenormDesc &desc = *(const RenormDesc *)args.desc;
+    const Corrections to(args);
+    const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
+    const float *gamma = args.parameters[0], *beta = args.parameters[1];
+    const float *running_mean = (const float *)args.buffers[0], *running_std = (const float *)args.buffers[1];
+    const int64_t step = *(const int64_t *)args.buffers[2];
+    const float r_bound = 1 + product(share_of_bound(desc, step, desc.r_steps), (float)(desc.r_max - 1));
+    const float d_bound = share_of_bound(desc, step, desc.d_steps) * (float)desc.d_max;
+#pragma omp for schedule(static)
+    for (int64_t c = 0; c < desc.norm.channels(); c++) {
+        to.r[c] = clip(std::sqrt(var[c] + desc.norm.eps) / running_std[c], 1 / r_bound, r_bound);
+        to.d[c] = clip((mean[c] - running_mean[c]) / running_std[c], -d_bound, d_bound);
+        to.weight[c] = gamma[c] * to.r[c];
+        to.bias[c] = product(gamma[c], to.d[c]) + beta[c];
+    }
+}
+
+void renormalize(const OpArgs &args, const ImageTask &task) { normalize(corrected(args), task); }
+
+// m <- (1 - momentum) m + momentum mean, and likewise s with the batch's standard deviation.
+void update_running_std(const OpArgs &args) {
 #pragma omp single nowait
     {
-        for (int64_t c = 0; c < channels; c++) d_weight[c] = d_bias[c] = 0;
-        for (int64_t n = 0; n < layer.images; n++)
-            for (int64_t c = 0; c < channels; c++) {
-                d_weight[c] += from.of_images[1][n * channels + c];
-                d_bias[c] += from.of_images[0][n * channels + c];
-            }
+        const NormDesc &desc = norm_desc(args);
+        const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
+        float *running_mean = (float *)args.buffers[0], *running_std = (float *)args.buffers[1];
+        for (int64_t c = 0; c < desc.channels(); c++) {
+            running_mean[c] = interpolate(running_mean[c], mean[c], desc.momentum);
+            running_std[c] = interpolate(running_std[c], std::sqrt(var[c] + desc.eps), desc.momentum);
+        }
+        *(int64_t *)args.buffers[2] += 1;
+    }
+}
+
+void sum_renorm_gradients(const OpArgs &args, const ImageTask &task) { sum_gradients(corrected(args), task); }
+void compute_renorm_means(const OpArgs &args) { compute_all_means(corrected(args)); }
+void differentiate_renorm(const OpArgs &args, const ImageTask &task) { differentiate(corrected(args), task); }
+
+// dgamma = dweight r + dbias d, dbeta = dbias.
+void sum_gamma_beta_gradients(const OpArgs &args) {
+#pragma omp single nowait
+    {
+        const Corrections corrections(args);
+        float *dgamma = args.gradients[0], *dbeta = args.gradients[1];
+        sum_images(args, dgamma, dbeta);
+        for (int64_t c = 0; c < norm_desc(args).channels(); c++)
+            dgamma[c] = product(dgamma[c], corrections.r[c]) + product(dbeta[c], corrections.d[c]);
     }
 }
 
@@ -281,17 +258,21 @@ void sum_parameters(const Work &work) {
 
 extern "C" {
 
-// For sets of one image. In the backward pass y is read with dropout only.
-extern const Kernel norm_forward = {nullptr, normalize_alone, nullptr, nullptr, move_running};
-extern const Kernel norm_backward = {nullptr, differentiate_alone, nullptr, nullptr, sum_parameters};
+// Regions within one image. With dropout the backward pass reads y.
+extern const Kernel norm_forward = {nullptr, normalize_alone, nullptr, nullptr, update_running_statistics};
+extern const Kernel norm_backward = {nullptr, differentiate_alone, nullptr, nullptr, sum_parameter_gradients};
 
-// For sets of several.
-extern const Kernel norm_of_several_forward = {nullptr, find_moments, find_statistics, normalize, move_running};
-extern const Kernel norm_of_several_backward = {nullptr, sum_gradients, find_means, differentiate, sum_parameters};
+// Regions of several images.
+extern const Kernel batch_norm_forward = {nullptr, compute_image_moments, compute_all_statistics, normalize,
+                                          update_running_statistics};
+extern const Kernel batch_norm_backward = {nullptr, sum_gradients, compute_all_means, differentiate,
+                                           sum_parameter_gradients};
 
-void norm_moments(const Layer *layer, const void *x, float *found, float *scratch, int threads) {
-    dispatch(*layer, [&](auto type, auto k) {
-        moments<decltype(type), k.value>(*layer, (const decltype(type) *)x, found, scratch, threads);
-    });
-}
+// One region a channel, of all images.
+extern const Kernel renorm_forward = {nullptr, compute_image_moments, correct_affine, renormalize, update_running_std};
+extern const Kernel renorm_backward = {nullptr, sum_renorm_gradients, compute_renorm_means, differentiate_renorm,
+                                       sum_gamma_beta_gradients};
+
+int64_t sizeof_NormDesc() { return sizeof(NormDesc); }
+int64_t sizeof_RenormDesc() { return sizeof(RenormDesc); }
 }

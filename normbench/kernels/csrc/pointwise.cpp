@@ -1,97 +1,100 @@
-// What takes each number by itself: dynamic tanh, no norm at all, and sums.
+// Elementwise ops: dynamic tanh, the epilogue alone, and the sum of two activations.
 #include "exp.h"
-#include "per_image.h"
+#include "per_image_norm.h"
+
+// An add of two images of `count` values, a multiple of 16.
+struct AddDesc {
+    int64_t count, bf16;
+};
 
 namespace {
 
-// y = dropout(relu(weight tanh(alpha x) + bias)). Every channel has an alpha here, all of them the same.
+// Dynamic tanh (Zhu et al. 2025, arXiv:2503.10622): y = epilogue(weight tanh(alpha x) + bias). The layer has a single
+// alpha; the caller broadcasts it to the channels.
 template <int K>
 struct DynamicTanh {
     static constexpr int kParameters = 3;
     const int64_t pixels;
     const Relu relu;
-    Floats weight[K], bias[K], alpha[K];
+    f32x16 weight[K], bias[K], alpha[K];
 
-    DynamicTanh(const Layer &layer, const float *parameters) : pixels(layer.pixels), relu(layer.relu) {
-        read_channels<K>(parameters, weight);
-        read_channels<K>(parameters + K * kLanes, bias);
-        read_channels<K>(parameters + 2 * K * kLanes, alpha);
+    DynamicTanh(const NormDesc &desc, const float *const *parameters) : pixels(desc.pixels), relu(desc.relu) {
+        load_channels<K>(parameters[0], weight);
+        load_channels<K>(parameters[1], bias);
+        load_channels<K>(parameters[2], alpha);
     }
 
     template <class T>
-    void forward(const T *x, Mask mask, T *y) const {
+    void forward(const T *x, Dropout dropout, T *y) const {
         for (int64_t p = 0; p < pixels; p++)
             for (int k = 0; k < K; k++) {
                 const int64_t at = (p * K + k) * kLanes;
-                store(y + at, mask(relu(tanh(load(x + at) * alpha[k]) * weight[k] + bias[k])));
+                store(y + at, dropout(relu(tanh(load(x + at) * alpha[k]) * weight[k] + bias[k])));
             }
     }
 
     template <class T>
-    void backward(const T *x, const T *d_y, Mask mask, T *d_x, float *d_parameters) const {
-        Floats d_weight[K] = {}, d_bias[K] = {}, d_alpha[K] = {};
+    void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *gradients) const {
+        f32x16 dweight[K] = {}, dbias[K] = {}, dalpha[K] = {};
         for (int64_t p = 0; p < pixels; p++)
             for (int k = 0; k < K; k++) {
                 const int64_t at = (p * K + k) * kLanes;
-                const Floats value = load(x + at), t = tanh(value * alpha[k]);
-                const Floats d = relu.through(t * weight[k] + bias[k], mask(load(d_y + at)));
-                const Floats inner = d * weight[k] * (1 - t) * (1 + t);  // at alpha x
-                d_weight[k] += d * t;
-                d_bias[k] += d;
-                d_alpha[k] += inner * value;
-                store(d_x + at, inner * alpha[k]);
+                const f32x16 value = load(x + at), t = tanh(value * alpha[k]);
+                const f32x16 d = relu.backward(t * weight[k] + bias[k], dropout(load(dy + at)));
+                const f32x16 inner = d * weight[k] * (1 - t) * (1 + t);  // dL/d(alpha x)
+                dweight[k] += d * t;
+                dbias[k] += d;
+                dalpha[k] += inner * value;
+                store(dx + at, inner * alpha[k]);
             }
         for (int k = 0; k < K; k++) {
-            store(d_parameters + k * kLanes, d_weight[k]);
-            store(d_parameters + (K + k) * kLanes, d_bias[k]);
-            store(d_parameters + (2 * K + k) * kLanes, d_alpha[k]);
+            store(gradients + k * kLanes, dweight[k]);
+            store(gradients + (K + k) * kLanes, dbias[k]);
+            store(gradients + (2 * K + k) * kLanes, dalpha[k]);
         }
     }
 };
 
-// y = dropout(relu(x)).
+// No norm: y = epilogue(x).
 template <int K>
 struct Identity {
     static constexpr int kParameters = 0;
     const int64_t count;
     const Relu relu;
 
-    Identity(const Layer &layer, const float *) : count(layer.pixels * layer.channels()), relu(layer.relu) {}
+    Identity(const NormDesc &desc, const float *const *) : count(desc.pixels * desc.channels()), relu(desc.relu) {}
 
     template <class T>
-    void forward(const T *x, Mask mask, T *y) const {
-        for (int64_t i = 0; i < count; i += kLanes) store(y + i, mask(relu(load(x + i))));
+    void forward(const T *x, Dropout dropout, T *y) const {
+        for (int64_t i = 0; i < count; i += kLanes) store(y + i, dropout(relu(load(x + i))));
     }
 
     template <class T>
-    void backward(const T *x, const T *d_y, Mask mask, T *d_x, float *) const {
+    void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *) const {
         for (int64_t i = 0; i < count; i += kLanes)
-            store(d_x + i, relu.through(load(x + i), mask(load(d_y + i))));
+            store(dx + i, relu.backward(load(x + i), dropout(load(dy + i))));
     }
 };
 
-// Of two images of `count` numbers, a multiple of 16.
-struct Sum {
-    int64_t count, bf16;
-};
-
-template <class T>
-void add(int64_t count, const T *x, const T *other, T *y) {
-    for (int64_t i = 0; i < count; i += kLanes) store(y + i, load(x + i) + load(other + i));
-}
-
-void add_images(const Work &work, const Place &at) {
-    const Sum &sum = *(const Sum *)work.layer;
-    if (sum.bf16)
-        add(sum.count, work.x.at<BFloat16>(at), work.other.at<BFloat16>(at), work.y.at<BFloat16>(at));
-    else
-        add(sum.count, work.x.at<float>(at), work.other.at<float>(at), work.y.at<float>(at));
+void add_images(const OpArgs &args, const ImageTask &task) {
+    const AddDesc &desc = *(const AddDesc *)args.desc;
+    if (desc.count % kLanes) unsupported("add", "number of values", desc.count);
+    dispatch_dtype("add", desc.bf16, [&](auto dtype) {
+        using T = decltype(dtype);
+        const T *x = args.x.at<T>(task), *addend = args.addend.at<T>(task);
+        T *y = args.y.at<T>(task);
+        for (int64_t i = 0; i < desc.count; i += kLanes) store(y + i, load(x + i) + load(addend + i));
+    });
 }
 
 }  // namespace
 
+EXPORT_PER_IMAGE_NORM(dynamic_tanh, DynamicTanh)
+EXPORT_PER_IMAGE_NORM(identity, Identity)
+
 extern "C" {
-extern const Kernel sum_forward = {nullptr, add_images, nullptr, nullptr, nullptr};
+// Has no backward kernel: both addends have the gradient of the sum.
+extern const Kernel add_forward = {nullptr, add_images, nullptr, nullptr, nullptr};
+
+int64_t sizeof_AddDesc() { return sizeof(AddDesc); }
 }
-KERNELS(dynamic_tanh, DynamicTanh)
-KERNELS(identity, Identity)

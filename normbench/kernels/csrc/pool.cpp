@@ -1,106 +1,116 @@
-// Max pooling of 2x2 pixels, and the mean of all pixels.
-#include "chain.h"
-#include "vectors.h"
+// Pooling: 2x2 max pooling, and global average pooling (the mean over the pixels of each channel).
+#include "dispatch.h"
+#include "graph.h"
+
+// Input images [height][width][channels], channels a multiple of 16.
+struct PoolDesc {
+    int64_t height, width, channels;
+    int64_t bf16;  // 1: activations are bfloat16, 0: float32
+
+    int64_t pixels() const { return height * width; }
+    int64_t pooled_count() const { return pixels() / 4 * channels; }  // values of an output image of max pooling
+};
 
 namespace {
 
-// A layer over images [height][width][channels], channels a multiple of 16.
-struct Pool {
-    int64_t height, width, channels;
-    int64_t bf16;  // whether activations are bfloat16, else float32
+// Calls `call` with the descriptor and a value of the activations' type.
+template <class Call>
+void dispatch(const OpArgs &args, const Call &call) {
+    const PoolDesc &desc = *(const PoolDesc *)args.desc;
+    if (desc.channels % kLanes) unsupported("pool", "number of channels", desc.channels);
+    dispatch_dtype("pool", desc.bf16, [&](auto dtype) { call(desc, dtype); });
+}
 
-    int64_t pixels() const { return height * width; }
-    int64_t pooled() const { return pixels() / 4 * channels; }
+// The four pixels of a window, row by row.
+template <class T>
+struct Window {
+    T *corners[4];
+
+    Window(const PoolDesc &desc, T *image, int64_t h, int64_t w, int64_t c) {
+        const int64_t row = desc.width * desc.channels;
+        T *first = image + 2 * h * row + 2 * w * desc.channels + c;
+        corners[0] = first, corners[1] = first + desc.channels;
+        corners[2] = first + row, corners[3] = first + row + desc.channels;
+    }
 };
 
-inline const Pool &pool_of(const Work &work) { return *(const Pool *)work.layer; }
-
+// Calls `call(h, w, c, i)` for each vector i of an output image of max pooling.
 template <class Call>
-void dispatch(const Pool &pool, const Call &call) {
-    if (pool.bf16)
-        call(BFloat16{});
-    else
-        call(float{});
+void for_each_output(const PoolDesc &desc, const Call &call) {
+    if (desc.height % 2) unsupported("max_pool", "height", desc.height);
+    if (desc.width % 2) unsupported("max_pool", "width", desc.width);
+    int64_t i = 0;
+    for (int64_t h = 0; h < desc.height / 2; h++)
+        for (int64_t w = 0; w < desc.width / 2; w++)
+            for (int64_t c = 0; c < desc.channels; c += kLanes, i += kLanes) call(h, w, c, i);
 }
 
-// To half the height and width. winner: which of its four pixels each came from.
-template <class T>
-void max_pool(const Pool &pool, const T *x, T *y, uint8_t *winner) {
-    const int64_t width = pool.width, channels = pool.channels, row = width * channels;
-    for (int64_t r = 0; r < pool.height / 2; r++)
-        for (int64_t w = 0; w < width / 2; w++)
-            for (int64_t c = 0; c < channels; c += kLanes) {
-                const T *at = x + 2 * r * row + 2 * w * channels + c;
-                const T *corners[] = {at, at + channels, at + row, at + row + channels};
-                Floats best = load(corners[0]);
-                Flags which = {};
-                for (int i = 1; i < 4; i++) {
-                    const Floats value = load(corners[i]);
-                    const Flags wins = (value > best) | (value != value);  // as PyTorch: a NaN stays to be seen
-                    best = wins ? value : best;
-                    which = wins ? Flags{} + i : which;
-                }
-                const int64_t to = (r * (width / 2) + w) * channels + c;
-                store(y + to, best);
-                const Bytes bytes = __builtin_convertvector(which, Bytes);
-                memcpy(winner + to, &bytes, sizeof bytes);
+// saved: which corner of its window each output came from, one byte a value.
+uint8_t *argmax_of(const OpArgs &args, const PoolDesc &desc, const ImageTask &task) {
+    return (uint8_t *)args.saved + task.image * desc.pooled_count();
+}
+
+void max_forward(const OpArgs &args, const ImageTask &task) {
+    dispatch(args, [&](const PoolDesc &desc, auto dtype) {
+        using T = decltype(dtype);
+        const T *x = args.x.at<T>(task);
+        T *y = args.y.at<T>(task);
+        uint8_t *argmax = argmax_of(args, desc, task);
+        for_each_output(desc, [&](int64_t h, int64_t w, int64_t c, int64_t i) {
+            const Window<const T> window(desc, x, h, w, c);
+            f32x16 best = load(window.corners[0]);
+            i32x16 corner = {};
+            for (int j = 1; j < 4; j++) {
+                const f32x16 value = load(window.corners[j]);
+                const i32x16 wins = (value > best) | (value != value);  // NaN wins, as in PyTorch
+                best = wins ? value : best;
+                corner = wins ? i32x16{} + j : corner;
             }
-}
-
-template <class T>
-void max_pool_backward(const Pool &pool, const T *d_y, const uint8_t *winner, T *d_x) {
-    const int64_t width = pool.width, channels = pool.channels, row = width * channels;
-    for (int64_t r = 0; r < pool.height / 2; r++)
-        for (int64_t w = 0; w < width / 2; w++)
-            for (int64_t c = 0; c < channels; c += kLanes) {
-                const int64_t from = (r * (width / 2) + w) * channels + c;
-                Bytes bytes;
-                memcpy(&bytes, winner + from, sizeof bytes);
-                const Flags which = __builtin_convertvector(bytes, Flags);
-                const Floats d = load(d_y + from);
-                T *at = d_x + 2 * r * row + 2 * w * channels + c;
-                T *corners[] = {at, at + channels, at + row, at + row + channels};
-                for (int i = 0; i < 4; i++) store(corners[i], which == i ? d : Floats{});
-            }
-}
-
-void pool_images(const Work &work, const Place &at) {
-    const Pool &pool = pool_of(work);
-    dispatch(pool, [&](auto type) {
-        using T = decltype(type);
-        max_pool<T>(pool, work.x.at<T>(at), work.y.at<T>(at), (uint8_t *)work.kept + at.image * pool.pooled());
+            store(y + i, best);
+            const u8x16 bytes = __builtin_convertvector(corner, u8x16);
+            memcpy(argmax + i, &bytes, sizeof bytes);
+        });
     });
 }
 
-void pool_gradients(const Work &work, const Place &at) {
-    const Pool &pool = pool_of(work);
-    dispatch(pool, [&](auto type) {
-        using T = decltype(type);
-        max_pool_backward<T>(pool, work.d_y.at<T>(at), (const uint8_t *)work.kept + at.image * pool.pooled(),
-                             work.d_x.at<T>(at));
+// dx is dy at the corner that won, and 0 at the other three.
+void max_backward(const OpArgs &args, const ImageTask &task) {
+    dispatch(args, [&](const PoolDesc &desc, auto dtype) {
+        using T = decltype(dtype);
+        const T *dy = args.dy.at<T>(task);
+        T *dx = args.dx.at<T>(task);
+        const uint8_t *argmax = argmax_of(args, desc, task);
+        for_each_output(desc, [&](int64_t h, int64_t w, int64_t c, int64_t i) {
+            u8x16 bytes;
+            memcpy(&bytes, argmax + i, sizeof bytes);
+            const i32x16 corner = __builtin_convertvector(bytes, i32x16);
+            const f32x16 d = load(dy + i);
+            const Window<T> window(desc, dx, h, w, c);
+            for (int j = 0; j < 4; j++) store(window.corners[j], corner == j ? d : f32x16{});
+        });
     });
 }
 
-// To float32, whatever x is.
-void mean_of_pixels(const Work &work, const Place &at) {
-    const Pool &pool = pool_of(work);
-    dispatch(pool, [&](auto type) {
-        using T = decltype(type);
-        for (int64_t c = 0; c < pool.channels; c += kLanes) {
-            Floats sum = {};
-            for (int64_t p = 0; p < pool.pixels(); p++) sum += load(work.x.at<T>(at) + p * pool.channels + c);
-            store(work.y.at<float>(at) + c, sum / (float)pool.pixels());
+// y is float32 for either dtype of x.
+void average_forward(const OpArgs &args, const ImageTask &task) {
+    dispatch(args, [&](const PoolDesc &desc, auto dtype) {
+        using T = decltype(dtype);
+        const T *x = args.x.at<T>(task);
+        for (int64_t c = 0; c < desc.channels; c += kLanes) {
+            f32x16 sum = {};
+            for (int64_t p = 0; p < desc.pixels(); p++) sum += load(x + p * desc.channels + c);
+            store(args.y.at<float>(task) + c, sum / (float)desc.pixels());
         }
     });
 }
 
-void mean_gradients(const Work &work, const Place &at) {
-    const Pool &pool = pool_of(work);
-    dispatch(pool, [&](auto type) {
-        using T = decltype(type);
-        for (int64_t c = 0; c < pool.channels; c += kLanes) {
-            const Floats d = load(work.d_y.at<float>(at) + c) / (float)pool.pixels();
-            for (int64_t p = 0; p < pool.pixels(); p++) store(work.d_x.at<T>(at) + p * pool.channels + c, d);
+void average_backward(const OpArgs &args, const ImageTask &task) {
+    dispatch(args, [&](const PoolDesc &desc, auto dtype) {
+        using T = decltype(dtype);
+        T *dx = args.dx.at<T>(task);
+        for (int64_t c = 0; c < desc.channels; c += kLanes) {
+            const f32x16 d = load(args.dy.at<float>(task) + c) / (float)desc.pixels();
+            for (int64_t p = 0; p < desc.pixels(); p++) store(dx + p * desc.channels + c, d);
         }
     });
 }
@@ -108,8 +118,10 @@ void mean_gradients(const Work &work, const Place &at) {
 }  // namespace
 
 extern "C" {
-extern const Kernel pool_forward = {nullptr, pool_images, nullptr, nullptr, nullptr};
-extern const Kernel pool_backward = {nullptr, pool_gradients, nullptr, nullptr, nullptr};
-extern const Kernel mean_forward = {nullptr, mean_of_pixels, nullptr, nullptr, nullptr};
-extern const Kernel mean_backward = {nullptr, mean_gradients, nullptr, nullptr, nullptr};
+extern const Kernel max_pool_forward = {nullptr, max_forward, nullptr, nullptr, nullptr};
+extern const Kernel max_pool_backward = {nullptr, max_backward, nullptr, nullptr, nullptr};
+extern const Kernel global_avg_pool_forward = {nullptr, average_forward, nullptr, nullptr, nullptr};
+extern const Kernel global_avg_pool_backward = {nullptr, average_backward, nullptr, nullptr, nullptr};
+
+int64_t sizeof_PoolDesc() { return sizeof(PoolDesc); }
 }

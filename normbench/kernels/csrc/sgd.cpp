@@ -1,24 +1,24 @@
-// A step of stochastic gradient descent for several tensors at once.
+// One step of SGD on several tensors, as torch.optim.SGD without dampening:
+//     g = gradient + weight_decay value,  m <- momentum m + g,  value <- value - lr d
+// with d = m, or g + momentum m with Nesterov momentum, or g without momentum.
 #include <cstdint>
 
-// A tensor without gaps; `momentum` is null if there is none.
-struct Descent {
+// The three tensors have the same memory layout, without gaps. `momentum` is null if there is none.
+struct SgdTensor {
     float *value;
     const float *gradient;
     float *momentum;
     int64_t count;
 };
 
-struct DescentRule {
+struct SgdRule {
     float lr, momentum, weight_decay;
     int32_t nesterov;
 };
 
 namespace {
 
-// momentum <- m momentum + g and value <- value - lr d, with g = gradient + decay value; d is the momentum, or g + m
-// momentum with Nesterov's.
-void step(const DescentRule &rule, const Descent &tensor) {
+void step(const SgdRule &rule, const SgdTensor &tensor) {
     const float lr = rule.lr, m = rule.momentum, decay = rule.weight_decay;
     const bool nesterov = rule.nesterov;
     float *value = tensor.value, *momentum = tensor.momentum;
@@ -36,7 +36,13 @@ void step(const DescentRule &rule, const Descent &tensor) {
 
 }  // namespace
 
-// What Python calls. In one thread: waking another takes longer.
-extern "C" void sgd_step(const DescentRule *rule, const Descent *tensors, int64_t count) {
+extern "C" {
+
+// In one thread: waking a second one takes longer than the step of a small network.
+void sgd_step(const SgdRule *rule, const SgdTensor *tensors, int64_t count) {
     for (int64_t i = 0; i < count; i++) step(*rule, tensors[i]);
+}
+
+int64_t sizeof_SgdRule() { return sizeof(SgdRule); }
+int64_t sizeof_SgdTensor() { return sizeof(SgdTensor); }
 }

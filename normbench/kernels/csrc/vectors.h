@@ -1,5 +1,7 @@
-// Sixteen numbers at a time. A tensor is channels_last: an image is [pixels][channels], and a pixel's channels are
-// 16 neighbouring numbers once or more. Arithmetic is in float32 whatever the activations are stored as.
+// Vectors of 16 lanes, in portable GCC/Clang vector types.
+//
+// Activations are channels_last: an image is [pixels][channels], and the channels of a pixel are one or more whole
+// vectors. They are stored as float32 or bfloat16. Arithmetic is in float32.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -10,55 +12,60 @@
 namespace {
 
 constexpr int kLanes = 16;
-typedef float Floats __attribute__((vector_size(64)));
-typedef uint32_t Words __attribute__((vector_size(64)));
-typedef int32_t Flags __attribute__((vector_size(64)));
-typedef uint16_t Halves __attribute__((vector_size(32)));
-typedef uint8_t Bytes __attribute__((vector_size(16)));
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));  // of comparisons too: -1 where true, 0 where false
+typedef uint16_t u16x16 __attribute__((vector_size(32)));
+typedef uint8_t u8x16 __attribute__((vector_size(16)));
 
 struct BFloat16 {
     uint16_t bits;
 };
 
-// One vector of a tensor, in float32. memcpy: no tensor need lie at a multiple of 64 bytes.
-inline Floats load(const float *from) {
-    Floats values;
+// Unaligned, hence memcpy.
+inline f32x16 load(const float *from) {
+    f32x16 values;
     memcpy(&values, from, sizeof values);
     return values;
 }
-inline Floats load(const BFloat16 *from) {
-    Halves halves;
-    memcpy(&halves, from, sizeof halves);
-#ifdef __AVX512F__  // of the other form GCC 12 makes five instructions
-    return (Floats)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)halves), 16);
+inline f32x16 load(const BFloat16 *from) {
+    u16x16 bits;
+    memcpy(&bits, from, sizeof bits);
+#ifdef __AVX512F__  // two instructions; GCC 12 makes five of the portable form
+    return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)bits), 16);
 #else
-    return (Floats)(__builtin_convertvector(halves, Words) << 16);
+    return (f32x16)(__builtin_convertvector(bits, u32x16) << 16);
 #endif
 }
-// The larger of each two; NaN where b is, so that it stays to be seen.
-inline Floats larger(Floats a, Floats b) {
+
+inline void store(float *to, f32x16 values) { memcpy(to, &values, sizeof values); }
+// Rounds to the nearest bfloat16, ties to even.
+inline void store(BFloat16 *to, f32x16 values) {
+#ifdef __AVX512BF16__
+    const auto bits = _mm512_cvtneps_pbh((__m512)values);
+#else
+    const u32x16 wide = (u32x16)values;
+    const u32x16 rounded = (wide + 0x7fff + ((wide >> 16) & 1)) >> 16;
+    const u32x16 quiet_nan = (wide >> 16) | 0x40;  // rounding could carry a NaN into an infinity
+    const u16x16 bits = __builtin_convertvector(values == values ? rounded : quiet_nan, u16x16);
+#endif
+    memcpy(to, &bits, sizeof bits);
+}
+
+// max(a, b) lane by lane; NaN where b is NaN.
+inline f32x16 max_keeping_nan(f32x16 a, f32x16 b) {
 #ifdef __AVX512F__
-    return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+    return (f32x16)_mm512_max_ps((__m512)a, (__m512)b);
 #else
     return b < a ? a : b;
 #endif
 }
-inline void store(float *to, Floats values) { memcpy(to, &values, sizeof values); }
-inline void store(BFloat16 *to, Floats values) {  // to the nearest, ties to even
-#ifdef __AVX512BF16__
-    const auto halves = _mm512_cvtneps_pbh((__m512)values);
-#else
-    const Words bits = (Words)values;
-    const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    const Words nan = (bits >> 16) | 0x40;  // rounding could carry a NaN into an infinity
-    const Halves halves = __builtin_convertvector(values == values ? rounded : nan, Halves);
-#endif
-    memcpy(to, &halves, sizeof halves);
-}
 
-template <int K>
-struct Constant {
-    static constexpr int value = K;
-};
+// The sum of the lanes, from the first to the last.
+inline float sum_lanes(f32x16 values) {
+    float sum = 0;
+    for (int lane = 0; lane < kLanes; lane++) sum += values[lane];
+    return sum;
+}
 
 }  // namespace

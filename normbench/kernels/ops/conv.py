@@ -9,17 +9,9 @@ from torch import Tensor
 from normbench.kernels.graph import Kernel
 from normbench.kernels.library import library
 from normbench.kernels.op import Images, Plan
+from normbench.kernels.structs import ConvDesc
 
 CHANNELS, COLOURS = (16, 32), 3
-
-
-class _Conv(ctypes.Structure):
-    """`Conv` in conv.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("images", "height", "width", "inputs", "outputs", "size")),
-        ("strides", ctypes.c_int64 * 4),
-    )
 
 
 def convolve(images: Images, weight: Tensor, bias: Tensor | None) -> Kernel | None:
@@ -50,7 +42,7 @@ def _has_conv() -> bool:
     if kernels is None or not kernels.has_conv():
         return False
     for name in ("conv", "stem"):
-        for size in ("scratch", "shared"):
+        for size in ("workspace_bytes", "thread_workspace_bytes"):
             getattr(kernels, f"{name}_{size}").restype = ctypes.c_int64
     return True
 
@@ -68,8 +60,10 @@ def _plan(shape: tuple[int, ...], dtype: torch.dtype, weight: torch.Size, stride
         )
     if not known or channels != inputs or not _has_conv():
         return None
-    conv = _Conv(images, height, width, inputs, outputs, size, strides)
-    scratch, shared = (getattr(library(), f"{name}_{size}")(ctypes.byref(conv)) for size in ("scratch", "shared"))
+    conv = ConvDesc(images, height, width, inputs, outputs, size, strides)
+    kernels = library()
+    scratch = getattr(kernels, f"{name}_workspace_bytes")(ctypes.byref(conv))
+    shared = getattr(kernels, f"{name}_thread_workspace_bytes")(ctypes.byref(conv))
     x = Images(shape, dtype)
     y = Images((images, outputs, height, width), torch.bfloat16)
     return Plan(name, conv, x, y, num_parameters=2, scratch=scratch, shared=shared)

@@ -29,4 +29,4 @@ def _plan(shape: tuple[int, ...], dtype: torch.dtype, eps: float, relu: bool, dr
     layer = layer_of(images, ONE_IMAGE, eps, relu, drop)
     # Where y is 0, no gradient comes through. Without a ReLU it is not read, and may be changed in place.
     kept = 4 * 2 * shape[0]
-    return Plan("element", layer, images, images, num_parameters=2, kept=kept, reads_y=relu, reads_several=True)
+    return Plan("element_norm", layer, images, images, num_parameters=2, kept=kept, reads_y=relu, reads_several=True)

@@ -1,6 +1,5 @@
 """A linear layer on images of one pixel, in float32: to prepare so little arithmetic for bfloat16 takes longer."""
 
-import ctypes
 from functools import cache
 
 import torch
@@ -8,14 +7,9 @@ from torch import Tensor
 
 from normbench.kernels.graph import Kernel
 from normbench.kernels.op import LANES, Images, Plan
+from normbench.kernels.structs import LinearDesc
 
-PARTS = 16  # at most, see chain.h
-
-
-class _Linear(ctypes.Structure):
-    """`Linear` in linear.cpp."""
-
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("images", "inputs", "outputs"))
+PARTS = 16  # at most, see graph.h
 
 
 def linear(images: Images, weight: Tensor, bias: Tensor | None) -> Kernel | None:
@@ -38,4 +32,4 @@ def linear(images: Images, weight: Tensor, bias: Tensor | None) -> Kernel | None
 def _plan(num_images: int, inputs: int, outputs: int) -> Plan:
     x, y = (Images((num_images, channels, 1, 1), torch.float32) for channels in (inputs, outputs))
     scratch = 4 * PARTS * (inputs + 1) * outputs
-    return Plan("linear", _Linear(num_images, inputs, outputs), x, y, num_parameters=2, scratch=scratch)
+    return Plan("linear", LinearDesc(num_images, inputs, outputs), x, y, num_parameters=2, scratch=scratch)

@@ -1,6 +1,5 @@
 """A norm with the ReLU and the dropout behind it."""
 
-import ctypes
 from functools import cache
 from typing import NamedTuple
 
@@ -8,8 +7,8 @@ import torch
 from torch import Tensor
 
 from normbench.kernels.graph import Kernel
-from normbench.kernels.library import library, pointers
 from normbench.kernels.op import LANES, Images, Plan
+from normbench.kernels.structs import NormDesc
 
 MOST_CHANNELS = 32
 
@@ -34,31 +33,14 @@ class Running(NamedTuple):
 ONE_IMAGE = Sets(1, 1)
 
 
-class Layer(ctypes.Structure):
-    """`Layer` in layer.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("images", "pixels", "vectors", "groups", "set_images")),
-        ("eps", ctypes.c_float),
-        ("relu", ctypes.c_int32),
-        ("drop", ctypes.c_int32),
-        ("momentum", ctypes.c_float),
-        ("bf16", ctypes.c_int32),
-    )
-
-    @property
-    def sets(self) -> int:
-        return -(-self.images // self.set_images) * self.groups
-
-
-def layer_of(images: Images, sets: Sets, eps: float, relu: bool, drop: int, momentum: float = 0.0) -> Layer:
+def layer_of(images: Images, sets: Sets, eps: float, relu: bool, drop: int, momentum: float = 0.0) -> NormDesc:
     num_images, num_channels, height, width = images.shape
-    return Layer(
-        images=num_images,
+    return NormDesc(
+        num_images=num_images,
         pixels=height * width,
         vectors=num_channels // LANES,
         groups=sets.num_groups,
-        set_images=min(sets.num_images, num_images),
+        region_images=min(sets.num_images, num_images),
         eps=eps,
         relu=relu,
         drop=drop,
@@ -110,17 +92,17 @@ def _plan(
 ) -> Plan:
     images = Images(shape, dtype)
     layer = layer_of(images, sets, eps, relu, drop, momentum)
-    several = layer.set_images > 1
+    several = layer.region_images > 1
     per_image = 2 * shape[0] * shape[1]
     return Plan(
-        "norm_of_several" if several else "norm",
+        "batch_norm" if several else "norm",
         layer,
         images,
         images,
         num_parameters=2,
         num_buffers=num_buffers,
-        kept=4 * 2 * layer.sets,
-        scratch=4 * (per_image + 2 * layer.sets),
+        kept=4 * 2 * layer.num_regions,
+        scratch=4 * (per_image + 2 * layer.num_regions),
         # Where y is 0, no gradient comes through. Without dropout it is not read, and may be changed in place.
         reads_y=drop > 0,
         reads_several=several,
@@ -132,18 +114,3 @@ def affine(num_channels: int, weight: Tensor | None, bias: Tensor | None) -> tup
         torch.ones(num_channels) if weight is None else weight,
         torch.zeros(num_channels) if bias is None else bias,
     )
-
-
-def moments(x: Tensor, sets: Sets) -> tuple[Tensor, Tensor]:
-    """The mean and the biased variance of each set, float32 [sets]: part by part, in each group by group.
-
-    x as `images_of` and `can_normalize` allow it.
-    """
-    layer = layer_of(Images(x.shape, x.dtype), sets, 0.0, False, 0)
-    found = torch.empty(2, layer.sets)
-    scratch = torch.empty(2 * x.shape[0] * x.shape[1])
-    kernels = library()
-    assert kernels is not None
-    kernels.norm_moments(ctypes.byref(layer), *pointers(x, found, scratch), torch.get_num_threads())
-    mean, var = found
-    return mean, var

@@ -65,7 +65,7 @@ def dynamic_tanh(
 ) -> Kernel:
     """y = dropout(relu(γ tanh(α x) + β)), with one α, [1]."""
     num_channels = images.shape[1]
-    parameters = (*affine(num_channels, weight, bias), alpha.expand(num_channels))
+    parameters = (*affine(num_channels, weight, bias), alpha.expand(num_channels).contiguous())
     return _kernel("dynamic_tanh", images, parameters, drop, relu=relu)
 
 
@@ -85,7 +85,7 @@ def _kernel(
 ) -> Kernel:
     shape, dtype, _ = images
     plan = _plan(name, shape, dtype, len(parameters), sets, eps, relu, drop)
-    return Kernel(plan, (torch.stack(parameters),) if parameters else ())
+    return Kernel(plan, parameters)
 
 
 @cache
@@ -102,4 +102,4 @@ def _plan(
     images = Images(shape, dtype)
     layer = layer_of(images, sets, eps, relu, drop)
     scratch = 4 * num_parameters * shape[0] * shape[1]
-    return Plan(name, layer, images, images, num_parameters=num_parameters > 0, scratch=scratch)
+    return Plan(name, layer, images, images, num_parameters=num_parameters, scratch=scratch)

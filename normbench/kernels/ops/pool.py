@@ -1,18 +1,12 @@
 """Max pooling of 2x2 pixels and the mean of all pixels."""
 
-import ctypes
 from functools import cache
 
 import torch
 
 from normbench.kernels.graph import Kernel
 from normbench.kernels.op import LANES, Images, Plan
-
-
-class _Pool(ctypes.Structure):
-    """`Pool` in pool.cpp."""
-
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("height", "width", "channels", "bf16"))
+from normbench.kernels.structs import PoolDesc
 
 
 def max_pool(images: Images) -> Kernel | None:
@@ -23,7 +17,7 @@ def max_pool(images: Images) -> Kernel | None:
     shape, dtype, _ = images
     if shape[1] % LANES or shape[2] % 2 or shape[3] % 2:
         return None
-    return Kernel(_plan("pool", shape, dtype))
+    return Kernel(_plan("max_pool", shape, dtype))
 
 
 def mean_of_pixels(images: Images) -> Kernel | None:
@@ -32,14 +26,14 @@ def mean_of_pixels(images: Images) -> Kernel | None:
     None where there is no kernel: unless C is a multiple of 16.
     """
     shape, dtype, _ = images
-    return None if shape[1] % LANES else Kernel(_plan("mean", shape, dtype))
+    return None if shape[1] % LANES else Kernel(_plan("global_avg_pool", shape, dtype))
 
 
 @cache
 def _plan(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Plan:
     num_images, channels, height, width = shape
-    pool = _Pool(height, width, channels, dtype == torch.bfloat16)
-    if name == "mean":
+    pool = PoolDesc(height, width, channels, dtype == torch.bfloat16)
+    if name == "global_avg_pool":
         y = Images((num_images, channels, 1, 1), torch.float32)
         return Plan(name, pool, Images(shape, dtype), y, reads_x=False)
     y = Images((num_images, channels, height // 2, width // 2), dtype)

@@ -1,0 +1,147 @@
+"""The C++ structs that Python fills in: a class each, with the name and the fields of the struct in csrc/.
+
+`library()` compares the sizes when it loads the kernels. A pointer in a struct does not keep its target alive: whoever
+sets it does.
+"""
+
+import ctypes
+
+
+class BufferRef(ctypes.Structure):
+    """graph.cpp: a tensor, by the index of its base pointer in the bindings; offset and strides are in bytes."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("binding", "offset", "image_stride", "thread_stride"))
+
+
+class OpCall(ctypes.Structure):
+    """graph.cpp: an op in one direction; parameters, gradients, buffers and the seed are indices into the bindings."""
+
+    _fields_ = (
+        ("kernel", ctypes.c_void_p),
+        ("desc", ctypes.c_void_p),
+        *((name, BufferRef) for name in ("x", "addend", "y", "dy", "dx", "saved", "workspace", "thread_workspace")),
+        ("parameters", ctypes.c_int64 * 3),
+        ("gradients", ctypes.c_int64 * 3),
+        ("buffers", ctypes.c_int64 * 3),
+        ("seed", ctypes.c_int64),
+    )
+
+
+class ExecutionPlan(ctypes.Structure):
+    """graph.cpp; `calls` points to an array of OpCall."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("num_images", "num_threads", "num_calls")),
+        ("calls", ctypes.c_void_p),
+    )
+
+
+class NormDesc(ctypes.Structure):
+    """norm.h; `vectors` is the number of channels / 16."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("num_images", "pixels", "vectors", "groups", "region_images")),
+        ("eps", ctypes.c_float),
+        ("relu", ctypes.c_int32),
+        ("drop", ctypes.c_int32),
+        ("momentum", ctypes.c_float),
+        ("bf16", ctypes.c_int32),
+    )
+
+    @property
+    def num_regions(self) -> int:
+        return -(-self.num_images // self.region_images) * self.groups
+
+
+class RenormDesc(ctypes.Structure):
+    """norm.cpp."""
+
+    _fields_ = (
+        ("norm", NormDesc),
+        *((name, ctypes.c_double) for name in ("r_max", "d_max")),
+        *((name, ctypes.c_int64) for name in ("warmup_steps", "r_steps", "d_steps")),
+    )
+
+
+class ConvDesc(ctypes.Structure):
+    """conv.h; `strides` are the weight's, in numbers."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_int64)
+            for name in ("num_images", "height", "width", "in_channels", "out_channels", "kernel_size")
+        ),
+        ("strides", ctypes.c_int64 * 4),
+    )
+
+
+class LinearDesc(ctypes.Structure):
+    """linear.cpp."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("num_images", "in_features", "out_features"))
+
+
+class PoolDesc(ctypes.Structure):
+    """pool.cpp."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("height", "width", "channels", "bf16"))
+
+
+class AddDesc(ctypes.Structure):
+    """pointwise.cpp; `count` is of the numbers in an image."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("count", "bf16"))
+
+
+class SgdRule(ctypes.Structure):
+    """sgd.cpp."""
+
+    _fields_ = (
+        *((name, ctypes.c_float) for name in ("lr", "momentum", "weight_decay")),
+        ("nesterov", ctypes.c_int32),
+    )
+
+
+class SgdTensor(ctypes.Structure):
+    """sgd.cpp; value, gradient and momentum are pointers."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("value", "gradient", "momentum")),
+        ("count", ctypes.c_int64),
+    )
+
+
+class MuonRule(ctypes.Structure):
+    """muon.cpp."""
+
+    _fields_ = (
+        ("iterations", ctypes.c_int64),
+        *((name, ctypes.c_float) for name in ("a", "b", "c", "lr", "momentum")),
+        ("num_threads", ctypes.c_int32),
+    )
+
+
+class MuonFilter(ctypes.Structure):
+    """muon.cpp; weight, gradient and momentum are pointers."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("rows", "columns")),
+        *((name, ctypes.c_void_p) for name in ("weight", "gradient", "momentum")),
+    )
+
+
+STRUCTS: tuple[type[ctypes.Structure], ...] = (
+    BufferRef,
+    OpCall,
+    ExecutionPlan,
+    NormDesc,
+    RenormDesc,
+    ConvDesc,
+    LinearDesc,
+    PoolDesc,
+    AddDesc,
+    SgdRule,
+    SgdTensor,
+    MuonRule,
+    MuonFilter,
+)
