@@ -1,6 +1,6 @@
 """`normbench explain`: parse, call one function, print.
 
-Only `params --model` takes norms that are code from outside; the others take `--no-plugins` as every command does.
+Every subcommand takes `--no-plugins`, as all commands do. Only `params --model` can name a norm from outside normbench.
 """
 
 import json
@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from normbench.cli.options import NoPlugins
-from normbench.cli.output import say
+from normbench.cli.options import NoPlugins, norm_overrides
+from normbench.cli.output import console, say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -32,6 +32,19 @@ class Format(StrEnum):
     json = "json"
 
 
+def _check_picture(path: Path | None) -> Path | None:
+    """`--output`, refused while the command line is parsed if no PNG can be written there."""
+    if path is None:
+        return None
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"--output {path}: pictures are saved as PNG; give the file a name that ends in .png")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--output {path}: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"--output {path}: cannot be written: it is a folder, or lies in one that is read-only")
+    return path
+
+
 Norms = Annotated[
     list[str] | None, typer.Option("--norm", "-n", help="Only this norm. Repeatable.", show_default="all")
 ]
@@ -40,7 +53,10 @@ Groups = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the random numbers.")]
 OutputFormat = Annotated[Format, typer.Option("--format", "-f", help="table or json.")]
-Picture = Annotated[Path | None, typer.Option("--output", "-o", help="Save the picture as this .png file.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Save the picture as this .png file.", callback=_check_picture),
+]
 
 
 @app.command(epilog="Example: [bold]normbench explain params --shape 64,10 --norm bn[/bold]")
@@ -57,37 +73,24 @@ def params(
     format_: OutputFormat = Format.table,
 ) -> None:
     """How many means a norm computes, how many values it learns and how many it stores."""
+    from normbench.explain.network import count_configured_network
     from normbench.explain.params import count_norms_on
     from normbench.explain.shape import AXES, parse_shape
-    from normbench.present.tables.explain import params_table
+    from normbench.present.tables.explain import network_table, params_table
     from normbench.present.tables.table import render
 
-    if model:
-        if shape is not None:
-            raise ConfigError("--model counts at the network's own shapes: leave out --shape, or --model")
-        _network_params(norm or [], groups, config, format_, plugins=not no_plugins)
+    if not model:
+        counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), norm, groups)
+        content = [asdict(count) for count in counts]
+        _show(content, format_, lambda out: render(params_table(counts), "table", out))
         return
-    counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), norm, groups)
-    _show([asdict(count) for count in counts], format_, lambda console: render(params_table(counts), "table", console))
-
-
-def _network_params(norm: list[str], groups: int | None, config: str, format_: Format, *, plugins: bool) -> None:
-    from normbench.config import load_config
-    from normbench.explain.params import count_network
-    from normbench.present.tables.explain import network_table
-    from normbench.present.tables.table import render
-    from normbench.runs.misfits import find_misfits
-    from normbench.runs.registries import build_network, registries
-
-    if len(norm) > 1:
+    if shape is not None:
+        raise ConfigError("--model counts at the network's own shapes: leave out --shape, or --model")
+    if norm and len(norm) > 1:
         raise ConfigError(f"--model counts one network, with one norm: found --norm {' --norm '.join(norm)}")
-    overrides: list[tuple[str, Any, str]] = [("norm.kind", kind, f"--norm {kind}") for kind in norm]
-    if groups is not None:
-        overrides.append(("norm.num_groups", groups, f"--groups {groups}"))
-    resolved = load_config(config, registries(plugins=plugins), overrides, find_misfits(within_budget=False))
-    network = build_network(resolved, num_classes=10)
-    found = count_network(network, resolved.norm.name, resolved.norm.options, resolved.train.batch_size)
-    _show(asdict(found), format_, lambda console: render(network_table(found), "table", console))
+    overrides = norm_overrides(norm[0] if norm else None, groups)
+    found = count_configured_network(config, overrides, plugins=not no_plugins)
+    _show(asdict(found), format_, lambda out: render(network_table(found), "table", out))
 
 
 @app.command(epilog="Example: [bold]normbench explain tensor --norm bn --norm ln-chw[/bold]")
@@ -109,23 +112,12 @@ def tensor(
     format_: OutputFormat = Format.table,
 ) -> None:
     """A small tensor through each norm in train and eval mode: statistics, output, state_dict."""
-    from normbench.explain.shape import AXES, parse_shape
-    from normbench.explain.tensor import document_tensor, explain_tensor, random_tensor
-    from normbench.explain.tensor_file import check_size, read_tensor
+    from normbench.explain.tensor import explain_tensor
+    from normbench.explain.tensor_input import choose_tensor
     from normbench.present.terminal.tensor import print_tensor
 
-    if file is not None and shape is not None:
-        raise ConfigError(f"the tensor comes from the file {file} or is drawn with --shape {shape}, not both")
-    if file is not None:
-        x = read_tensor(file)
-    elif shape is not None:
-        sizes = parse_shape(shape, AXES)
-        check_size(sizes, f"--shape {shape}")
-        x = random_tensor(sizes, seed)
-    else:
-        x = document_tensor()
-    found = explain_tensor(x, norm, groups, momentum, affine)
-    _show(asdict(found), format_, lambda console: print_tensor(found, console))
+    found = explain_tensor(choose_tensor(file, shape, seed), norm, groups, momentum, affine)
+    _show(asdict(found), format_, lambda out: print_tensor(found, out))
 
 
 @app.command(epilog="Example: [bold]normbench explain running --output running.png[/bold]")
@@ -144,15 +136,13 @@ def running(
     from normbench.present.report.explain_figures import draw_running
     from normbench.present.tables.explain import render_all, running_tables
 
-    path = _picture(output)
     found = explain_running(batches, momentum, seed, norm, groups)
-    if path and not found.tracked:
+    if output and not found.tracked:
         raise ConfigError("--output draws running statistics, and none of these norms keeps any: add --norm bn")
-
-    _show(asdict(found), format_, lambda console: render_all(running_tables(found), console))
-    if path:
-        draw_running(found, path)
-        say(f"wrote {path}")
+    _show(asdict(found), format_, lambda out: render_all(running_tables(found), out))
+    if output:
+        draw_running(found, output)
+        say(f"wrote {output}")
 
 
 @app.command(epilog="Example: [bold]normbench explain shapes[/bold]")
@@ -166,8 +156,7 @@ def shapes(
     from normbench.present.tables.explain import render_all, shapes_tables
 
     found = explain_shapes(parse_shape(shape, [4]))
-
-    _show(asdict(found), format_, lambda console: render_all(shapes_tables(found), console))
+    _show(asdict(found), format_, lambda out: render_all(shapes_tables(found), out))
 
 
 @app.command(epilog="Example: [bold]normbench explain axes --groups 3 --output axes.png[/bold]")
@@ -185,15 +174,14 @@ def axes(
     from normbench.present.report.explain_figures import draw_axes
     from normbench.present.terminal.axes import print_axes
 
-    path = _picture(output)
     found = explain_axes(parse_shape(shape, [4]), norm, groups)
-    if path and not found.norms:
+    if output and not found.norms:
         raise ConfigError("--output has nothing to draw: none of these norms is known to share statistics")
-    if format_ is Format.json or path is None:
-        _show(asdict(found), format_, lambda console: print_axes(found, console))
-    if path:
-        draw_axes(found, path)
-        say(f"wrote {path}")
+    if format_ is Format.json or output is None:
+        _show(asdict(found), format_, lambda out: print_axes(found, out))
+    if output:
+        draw_axes(found, output)
+        say(f"wrote {output}")
 
 
 @app.command(epilog="Example: [bold]normbench explain equivalence --seed 1[/bold]")
@@ -209,24 +197,14 @@ def equivalence(
     from normbench.present.tables.table import render
 
     found = explain_equivalence(parse_shape(shape, [4]), seed)
-    _show(asdict(found), format_, lambda console: render(equivalence_table(found), "table", console))
+    _show(asdict(found), format_, lambda out: render(equivalence_table(found), "table", out))
 
 
-def _show(content: Any, format_: Format, table: Callable[[Console], None]) -> None:
+def _show(content: Any, format_: Format, print_text: Callable[[Console], None]) -> None:
+    """Prints `content` as JSON, or calls `print_text`."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # an output that cannot show γ or · gets an escape for it
+        sys.stdout.reconfigure(errors="backslashreplace")  # for an encoding without γ or ·
     if format_ is Format.json:
         print(json.dumps(content, indent=2, allow_nan=False))
     else:
-        table(Console())
-
-
-def _picture(path: Path | None) -> Path | None:
-    """Checked before any work is done."""
-    if path is not None and path.suffix.lower() != ".png":
-        raise ConfigError(f"--output {path}: pictures are saved as PNG; give the file a name that ends in .png")
-    if path is not None and not path.parent.is_dir():
-        raise ConfigError(f"--output {path}: there is no folder {path.parent}")
-    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
-        raise ConfigError(f"--output {path}: cannot be written: it is a folder, or lies in one that is read-only")
-    return path
+        print_text(console())

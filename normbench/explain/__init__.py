@@ -1,1 +1,4 @@
-"""What a norm computes, learns and stores, on numbers one can check by hand. Pure numbers; `present` shows them."""
+"""What a norm computes, learns and stores, on numbers small enough to check by hand.
+
+A module answers one question with a frozen record of numbers. `present` prints and draws these records.
+"""

@@ -1,4 +1,4 @@
-"""The N, C, H, W block, and which of its values share their statistics."""
+"""Which values of an N, C, H, W block share their statistics, norm by norm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from normbench.explain.shape import Shape, groups_for
 from normbench.explain.sharing import sharing
 from normbench.norms import norm_label
 
-MOST = {"N": 16, "C": 64, "H·W": 64}
+MOST = {"N": 16, "C": 64, "H·W": 64}  # sizes that can be drawn
 
 
 @dataclass(frozen=True)
 class Shares:
-    """One norm; sets [N][C][H][W] holds the number of each value's set: same number, same statistics."""
+    """One norm's partition of the block. sets: [N][C][H][W], the number of each value's set."""
 
     norm: str
     reduced: tuple[str, ...]
@@ -33,13 +33,13 @@ class AxesPicture:
     shape: Shape
     norms: tuple[Shares, ...]
     unknown: tuple[str, ...]
-    """Labels of norms whose axes are not stated."""
+    """Labels of the norms whose axes are not known."""
 
 
 def explain_axes(shape: Shape, chosen: Sequence[str] | None = None, groups: int | None = None) -> AxesPicture:
-    """shape N,C,H,W, small enough to be drawn; a norm without statistics is left out.
+    """The sets of every chosen norm with statistics (default: all norms) on a block of `shape` N,C,H,W.
 
-    Wu & He 2018, arXiv:1803.08494, figure 2.
+    After Wu & He 2018, arXiv:1803.08494, figure 2. Raises ConfigError for a block too large to draw.
     """
     sizes = dict(zip(MOST, (shape[0], shape[1], shape[2] * shape[3]), strict=True))
     for axis, size in sizes.items():

@@ -1,4 +1,4 @@
-"""Where one norm is another: the largest difference between their outputs on a random tensor."""
+"""Norms that compute the same: the largest difference between their outputs on a random tensor."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from normbench.errors import ConfigError
 from normbench.explain.layers import build_layer
 from normbench.explain.shape import Shape
 
-TOLERANCE = 1e-4  # float32 rounds at 1e-7 of values of a few units; sums of thousands lose two digits more
+TOLERANCE = 1e-4  # float32 has a relative precision of 1e-7; sums of thousands of values lose two or three digits
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """holds: the largest difference is within rounding. Where `expected` differs from it, a norm is broken."""
+class NormPair:
+    """Two norms on one input. holds: the outputs differ by rounding only. expected: what `holds` should be."""
 
     claim: str
     when: str
@@ -30,15 +30,15 @@ class Equivalence:
     shape: Shape
     seed: int
     tolerance: float
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[NormPair, ...]
 
 
 @torch.no_grad()
 def explain_equivalence(shape: Shape, seed: int) -> Equivalence:
-    """Float32 x of `shape` N,C,H,W through pairs of the norms that training uses.
+    """Compares pairs of the norms that training uses on a random float32 tensor of `shape` N,C,H,W.
 
-    GN with one group takes its statistics over C, H, W as layer norm does, with C groups over H, W as instance norm
-    does (Wu & He 2018, arXiv:1803.08494, section 3.1). Raises ConfigError for images of one pixel.
+    GN with one group has the statistics of layer norm (over C, H, W), with C groups those of instance norm (over H, W):
+    Wu & He 2018, arXiv:1803.08494, section 3.1. Raises ConfigError for images of one pixel.
     """
     if shape[2] * shape[3] < 2:
         raise ConfigError("--shape: H·W must be at least 2: instance norm cannot train on one value a channel")
@@ -84,13 +84,13 @@ def explain_equivalence(shape: Shape, seed: int) -> Equivalence:
     return Equivalence(shape, seed, TOLERANCE, comparisons)
 
 
-def _compare(claim: str, when: str, why: str, first: Tensor, second: Tensor, *, expected: bool = True) -> Comparison:
+def _compare(claim: str, when: str, why: str, first: Tensor, second: Tensor, *, expected: bool = True) -> NormPair:
     largest = float((first - second).abs().max())
-    return Comparison(claim, when, why, largest, largest <= TOLERANCE, expected)
+    return NormPair(claim, when, why, largest, largest <= TOLERANCE, expected)
 
 
 def _learned(layer: nn.Module, gamma: Tensor, beta: Tensor) -> nn.Module:
-    """A copy of the layer with γ and β as training might leave them."""
+    """A copy of the layer with the given γ and β, as if training had moved them."""
     copy = deepcopy(layer)
     copy.load_state_dict({**layer.state_dict(), "weight": gamma, "bias": beta})
     return copy

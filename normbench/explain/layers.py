@@ -1,4 +1,4 @@
-"""The layer that a norm is for a shape: the one that training uses for images, PyTorch's own for other shapes."""
+"""Norm layers by input shape: the layers that training uses for images, PyTorch's 1d and 3d layers for others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,14 +36,14 @@ TORCH_LAYERS: dict[str, Callable[..., nn.Module]] = {
     "ln": layer_norm,
     "in": instance_norm,
 }
-"""For inputs that are not images: norm -> function of the shape and of options called as in `NORMS`."""
+"""For inputs that are not images: norm -> function of the shape and of the options that `NORMS` has too."""
 
 
 def norms_for(shape: Shape, chosen: Sequence[str] | None = None) -> list[str]:
-    """The norms that take an input of `shape`; of these the `chosen`. ConfigError for one that does not."""
+    """The norms that take an input of `shape`, or those `chosen`. Raises ConfigError if a chosen one does not."""
     known = list(NORMS if len(shape) == 4 else TORCH_LAYERS)
     if len(shape) == 2:
-        known.remove("in")  # over nothing but the value itself; InstanceNorm1d reads N,C as one sample C,L
+        known.remove("in")  # it would average one value; InstanceNorm1d takes N,C for one sample C,L
     for kind in chosen or ():
         if kind in NORMS and kind not in known:
             axes = ",".join(axis_names(shape))
@@ -54,15 +54,17 @@ def norms_for(shape: Shape, chosen: Sequence[str] | None = None) -> list[str]:
 
 
 def options_for(kind: str, shape: Shape, **wanted: Any) -> dict[str, Any]:
-    """All options of the norm: `wanted` where it has them and they are not None, so that one setting goes to all norms,
-    and its defaults."""
+    """All options of the norm: its defaults, replaced by those `wanted` that it has and that are not None.
+
+    Options that the norm does not have are ignored, so that one setting can be passed to every norm.
+    """
     known = options_of(NORMS[kind] if len(shape) == 4 else TORCH_LAYERS[kind])
     given = {name: value for name, value in wanted.items() if value is not None}
     return {name: given.get(name, parameter.default) for name, parameter in known.items()}
 
 
 def build_layer(kind: str, shape: Shape, options: Mapping[str, Any]) -> nn.Module:
-    """The layer for an input of `shape`, in training mode as built."""
+    """The norm's layer for an input of `shape`, in training mode."""
     if len(shape) == 4:
         return NORMS[kind](**options)(shape[1], (shape[2], shape[3]))
     return TORCH_LAYERS[kind](shape, **options)

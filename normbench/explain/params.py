@@ -1,30 +1,28 @@
-"""How many statistics a norm computes, and how many values it learns and stores, read off the live layers."""
+"""How many statistics a norm computes, learns and stores, counted on the layers themselves."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from normbench.explain.layers import build_layer, norms_for, options_for
 from normbench.explain.shape import Shape, axis_names, groups_for
 from normbench.explain.sharing import sharing
 from normbench.explain.stored import running_statistics
-from normbench.models.count import count_parameters, norm_layers
-from normbench.models.reference import IMAGE_SHAPE
+from normbench.models.count import count_parameters
 from normbench.norms import norm_label
 
 
 @dataclass(frozen=True)
 class Counts:
-    """One norm layer on an input of `shape`.
+    """The counts of one norm layer on an input of `shape`.
 
-    statistics: what it computes, such as mean and std. num_statistics: how many of each. Both are None where it is not
-    known which axes are reduced.
-    num_learned: values in `parameters()`. num_buffers: values stored and never touched by the gradient.
-    The formulas give the same numbers in the names of the shape's axes (C, N·G, 2·C + 1).
+    reduced, statistics, num_statistics: the axes, the names of the statistics (mean, std), the number of each. None
+        if it is not known which axes the norm reduces.
+    num_learned: values in `parameters()`. num_buffers: values in `buffers()`.
+    *_formula: the number as a formula of the axes' names, such as C, N·G or 2·C + 1.
     """
 
     norm: str
@@ -43,50 +41,23 @@ class Counts:
     buffers: dict[str, Shape]
 
 
-@dataclass(frozen=True)
-class NetworkCounts:
-    """The norm layers of a network, named as in `normbench summary`, with their inputs' shapes in training."""
-
-    norm: str
-    layers: tuple[Counts, ...]
-    num_statistics: int | None
-    num_learned: int
-    num_buffers: int
-    num_parameters: int
-    """Of the whole network."""
-
-
 def count_norms_on(shape: Shape, chosen: Sequence[str] | None = None, groups: int | None = None) -> tuple[Counts, ...]:
-    """One entry a norm, in the registry's order or that of `chosen`; shape N,C or N,C,L or N,C,H,W or N,C,D,H,W.
+    """The counts of every norm that takes `shape`, or of those `chosen`, one layer each.
 
-    BN computes C means, LN N, IN N·C, GN N·G (Wu & He 2018, arXiv:1803.08494, section 3).
+    shape: N,C or N,C,L or N,C,H,W or N,C,D,H,W. BN computes C means, LN N, IN N·C, GN N·G: Wu & He 2018,
+    arXiv:1803.08494, section 3. Raises ConfigError for a norm that does not take the shape.
     """
     num_groups = groups_for(shape[1], groups)
     counts = []
     for kind in norms_for(shape, chosen):
         options = options_for(kind, shape, num_groups=num_groups)
         layer = build_layer(kind, shape, options)
-        counts.append(_count(kind, options, shape, layer, type(layer).__name__))
+        counts.append(count_layer(kind, options, shape, layer, type(layer).__name__))
     return tuple(counts)
 
 
-def count_network(model: nn.Module, kind: str, options: Mapping[str, Any], batch_size: int) -> NetworkCounts:
-    """The norm layers of `model`, whose norm is `kind`, on a batch of `batch_size` images; changes nothing in it."""
-    layers = norm_layers(model)
-    shapes = _input_shapes(model, layers.values())
-    counts = tuple(_count(kind, options, (batch_size, *shapes[layer]), layer, name) for name, layer in layers.items())
-    known = [layer.num_statistics for layer in counts if layer.num_statistics is not None]
-    return NetworkCounts(
-        norm=norm_label(kind, options),
-        layers=counts,
-        num_statistics=sum(known) if len(known) == len(counts) else None,
-        num_learned=sum(layer.num_learned for layer in counts),
-        num_buffers=sum(layer.num_buffers for layer in counts),
-        num_parameters=count_parameters(model),
-    )
-
-
-def _count(kind: str, options: Mapping[str, Any], shape: Shape, layer: nn.Module, name: str) -> Counts:
+def count_layer(kind: str, options: Mapping[str, Any], shape: Shape, layer: nn.Module, name: str) -> Counts:
+    """The counts of `layer`, which is the norm `kind` with all its `options`, on an input of `shape`."""
     found = sharing(kind, shape, options)
     learned, buffers = dict(layer.named_parameters()), dict(layer.named_buffers())
     return Counts(
@@ -108,12 +79,12 @@ def _count(kind: str, options: Mapping[str, Any], shape: Shape, layer: nn.Module
 
 
 def _formula(tensors: Iterable[Tensor], shape: Shape) -> str:
-    """The number of values in `tensors`: two of [C] and a scalar are 2·C + 1."""
+    """The number of values in `tensors` as a formula: two tensors [C] and a scalar give 2·C + 1."""
     names = axis_names(shape)
     spelled = {(): "1", (shape[1],): names[1], shape[1:]: "·".join(names[1:])}
 
     def term(size: Shape) -> str:
-        squeezed = tuple(length for length in size if length > 1)  # axes of size 1 only make a tensor broadcast
+        squeezed = tuple(length for length in size if length > 1)  # axes of size 1 are there for broadcasting
         return spelled.get(size) or spelled.get(squeezed) or "·".join(map(str, squeezed))
 
     terms = Counter(term(tuple(tensor.shape)) for tensor in tensors)
@@ -124,20 +95,3 @@ def _times(count: int, term: str) -> str:
     if term == "1":
         return str(count)
     return term if count == 1 else f"{count}·{term}"
-
-
-def _input_shapes(model: nn.Module, layers: Iterable[nn.Module]) -> dict[nn.Module, Shape]:
-    """(C, H, W) of each layer's input, from one image."""
-    shapes: dict[nn.Module, Shape] = {}
-
-    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        shapes[module] = tuple(inputs[0].shape[1:])
-
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
-    was_training = model.training
-    with torch.no_grad():
-        model.eval()(torch.zeros(1, *IMAGE_SHAPE))
-    model.train(was_training)
-    for hook in hooks:
-        hook.remove()
-    return shapes

@@ -1,4 +1,4 @@
-"""Running statistics on a stream of many small batches from a known distribution."""
+"""Running statistics on a stream of small batches from a known distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,15 @@ SHAPE: Shape = (2, 4, 2, 2)
 SAMPLE_MEANS = (0.25, 0.75)
 CHANNEL_STDS = (1.0, 2.0, 3.0, 4.0)
 MAX_BATCHES = 100_000
-HISTORY = 120  # points of a curve
+HISTORY = 120  # points of a curve, evenly spaced on a logarithmic axis
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """The running statistics of one layer [C], at the end and after each number of batches in `steps`."""
+    """The running mean and deviation of one layer.
+
+    mean, std: [C], after the last batch. mean_history, std_history: [steps][C], after the batches counted in `steps`.
+    """
 
     norm: str
     average: str
@@ -36,7 +39,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class OutputMoments:
-    """Mean and deviation of a norm's output in training mode over all batches and positions, [N][C]."""
+    """Mean and deviation of a norm's output in training mode over all batches, H and W: [N][C]."""
 
     norm: str
     mean: tuple[tuple[float, ...], ...]
@@ -45,6 +48,8 @@ class OutputMoments:
 
 @dataclass(frozen=True)
 class Running:
+    """What the layers made of the stream. true_mean, true_std: [C], of the distribution that was sampled."""
+
     num_batches: int
     momentum: float
     seed: int
@@ -58,12 +63,13 @@ class Running:
 def explain_running(
     num_batches: int, momentum: float, seed: int = 0, chosen: Sequence[str] | None = None, groups: int | None = None
 ) -> Running:
-    """Batches [2, 4, 2, 2] with x[n, c] drawn from N(SAMPLE_MEANS[n], CHANNEL_STDS[c]²).
+    """Runs `num_batches` batches [2, 4, 2, 2] with x[n, c] ~ N(SAMPLE_MEANS[n], CHANNEL_STDS[c]²) through each norm.
 
-    The two samples' means differ, so batch norm's running variance tends to CHANNEL_STDS² + 1/14 (the spread of the
-    means, 1/16, as the unbiased variance of 8 values counts it), with the start value 1 fading as (1 − momentum)^t.
-    After 1,000 batches with momentum 0.001 a third of the start is left: deviations near 1, 1.7, 2.5, 3.2. The
-    document's batch norm, near 1, 2, 3, 4, had seen its loop of 1,000 several times, about 4,000 batches.
+    The means of the two samples differ. So the running variance of batch norm tends to CHANNEL_STDS² + 1/14: the
+    variance of the sample means, 1/16, enters the unbiased variance of 8 values with the factor 8/7. The start value
+    1 fades as (1 − momentum)^t. With momentum 0.001 a third of it is left after 1,000 batches, which gives deviations
+    near 1, 1.7, 2.5, 3.2. Deviations near 1, 2, 3, 4 take about 4,000 batches.
+    Raises ConfigError for a number of batches or a momentum out of range.
     """
     if not 1 <= num_batches <= MAX_BATCHES:
         raise ConfigError(f"--batches {num_batches} is out of range: 1 to {MAX_BATCHES:,}")
@@ -75,7 +81,7 @@ def explain_running(
     for kind in kinds:
         options = options_for(kind, SHAPE, num_groups=groups_for(SHAPE[1], groups), momentum=momentum)
         passed = _pass(build_layer(kind, SHAPE, options), batches)
-        options.pop("momentum", None)  # the same for all, and of no effect on the output in training
+        options.pop("momentum", None)  # has no effect on the output in training, so it is left out of the label
         outputs.append(_moments(norm_label(kind, options), passed.outputs))
         if passed.history:
             tracked.append(_tracked(kind, "exponential", passed.history))
@@ -87,15 +93,15 @@ def explain_running(
 
 
 def stream(num_batches: int, seed: int) -> Tensor:
-    """[num_batches, N, C, H, W]."""
+    """The batches that `explain_running` describes: [num_batches, N, C, H, W]."""
     noise = torch.randn(num_batches, *SHAPE, generator=torch.Generator().manual_seed(seed))
     return noise * torch.tensor(CHANNEL_STDS)[:, None, None] + torch.tensor(SAMPLE_MEANS)[:, None, None, None]
 
 
 def _averaging_layers(momentum: float) -> list[tuple[str, str, nn.Module]]:
-    """What training never uses and the document asks about: the cumulative average, and an IN that keeps statistics.
+    """(norm, average, layer) for averages that training never uses: a cumulative BN, and an IN with running statistics.
 
-    There is no cumulative IN: with momentum None, PyTorch's leaves its statistics at 0 and 1 for ever.
+    There is no cumulative IN: with momentum None, PyTorch's InstanceNorm2d never updates its statistics.
     """
     channels = SHAPE[1]
     return [
@@ -107,7 +113,7 @@ def _averaging_layers(momentum: float) -> list[tuple[str, str, nn.Module]]:
 class _Passed(NamedTuple):
     outputs: Tensor
     history: list[tuple[int, Tensor, Tensor]]
-    """(number of batches so far, running mean, running deviation), empty for a layer that moves none in training."""
+    """(number of batches so far, running mean, running deviation); empty if training updates no statistics."""
 
 
 @torch.no_grad()
@@ -125,7 +131,7 @@ def _pass(layer: nn.Module, batches: Tensor) -> _Passed:
 
 
 def _noted_steps(num_batches: int) -> list[int]:
-    """Evenly spaced on a logarithmic axis, the last one included."""
+    """HISTORY numbers of batches, evenly spaced on a logarithmic axis, without repetition; the last is num_batches."""
     return sorted({round(num_batches ** (point / (HISTORY - 1))) for point in range(HISTORY)})
 
 

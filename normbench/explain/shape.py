@@ -1,4 +1,4 @@
-"""The shape of a norm's input, as it is typed and as its axes are called."""
+"""The shape of a norm's input: how it is typed, and the names of its axes."""
 
 from collections.abc import Collection, Sequence
 from math import prod
@@ -8,7 +8,7 @@ from normbench.errors import ConfigError
 Shape = tuple[int, ...]
 
 AXES = {2: ("N", "C"), 3: ("N", "C", "L"), 4: ("N", "C", "H", "W"), 5: ("N", "C", "D", "H", "W")}
-"""Number of axes -> their names, PyTorch's: 2 and 3 for the 1d layers, 4 for 2d, 5 for 3d."""
+"""Number of axes -> their names in PyTorch's documentation: 2 and 3 for the 1d layers, 4 for 2d, 5 for 3d."""
 
 MAX_VALUES = 2**24  # 64 MiB in float32
 
@@ -34,7 +34,7 @@ def parse_shape(text: str, num_axes: Collection[int]) -> Shape:
 
 
 def groups_for(num_channels: int, groups: int | None) -> int:
-    """`--groups`, or without it 2, as in the documents, where that divides the channels."""
+    """`groups` if given, else 2, or 1 if the number of channels is odd. Raises ConfigError if it does not divide."""
     if groups is None:
         return 2 if num_channels % 2 == 0 else 1
     if groups < 1 or num_channels % groups:

@@ -1,4 +1,4 @@
-"""Which norm takes which input: the shape after each layer of a stack, and what is wrong where a norm does not fit."""
+"""Which norm takes which input: the shape after each layer of a stack, and a diagnosis if a norm does not fit."""
 
 import re
 from collections.abc import Callable
@@ -20,12 +20,12 @@ TAKES: dict[type[nn.Module], tuple[int, ...]] = {
     nn.InstanceNorm2d: (4,),
     nn.InstanceNorm3d: (5,),
 }
-"""The numbers of axes a layer takes with a batch in front; group and layer norm take any."""
+"""Layer class -> numbers of axes it takes, the batch included. Group and layer norm take any number."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """A layer and the shape behind it, None where it refuses its input: then `problem` says why and what would fit."""
+class LayerOutput:
+    """A layer and the shape of its output; if it refuses its input, None and the `problem`, with what would fit."""
 
     layer: str
     shape: Shape | None
@@ -34,14 +34,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Stack:
+    """Layers applied one after the other, up to the first that refuses its input."""
+
     title: str
     input_shape: Shape
-    steps: tuple[Step, ...]
+    steps: tuple[LayerOutput, ...]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A norm and the layer to write for each kind of input, None where there is none."""
+    """The layer of a norm to write for each kind of input, None if the norm does not take it."""
 
     norm: str
     for_flat: str | None
@@ -51,11 +53,11 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a batch norm's options change.
+class OptionEffect:
+    """The effect of a batch norm's options.
 
-    running_mean: after one batch of mean 1 from the start at 0. moves_train, moves_eval: the largest change of the
-    first image's output when the other images of its batch are replaced.
+    running_mean: mean over the channels after one batch of mean 1; the start value is 0.
+    moves_train, moves_eval: the largest change of the first image's output when the rest of the batch is replaced.
     """
 
     layer: str
@@ -68,13 +70,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Shapes:
+    """The answer of `normbench explain shapes`."""
+
     stacks: tuple[Stack, ...]
     fits: tuple[Fit, ...]
-    settings: tuple[Setting, ...]
+    settings: tuple[OptionEffect, ...]
 
 
 def explain_shapes(shape: Shape = (100, 3, 28, 28)) -> Shapes:
-    """The walkthrough's stacks, and what goes wrong beside them, on images of `shape` N,C,H,W (H and W from 4 on)."""
+    """Stacks that work and stacks with typical mistakes, on images of `shape` N,C,H,W with H and W at least 4."""
     if min(shape[2:]) < 4:
         raise ConfigError(
             f"--shape: H and W must be at least 4, as two pools halve them; found {shape[2]} and {shape[3]}"
@@ -84,6 +88,7 @@ def explain_shapes(shape: Shape = (100, 3, 28, 28)) -> Shapes:
 
 
 def walkthrough(shape: Shape) -> dict[str, list[nn.Module]]:
+    """Title -> layers, for images of `shape`. Titles of mistakes begin with "wrong:"."""
     _, channels, height, width = shape
     flat = 16 * height * width
 
@@ -118,15 +123,15 @@ def run_stack(title: str, layers: list[nn.Module], shape: Shape) -> Stack:
     for layer in layers:
         problem = diagnose(layer, tuple(x.shape))
         if problem:
-            steps.append(Step(written(layer), None, problem))
+            steps.append(LayerOutput(written(layer), None, problem))
             break
         x = layer(x)
-        steps.append(Step(written(layer), tuple(x.shape), None))
+        steps.append(LayerOutput(written(layer), tuple(x.shape), None))
     return Stack(title, shape, tuple(steps))
 
 
 def diagnose(layer: nn.Module, shape: Shape) -> str | None:
-    """In one sentence what is wrong with a norm layer on an input of `shape` and what would fit; None if it fits."""
+    """One sentence on why a norm layer refuses an input of `shape`, and what would fit; None if it takes the input."""
     name, found = type(layer).__name__, ",".join(map(str, shape))
     if type(layer) in TAKES:
         takes = TAKES[type(layer)]
@@ -165,7 +170,7 @@ def _instead(layer: nn.Module, shape: Shape) -> str:
 
 
 def norm_fits(channels: int, height: int, width: int) -> tuple[Fit, ...]:
-    """Each norm of PyTorch against N,C and N,C,L and N,C,H,W and the images flattened to N,C·H·W."""
+    """Every norm of PyTorch on N,C and N,C,L and N,C,H,W and on images flattened to N,C·H·W."""
     shapes: list[Shape] = [
         (2, channels),
         (2, channels, width),
@@ -187,7 +192,8 @@ def norm_fits(channels: int, height: int, width: int) -> tuple[Fit, ...]:
     return tuple(fits)
 
 
-def batch_norm_settings(channels: int = 100) -> tuple[Setting, ...]:
+def batch_norm_settings(channels: int = 100) -> tuple[OptionEffect, ...]:
+    """Batch norm with its options in turn, and a group norm beside it."""
     layers = [
         nn.BatchNorm2d(channels),
         nn.BatchNorm2d(channels, affine=False),
@@ -195,11 +201,11 @@ def batch_norm_settings(channels: int = 100) -> tuple[Setting, ...]:
         nn.BatchNorm2d(channels, track_running_stats=False),
         nn.GroupNorm(2, channels),
     ]
-    return tuple(_setting(layer, channels) for layer in layers)
+    return tuple(_effect(layer, channels) for layer in layers)
 
 
 @torch.no_grad()
-def _setting(layer: nn.Module, channels: int) -> Setting:
+def _effect(layer: nn.Module, channels: int) -> OptionEffect:
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(4, channels, 4, 4, generator=generator)
     batch += 1 - batch.mean((0, 2, 3), keepdim=True)
@@ -214,8 +220,8 @@ def _setting(layer: nn.Module, channels: int) -> Setting:
         first, second = (layer(images)[0] for images in (batch, others))
         return float((first - second).abs().max())
 
-    in_eval = moves(False)  # first, as training moves the running statistics
-    return Setting(
+    in_eval = moves(False)  # before training mode, which moves the running statistics
+    return OptionEffect(
         layer=_with_options(layer),
         num_learned=count_parameters(layer),
         num_buffers=sum(buffer.numel() for buffer in layer.buffers()),
@@ -226,14 +232,14 @@ def _setting(layer: nn.Module, channels: int) -> Setting:
 
 
 def written(layer: nn.Module) -> str:
-    """The layer as one would write it, keyword arguments left out where there are positional ones."""
+    """The layer as source code with its positional arguments only."""
     if isinstance(layer, nn.LayerNorm):
         return f"LayerNorm({list(layer.normalized_shape)})"
     return re.sub(r"(\(\d[^=]*), \w+=.*\)$", r"\1)", repr(layer))
 
 
 def _with_options(layer: nn.Module) -> str:
-    """The layer with the options that are not PyTorch's default."""
+    """The layer as source code with the options that differ from PyTorch's defaults."""
     default = nn.BatchNorm2d(1)
     shown = [written(layer)[:-1]]
     for option in ("momentum", "affine", "track_running_stats"):

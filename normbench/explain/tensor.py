@@ -1,4 +1,4 @@
-"""A small tensor through each norm, in training and in eval mode: statistics, output and what is stored."""
+"""A small tensor through each norm, in training and in eval mode: statistics, output, state_dict."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,18 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "std": lambda values: values.std(correction=0),
     "rms": lambda values: values.square().mean().sqrt(),
 }
-DIAGONALS = ((1.0, 2.0), (2.0, 3.0))
 Numbers = list[Any]
 """Nested lists of floats, as `Tensor.tolist` gives them."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """statistics: name -> one value for each set of values, None where the sets are not known; the std is biased,
-    sqrt(Σ(x − μ)² / n). running: they are the stored ones. output: of the input's shape."""
+    """One forward pass.
+
+    statistics: name -> one value for each set of values; None if the sets are not known. The std is biased,
+        sqrt(Σ(x − μ)² / n).
+    running: whether the statistics are the layer's running ones. output: nested lists of the input's shape.
+    """
 
     statistics: dict[str, tuple[float, ...]] | None
     running: bool
@@ -36,9 +39,9 @@ class Pass:
 
 @dataclass(frozen=True)
 class NormOnTensor:
-    """One norm. Eval mode comes after one step in training mode, which is what state_dict shows.
+    """One norm on the tensor: a pass in training mode, then one in eval mode. `state_dict` is that after both.
 
-    problem: why the layer refuses the tensor in a mode, whose pass is then None.
+    problem: the error message if the layer refuses the tensor in a mode; the pass of that mode is then None.
     """
 
     norm: str
@@ -53,18 +56,11 @@ class NormOnTensor:
 
 @dataclass(frozen=True)
 class Explained:
+    """The answer of `normbench explain tensor`."""
+
     shape: Shape
     input: Numbers
     norms: tuple[NormOnTensor, ...]
-
-
-def document_tensor() -> Tensor:
-    """[2, 2, 2, 2]: 1 and 2 on the diagonals of the first image's channels, 2 and 3 on the second's."""
-    return torch.tensor(DIAGONALS)[:, :, None, None] * torch.eye(2)
-
-
-def random_tensor(shape: Shape, seed: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def explain_tensor(
@@ -74,9 +70,10 @@ def explain_tensor(
     momentum: float = 1.0,
     affine: bool | None = None,
 ) -> Explained:
-    """float32 `x` with two to five axes through each norm.
+    """Passes a float32 tensor `x` with two to five axes through every norm that takes it, or through those `chosen`.
 
-    Momentum 1 and an IN that learns nothing unless `affine` says so: the settings of the parameter analysis.
+    momentum defaults to 1, so that running statistics are those of the batch. If `affine` is None, only instance norm
+    learns no γ and β, as in PyTorch.
     """
     shape = tuple(x.shape)
     norms = []
@@ -101,7 +98,7 @@ def _through(x: Tensor, layer: nn.Module, label: str, found: Sharing | None) -> 
             statistics = _statistics(x, found)
         try:
             passes[training] = Pass(statistics, stored is not None, layer.train(training)(x).tolist())
-        except (ValueError, NormbenchError) as error:  # one value a mean: nothing to normalize by
+        except (ValueError, NormbenchError) as error:  # e.g. a single value per statistic
             problem = problem or str(error)
     return NormOnTensor(
         norm=label,

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from normbench.errors import DataError, NormbenchError
-from normbench.explain.tensor import NormOnTensor, document_tensor, explain_tensor
+from normbench.explain.tensor import NormOnTensor, explain_tensor
+from normbench.explain.tensor_input import document_tensor
 from tests.tiny import invoke
 
 INPUT = [[[[1, 0], [0, 1]], [[2, 0], [0, 2]]], [[[2, 0], [0, 2]], [[3, 0], [0, 3]]]]

@@ -7,7 +7,8 @@ from math import prod
 from rich.console import Console
 
 from normbench.explain.equivalence import Equivalence
-from normbench.explain.params import Counts, NetworkCounts
+from normbench.explain.network import NetworkCounts
+from normbench.explain.params import Counts
 from normbench.explain.running import Running
 from normbench.explain.shape import axis_names
 from normbench.explain.shapes import Shapes
