@@ -1,15 +1,11 @@
-"""`normbench explain running`: the document's stream, with bounds that hold for any seed."""
+"""Running statistics: the stream that the parameter analysis describes, with bounds that hold for any seed."""
 
-import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
-from normbench.errors import ConfigError
 from normbench.explain.running import Running, explain_running, stream
-from tests.tiny import invoke
 
 BATCHES, MOMENTUM = 4000, 0.001
 
@@ -78,36 +74,3 @@ def test_a_curve_ends_where_the_table_stands(running: Running) -> None:
         assert one.steps[0] == 1 and one.steps[-1] == BATCHES
         assert len(one.steps) == len(one.mean_history) == len(one.std_history)
         assert (one.mean_history[-1], one.std_history[-1]) == (one.mean, one.std)
-
-
-@pytest.mark.parametrize("batches", [1, 30])
-def test_table_json_and_picture(batches: int, tmp_path: Path) -> None:
-    path = tmp_path / "running.png"
-    shown = invoke("explain", "running", "--batches", batches, "--output", path)
-    assert shown.exit_code == 0, shown.output
-    assert "BN cumulative" in shown.stdout and "drawn from" in shown.stdout and f"wrote {path}" in shown.stderr
-    assert path.read_bytes().startswith(b"\x89PNG")
-    content = json.loads(invoke("explain", "running", "--batches", batches, "--format", "json").stdout)
-    assert content["num_batches"] == batches
-    averages = {(one["norm"], one["average"]) for one in content["tracked"]}
-    assert {("BN", "exponential"), ("BN", "cumulative"), ("IN", "exponential")} <= averages
-
-
-def test_a_norm_that_keeps_nothing_has_outputs_only() -> None:
-    shown = invoke("explain", "running", "--batches", 2, "--norm", "gn").stdout
-    assert "Output in training" in shown and "Running statistics" not in shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--batches", 0], "--batches 0 is out of range"),
-        (["--momentum", 0], "--momentum 0.0 is out of range"),
-        (["--momentum", "nan"], "--momentum nan is out of range"),
-        (["--norm", "gn", "--output", "x.png"], "none of these norms keeps any"),
-        (["--groups", 3], "does not divide C = 4"),
-    ],
-)
-def test_bad_arguments(arguments: list[object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        raise invoke("explain", "running", *arguments).exception or AssertionError("no error")

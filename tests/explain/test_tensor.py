@@ -1,8 +1,6 @@
-"""`normbench explain tensor` against the parameter analysis, digit by digit, and with tensors from files."""
+"""A tensor through each norm, against the parameter analysis digit by digit."""
 
 import json
-import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from normbench.errors import DataError, NormbenchError
+from normbench.explain.layers import norms_for, options_for
+from normbench.explain.sharing import sharing
 from normbench.explain.tensor import NormOnTensor, explain_tensor
 from normbench.explain.tensor_input import document_tensor
 from tests.tiny import invoke
 
-INPUT = [[[[1, 0], [0, 1]], [[2, 0], [0, 2]]], [[[2, 0], [0, 2]], [[3, 0], [0, 3]]]]
 ONES = [[1.0, -1.0], [-1.0, 1.0]]
 BN_TRAIN = [
     [[[0.3015, -0.9045], [-0.9045, 0.3015]], [[0.5773, -0.9622], [-0.9622, 0.5773]]],
@@ -44,10 +42,6 @@ def printed(values: object) -> object:
 @pytest.fixture(scope="module")
 def analysis() -> dict[str, NormOnTensor]:
     return explained(document_tensor())
-
-
-def test_the_input_is_the_documents() -> None:
-    assert document_tensor().tolist() == INPUT
 
 
 @pytest.mark.parametrize(
@@ -82,19 +76,9 @@ def test_the_documents_state(analysis: dict[str, NormOnTensor]) -> None:
     assert analysis["IN(affine=False)"].state_dict == {}
 
 
-def test_the_digits_are_on_the_screen() -> None:
-    shown = invoke("explain", "tensor", "--norm", "bn").stdout
-    for digits in ("0.3015 -0.9045", "1.3471 -0.9622", "0.2820 -0.8461", "1.2601 -0.9001", "0.7857 1.9286"):
-        assert digits in shown
-    assert "state_dict: empty" in invoke("explain", "tensor", "--norm", "in").stdout
-
-
 @pytest.mark.parametrize("shape", [(4, 6), (3, 6, 5), (2, 6, 3, 2), (2, 4, 2, 2, 2)])
 def test_the_statistics_are_those_of_the_output(shape: tuple[int, ...]) -> None:
     """output = (x − mean) / sqrt(std² + eps), set by set, in both modes."""
-    from normbench.explain.layers import norms_for, options_for
-    from normbench.explain.sharing import sharing
-
     x = torch.randn(shape, generator=torch.Generator().manual_seed(3))
     for kind, norm in zip(norms_for(shape), explain_tensor(x).norms, strict=True):
         found = sharing(kind, shape, options_for(kind, shape, num_groups=2))
@@ -122,79 +106,3 @@ def test_options_reach_the_layers() -> None:
     assert norms["BN"].state_dict["running_mean"] == pytest.approx([0.075, 0.125])
     assert norms["GN(1)"].train is not None and printed(norms["GN(1)"].train.output) == LN_OUTPUT
     assert explained(document_tensor(), affine=False)["LN-CHW(affine=False)"].state_dict == {}
-
-
-def test_from_a_file(tmp_path: Path) -> None:
-    npy, yaml = tmp_path / "x.npy", tmp_path / "x.yaml"
-    np.save(npy, np.array(INPUT, dtype=np.int8))
-    yaml.write_text(str(INPUT))
-    outputs = [invoke("explain", "tensor", *source).stdout for source in ((), (npy,), (yaml,))]
-    assert outputs[0] == outputs[1] == outputs[2]
-
-
-def test_a_random_tensor_is_the_seeds() -> None:
-    first, again, other = (
-        json.loads(invoke("explain", "tensor", "--shape", "2,4,3", "--seed", seed, "--format", "json").stdout)
-        for seed in (1, 1, 2)
-    )
-    assert first == again != other
-    assert np.shape(first["input"]) == (2, 4, 3)
-
-
-def write(path: Path, content: object) -> Path:
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif isinstance(content, str):
-        path.write_text(content)
-    else:
-        np.save(path, content, allow_pickle=True)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("x.txt", "1", r"from a \.npy or a \.yaml file"),
-        ("x.npy", b"not numpy", r"is not a \.npy file"),
-        ("x.npy", b"", r"is not a \.npy file"),
-        ("x.npy", b"\x93NUMPY\x01\x00", "cannot be read"),
-        ("x.npy", pickle.dumps([[1, 2]]), r"is not a \.npy file"),
-        ("x.npy", np.array([{"a": 1}], dtype=object), "pickled objects, which are never loaded"),
-        ("x.npy", np.zeros(4), "a tensor of shape 4"),
-        ("x.npy", np.zeros((2, 0)), "none of them 0"),
-        ("x.npy", np.zeros((100, 100)), "10,000 values are too many"),
-        ("x.npy", np.array([["a", "b"]]), "not numbers"),
-        ("x.npy", np.array([[1.0, np.nan]]), "not finite"),
-        ("x.npy", np.array([[1.0, 1e300]]), "not finite in float32"),
-        ("x.yaml", "[[1, 2], [3]]", "not all of the same length"),
-        ("x.yaml", "[[1, two]]", "not numbers"),
-        ("x.yaml", "a: 1", "no nested lists"),
-        ("x.yaml", "", "no nested lists"),
-        ("x.yaml", "[[1, 2", "is not YAML"),
-        ("x.yaml", "!!python/object/apply:os.system [ls]", "tag .* is not allowed"),
-        ("x.yaml", "3", "no nested lists"),
-    ],
-)
-def test_a_bad_file_is_one_sentence(name: str, content: object, message: str, tmp_path: Path) -> None:
-    path = write(tmp_path / name, content)
-    with pytest.raises(DataError, match=message) as caught:
-        raise invoke("explain", "tensor", path).exception or AssertionError("no error")
-    assert caught.value.exit_code == 3
-    assert str(caught.value).startswith(str(path))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message", "code"),
-    [
-        (["missing.npy"], "missing.npy: no such file", 3),
-        (["x.npy", "--shape", "2,2"], "not both", 2),
-        (["--shape", "100,100"], "too many to check by hand", 3),
-        (["--norm", "dyn"], "unknown norm 'dyn'", 2),
-        (["--groups", "3"], r"does not divide C = 2; allowed: 1, 2", 2),
-        (["--momentum", "2"], r"momentum .* not 2", 2),
-    ],
-)
-def test_bad_arguments(arguments: list[str], message: str, code: int) -> None:
-    with pytest.raises(NormbenchError, match=message) as caught:
-        raise invoke("explain", "tensor", *arguments).exception or AssertionError("no error")
-    assert caught.value.exit_code == code
