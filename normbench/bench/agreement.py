@@ -12,7 +12,7 @@ from torch import Tensor
 
 from normbench.config import Config
 from normbench.data import Dataset, Split
-from normbench.data.epochs import arrange, draw_epoch
+from normbench.data.batches import arrange, draw_epoch
 from normbench.norms import norm_label
 from normbench.runs.registries import build_recipe, new_member
 from normbench.train.evaluate import infer

@@ -1,7 +1,7 @@
-"""Data: a source -> uint8 image tensors and labels; augmentation; batches from an explicit generator."""
+"""Data: a source -> uint8 image tensors and labels; augmentation; batches from explicit random streams."""
 
-from normbench.data.load import ALWAYS_THE_SAME, SOURCES, load_dataset
-from normbench.data.split import hold_out
-from normbench.data.types import Dataset, Split
+from normbench.data.dataset import Dataset, Split, hold_out
+from normbench.data.load import load_dataset
+from normbench.data.sources.registry import CONSTANT_SOURCES, SOURCES
 
-__all__ = ["ALWAYS_THE_SAME", "SOURCES", "Dataset", "Split", "hold_out", "load_dataset"]
+__all__ = ["CONSTANT_SOURCES", "SOURCES", "Dataset", "Split", "hold_out", "load_dataset"]

@@ -1,6 +1,7 @@
 """Decoded images kept on disk as one safetensors file per input, checked by fingerprint whenever they are read."""
 
 import json
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -12,9 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from normbench.data.types import Dataset, Found, RawData, Say, Split, fingerprint
+from normbench.data.dataset import Dataset, Split, fingerprint
+from normbench.data.sources.source import RawData, SourceInput
 from normbench.files import holding, put_in_place, remove_scratch, scratch_beside, scratch_of
 from normbench.text import printable
+
+log = logging.getLogger(__name__)
 
 FORMAT = "1"  # raise it whenever what is written, or how a source decodes its input, changes
 
@@ -23,7 +27,7 @@ class _Unusable(Exception):
     """A cache file that is there and cannot be used; the message says why."""
 
 
-def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
+def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
     """The data set from the cache, or read from its input and put there.
 
     Only one process at a time reads an input; the others wait for it. A damaged cache file is said and rebuilt; a cache
@@ -40,39 +44,39 @@ def load_cached(source: str, found: Found, folder: Path, say: Say) -> Dataset:
     identity.result()  # raises what is wrong with the input, whatever the cache holds
     if dataset is not None and not scratch_of(cached).exists():
         return dataset
-    with _holding_lock(cached, say) as writable:
+    with _holding_lock(cached) as writable:
         if writable:
             remove_scratch(cached)
         try:
             dataset = _read(cached, source, identity)
         except _Unusable as error:
-            say(f"{cached}: {error}: reading the images again")
+            log.info(f"{cached}: {error}: reading the images again")
         if dataset is not None:
             return dataset
         train, test, class_names = found.read()
         dataset = Dataset(source, class_names, train, test, fingerprint(train, test, class_names))
         if writable:
-            _write(cached, dataset, identity.result(), say)
+            _write(cached, dataset, identity.result())
         return dataset
 
 
 @contextmanager
-def _holding_lock(cached: Path, say: Say) -> Iterator[bool]:
+def _holding_lock(cached: Path) -> Iterator[bool]:
     """Hold the input's lock, beside its cache file; yields whether the cache can be written."""
-    wait = partial(say, "another process is preparing the same data: waiting for it")
+    wait = partial(log.info, "another process is preparing the same data: waiting for it")
     with ExitStack() as stack:
         writable = True
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(holding(cached.with_suffix(".lock"), before_waiting=wait))
         except OSError as error:
-            _warn(cached, error, say)
+            _warn(cached, error)
             writable = False
         yield writable
 
 
-def _warn(path: Path, error: Exception, say: Say) -> None:
-    say(
+def _warn(path: Path, error: Exception) -> None:
+    log.warning(
         f"warning: the cache {path} cannot be written ({error}): going on without it, so the images are decoded at "
         "every start; NORMBENCH_CACHE names another folder"
     )
@@ -113,7 +117,7 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     return train, test, tuple(names)
 
 
-def _write(path: Path, dataset: Dataset, identity: str, say: Say) -> None:
+def _write(path: Path, dataset: Dataset, identity: str) -> None:
     """Write beside the file, then rename, so a reader sees the old file or the whole new one. Under the lock."""
     tensors = {
         f"{name}.{part}": getattr(split, part).contiguous()
@@ -136,4 +140,4 @@ def _write(path: Path, dataset: Dataset, identity: str, say: Say) -> None:
             temporary.chmod(mode)  # safetensors leaves 0600: a cache may be shared, so the umask decides
             put_in_place(temporary, path)
     except (OSError, SafetensorError) as error:
-        _warn(path, error, say)
+        _warn(path, error)

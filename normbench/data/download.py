@@ -1,6 +1,7 @@
 """Fetch a file whose size and MD5 are known: resumed where the server can; in place only once it is right."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse
@@ -10,8 +11,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from normbench.data.progress import Report, progress
-from normbench.data.types import Say
 from normbench.errors import DataError
+from normbench.files import put_in_place
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 5  # a URL; each but the first goes on where the connection broke
 TIMEOUT_S = 30
@@ -32,7 +35,7 @@ def md5_of(file: BufferedReader | BytesIO) -> str:
     return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def fetch(urls: Sequence[str], target: Path, md5: str, size: int, say: Say, bar: bool) -> None:
+def fetch(urls: Sequence[str], target: Path, md5: str, size: int, bar: bool) -> None:
     """Make `target` the file with this MD5 and `size` in bytes, from the first URL that gives it.
 
     What has arrived lies in `<target>.part` until the MD5 is right, so an interrupted download goes on from there. The
@@ -46,11 +49,11 @@ def fetch(urls: Sequence[str], target: Path, md5: str, size: int, say: Say, bar:
         raise DataError(f"{part}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
     reasons = []
     for url in urls:
-        say(f"downloading {url}")
-        with progress(target.name, "bytes", say, bar) as report:
-            reason = _from_url(url, part, md5, size, say, report)
+        log.info(f"downloading {url}")
+        with progress(target.name, "bytes", bar) as report:
+            reason = _from_url(url, part, md5, size, report)
         if reason is None:
-            part.replace(target)
+            put_in_place(part, target)
             return
         reasons.append(f"{url}: {reason}")
     if not _size(part):
@@ -58,7 +61,7 @@ def fetch(urls: Sequence[str], target: Path, md5: str, size: int, say: Say, bar:
     raise DownloadFailed("; ".join(reasons))
 
 
-def _from_url(url: str, part: Path, md5: str, size: int, say: Say, report: Report) -> str | None:
+def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str | None:
     """Fill `part` from one URL; the reason when that failed, None when its MD5 is right."""
     if not url.startswith(("http://", "https://")):
         return "only http:// and https:// addresses are supported"
@@ -68,7 +71,7 @@ def _from_url(url: str, part: Path, md5: str, size: int, say: Say, report: Repor
         if before and _md5(part) == md5:
             return None  # stopped between the last byte and the rename
         try:
-            resumed = _receive(url, part, size, say, report)
+            resumed = _receive(url, part, size, report)
         except _AnotherFile as error:
             return str(error)
         except HTTPError as error:
@@ -82,7 +85,7 @@ def _from_url(url: str, part: Path, md5: str, size: int, say: Say, report: Repor
             reason = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
             if _size(part) <= before:
                 return reason
-            say(f"{reason}; trying to go on")
+            log.info(f"{reason}; trying to go on")
             continue
         found, received = _md5(part), _size(part)
         if found == md5:
@@ -91,11 +94,11 @@ def _from_url(url: str, part: Path, md5: str, size: int, say: Say, report: Repor
         reason = f"the file it gives has MD5 {found} ({received:,} bytes), expected {md5}"
         if not resumed:
             return reason
-        say("the resumed download is damaged: beginning anew")
+        log.info("the resumed download is damaged: beginning anew")
     return reason
 
 
-def _receive(url: str, part: Path, size: int, say: Say, report: Report) -> bool:
+def _receive(url: str, part: Path, size: int, report: Report) -> bool:
     """Receive the rest into `part`, never more than `size` bytes; returns whether it was appended to what lay there.
 
     Raises _AnotherFile for a file of another size, OSError when cut off.
@@ -113,9 +116,9 @@ def _receive(url: str, part: Path, size: int, say: Say, report: Report) -> bool:
         if start != have:
             if start:
                 raise ConnectionError(f"the server sent bytes from {start:,}, asked for {have:,}")
-            say("the server cannot resume: beginning anew")
+            log.info("the server cannot resume: beginning anew")
         elif have:
-            say(f"going on at {have / 1e6:.1f} MB")
+            log.info(f"going on at {have / 1e6:.1f} MB")
         done = start
         with part.open("r+b") as file:
             file.truncate(start)

@@ -1,10 +1,11 @@
 """Progress of a download or of decoding: a bar on a terminal, a plain line at every tenth otherwise."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from normbench.data.types import Say
+log = logging.getLogger(__name__)
 
 Unit = Literal["bytes", "images"]
 Report = Callable[[int, int], None]
@@ -16,22 +17,22 @@ def amount(number: int, unit: Unit) -> str:
 
 
 @contextmanager
-def progress(label: str, unit: Unit, say: Say, bar: bool) -> Iterator[Report]:
+def progress(label: str, unit: Unit, bar: bool) -> Iterator[Report]:
     if bar:
         with _bar(label, unit) as report:
             yield report
     else:
-        yield _lines(label, unit, say)
+        yield _lines(label, unit)
 
 
-def _lines(label: str, unit: Unit, say: Say) -> Report:
+def _lines(label: str, unit: Unit) -> Report:
     last = 0
 
     def report(done: int, total: int) -> None:
         nonlocal last
         mark = done * 10 // total
         if mark > last:
-            say(f"{label}: {done / total:.0%} of {amount(total, unit)}")
+            log.info(f"{label}: {done / total:.0%} of {amount(total, unit)}")
         last = mark  # may go back: a download that begins anew says its tenths again
 
     return report

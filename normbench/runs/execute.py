@@ -14,7 +14,7 @@ from filelock import Timeout
 from torch import Tensor, nn
 
 from normbench.config import Config, DataConfig
-from normbench.data import ALWAYS_THE_SAME, Dataset, Split, hold_out, load_dataset
+from normbench.data import CONSTANT_SOURCES, Dataset, Split, hold_out, load_dataset
 from normbench.errors import DataError, Interrupted, RunError
 from normbench.files import locked, write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
@@ -165,7 +165,7 @@ def execute(
 
 def _fingerprint_now(config: Config, load: Load, say: Say) -> str | None:
     """Of the data that a finished run would be trained on now; None if there is no need to look, or nothing to see."""
-    if config.data.source in ALWAYS_THE_SAME:
+    if config.data.source in CONSTANT_SOURCES:
         return None
     try:
         return load(config.data, say).fingerprint

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from normbench.data.types import Say
 from normbench.errors import DataError, RunError
 from normbench.files import read_regular, write_bytes_atomically
 from normbench.runs.environment import Environment
@@ -22,7 +21,11 @@ def keep_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
 
 
 def newest_checkpoint(
-    folder: RunFolder, fingerprint: str, device: torch.device, check: Callable[[Checkpoint], None], say: Say
+    folder: RunFolder,
+    fingerprint: str,
+    device: torch.device,
+    check: Callable[[Checkpoint], None],
+    say: Callable[[str], None],
 ) -> Checkpoint | None:
     """The newest checkpoint that is whole and passes `check`; says which ones do not, and removes them.
 
@@ -67,7 +70,7 @@ def _check_origin(checkpoint: Checkpoint, folder: RunFolder) -> None:
         raise CheckpointError("it does not say which data it was trained on")
 
 
-def environments_so_far(resumed: Checkpoint | None, now: Environment, say: Say) -> list[Environment]:
+def environments_so_far(resumed: Checkpoint | None, now: Environment, say: Callable[[str], None]) -> list[Environment]:
     """What a run is trained in, `now` last; the threads are those it was begun with. Says what is not as it was."""
     if not resumed:
         return [now]

@@ -9,9 +9,9 @@ from itertools import chain
 import torch
 from torch import Tensor, nn, optim
 
-from normbench.data.epochs import Drawn, arrange, draw_epoch
+from normbench.data.batches import EpochDraws, arrange, draw_epoch
+from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
-from normbench.data.types import Split
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, capture
@@ -82,7 +82,7 @@ class Lockstep:
                     self._generators.append(torch.Generator(device))
                     layer.draw_from(self._generators[-1])
         self._calls: dict[int, Callable[[], None]] = {}
-        self._drawn: tuple[int, list[Drawn]] | None = None
+        self._drawn: tuple[int, list[EpochDraws]] | None = None
 
     def train_epoch(self) -> Iterator[None]:
         """Trains to the end of the members' epoch; yields after each step, which the device may still have to do.

@@ -10,10 +10,9 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from normbench.data.augment import Augmentation
-from normbench.data.batches import normalize
-from normbench.data.epochs import training_batches
+from normbench.data.batches import normalize, training_batches
+from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
-from normbench.data.types import Split
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
 from normbench.train.schedules import Schedule

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from normbench.data.batches import batches, epoch_order, normalize
+from normbench.data.dataset import Split
 from normbench.data.streams import stream
-from normbench.data.types import Split
 from normbench.train.evaluate import evaluate, infer, logits_of
 from normbench.train.setting import Setting
 

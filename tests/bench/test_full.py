@@ -14,7 +14,7 @@ from normbench.bench.result import Lap
 from normbench.cli import bench as cli_bench
 from normbench.config import load_config
 from normbench.data import Split, load_dataset
-from normbench.data.epochs import arrange
+from normbench.data.batches import arrange
 from normbench.errors import ConfigError, RunError
 from normbench.present.tables.bench_full import full_tables
 from normbench.runs.registries import REGISTRIES

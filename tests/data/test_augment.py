@@ -6,10 +6,19 @@ import pytest
 import torch
 
 from normbench.data.augment import AUGMENTATIONS, flip, randaugment, translate
-from normbench.data.batches import MEAN, STD, batches, epoch_order, normalize
-from normbench.data.epochs import IMAGES_AT_ONCE, arrange, draw_epoch, training_batches
+from normbench.data.batches import (
+    IMAGES_AT_ONCE,
+    MEAN,
+    STD,
+    arrange,
+    batches,
+    draw_epoch,
+    epoch_order,
+    normalize,
+    training_batches,
+)
+from normbench.data.dataset import Split
 from normbench.data.streams import stream, stream_seed
-from normbench.data.types import Split
 from normbench.errors import ConfigError
 
 

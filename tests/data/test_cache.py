@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -13,11 +13,12 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-import normbench.data.load as loading
 from normbench.data import SOURCES, Dataset, Split, hold_out, load_dataset
 from normbench.data import cache as caching
 from normbench.data.cache import load_cached
-from normbench.data.types import Found, RawData, fingerprint
+from normbench.data.dataset import fingerprint
+from normbench.data.sources import synthetic
+from normbench.data.sources.source import RawData, SourceInput
 from normbench.errors import ConfigError, DataError
 
 NAMES = ("a", "bé")
@@ -37,16 +38,16 @@ class Input:
     """A source that counts how often it is read."""
 
     folder: Path
+    said: list[str]
     identity: str = "one"
     reads: int = 0
-    said: list[str] = field(default_factory=list)
 
     def read(self) -> RawData:
         self.reads += 1
         return make_raw()
 
     def load(self) -> Dataset:
-        return load_cached("folder", Found("slot", lambda: self.identity, self.read), self.folder, self.said.append)
+        return load_cached("folder", SourceInput("slot", lambda: self.identity, self.read), self.folder)
 
     @property
     def file(self) -> Path:
@@ -54,8 +55,8 @@ class Input:
 
 
 @pytest.fixture
-def input(tmp_path: Path) -> Input:
-    return Input(tmp_path / "cache")
+def input(tmp_path: Path, said: list[str]) -> Input:
+    return Input(tmp_path / "cache", said)
 
 
 def same(a: Dataset, b: Dataset) -> bool:
@@ -167,9 +168,9 @@ def test_a_changed_input_is_read_again(input: Input) -> None:
     assert "changed" in input.said[0]
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "file").write_text("")
-    input = Input(tmp_path / "file" / "cache")
+    input = Input(tmp_path / "file" / "cache", said)
     assert len(input.load().train) == 12
     input.load()
     assert input.reads == 2
@@ -262,8 +263,8 @@ def test_a_changed_image_file_changes_the_data_set(tmp_path: Path) -> None:
 
 
 def test_synthetic_goes_through_the_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "SYNTHETIC_TRAIN", 40)
-    monkeypatch.setattr(loading, "SYNTHETIC_TEST", 20)
+    monkeypatch.setattr(synthetic, "NUM_TRAIN", 40)
+    monkeypatch.setattr(synthetic, "NUM_TEST", 20)
     said: list[str] = []
     config = SimpleNamespace(source="synthetic", dir=None, urls=())
     first, second = (load_dataset(config, said.append, tmp_path) for _ in range(2))
@@ -273,8 +274,8 @@ def test_synthetic_goes_through_the_cache_too(tmp_path: Path, monkeypatch: pytes
 
 
 def test_small_synthetic_is_the_beginning_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "SYNTHETIC_TRAIN", 100)
-    monkeypatch.setattr(loading, "SYNTHETIC_TEST", 50)
+    monkeypatch.setattr(synthetic, "NUM_TRAIN", 100)
+    monkeypatch.setattr(synthetic, "NUM_TEST", 50)
     sources = ("synthetic", "synthetic-small")
     whole, small = (
         load_dataset(SimpleNamespace(source=source, dir=None, urls=()), print, tmp_path) for source in sources

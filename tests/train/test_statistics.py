@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from normbench.data.batches import normalize
-from normbench.data.types import Split
+from normbench.data.dataset import Split
 from normbench.models import MODELS
 from normbench.norms import NORMS
 from normbench.train import statistics

@@ -1,12 +1,15 @@
 """The `cifar10` source: the official archive, wherever it lies already, else downloaded once."""
 
+import logging
 from functools import partial
 from pathlib import Path
 
 from normbench.data.download import DownloadFailed, fetch
 from normbench.data.sources.cifar10_files import Archive, read_archive, read_extracted
-from normbench.data.types import Found, RawData, Request
+from normbench.data.sources.source import RawData, SourceInput, SourceRequest
 from normbench.errors import DataError
+
+log = logging.getLogger(__name__)
 
 # Known here and not taken from torchvision, whose import takes seconds: the cache answers by this alone. A test holds
 # it against torchvision's.
@@ -31,26 +34,26 @@ def official() -> Archive:
     )
 
 
-def cifar10(request: Request) -> Found:
+def cifar10(request: SourceRequest) -> SourceInput:
     """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 images of 10 classes. Once in the cache, it needs no archive."""
-    return Found("cifar10", lambda: MD5, partial(_read, request))
+    return SourceInput("cifar10", lambda: MD5, partial(_read, request))
 
 
-def _read(request: Request) -> RawData:
+def _read(request: SourceRequest) -> RawData:
     archive = official()
     if request.dir is not None:
         try:
             place = _find(request.dir, request.dir_given_by, archive)
         except OSError as error:
             raise DataError(f"{request.dir} (from {request.dir_given_by}): cannot be read: {error.strerror}") from error
-        request.say(f"reading CIFAR-10 from {place}")
+        log.info(f"reading CIFAR-10 from {place}")
         return read_extracted(place, archive) if place.is_dir() else read_archive(place, archive)
     target = request.downloads / archive.filename
     if target.exists():
         try:
             return read_archive(target, archive)
         except DataError as error:
-            request.say(f"{error}: downloading it again")
+            log.info(f"{error}: downloading it again")
     _download(request, archive, target)
     return read_archive(target, archive)
 
@@ -71,10 +74,10 @@ def _find(place: Path, given_by: str, archive: Archive) -> Path:
     )
 
 
-def _download(request: Request, archive: Archive, target: Path) -> None:
+def _download(request: SourceRequest, archive: Archive, target: Path) -> None:
     urls = tuple(dict.fromkeys((archive.url, *request.urls)))
     try:
-        fetch(urls, target, archive.md5, archive.size, request.say, request.bar)
+        fetch(urls, target, archive.md5, archive.size, request.bar)
     except DownloadFailed as error:
         raise DataError(
             f"CIFAR-10 could not be downloaded: {error}. Ways out: put {archive.filename} into {target.parent}; or "

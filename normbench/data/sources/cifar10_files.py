@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from normbench.data.dataset import Split
 from normbench.data.download import md5_of
-from normbench.data.types import RawData, Split
+from normbench.data.sources.source import RawData
 from normbench.errors import DataError
 from normbench.files import open_regular, read_regular
 

@@ -4,6 +4,7 @@ Classes and files are taken in the order of their names, so one tree always give
 """
 
 import hashlib
+import logging
 import os
 import unicodedata
 import warnings
@@ -18,11 +19,14 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import DecompressionBombWarning
 
+from normbench.data.dataset import Split
 from normbench.data.progress import progress
 from normbench.data.sources.folder_images import SIDE, read_image
-from normbench.data.types import Found, RawData, Request, Say, Split
+from normbench.data.sources.source import RawData, SourceInput, SourceRequest
 from normbench.errors import DataError
 from normbench.text import printable
+
+log = logging.getLogger(__name__)
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"
@@ -42,7 +46,7 @@ class Tree:
     digest: str
 
 
-def folder(request: Request) -> Found:
+def folder(request: SourceRequest) -> SourceInput:
     """Images of your own. Raises DataError naming the folder or file that is missing or not as expected."""
     if request.dir is None:
         raise DataError(
@@ -54,15 +58,15 @@ def folder(request: Request) -> Found:
     @cache
     def tree() -> Tree:
         try:
-            return scan(root, request.say)
+            return scan(root)
         except OSError as error:
             raise DataError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
 
     place = hashlib.sha256(os.fsencode(root)).hexdigest()
-    return Found(f"folder-{place[:12]}", lambda: f"{place} {tree().digest}", lambda: _read(tree(), request))
+    return SourceInput(f"folder-{place[:12]}", lambda: f"{place} {tree().digest}", lambda: _read(tree(), request))
 
 
-def scan(root: Path, say: Say) -> Tree:
+def scan(root: Path) -> Tree:
     """List the images under `root` without opening them. Raises DataError, and OSError where a folder is unreadable."""
     for split in ("train", "test"):
         if not (root / split).is_dir():
@@ -89,7 +93,7 @@ def scan(root: Path, say: Say) -> Tree:
             told = "".join([f"{split}/{name}/{file}\0{size}\0{mtime_ns}\0" for file, size, mtime_ns in images])
             digest.update(os.fsencode(told))
     if ignored:
-        say(f"ignored {len(ignored):,} entries that are not {', '.join(EXTENSIONS)} files, such as {ignored[0]}")
+        log.info(f"ignored {len(ignored):,} entries that are not {', '.join(EXTENSIONS)} files, such as {ignored[0]}")
     return Tree(root, class_names, splits["train"], splits["test"], digest.hexdigest())
 
 
@@ -129,18 +133,18 @@ def _images(path: Path, ignored: list[Path]) -> list[tuple[str, int, int]]:
     return sorted(images)
 
 
-def _read(tree: Tree, request: Request) -> RawData:
+def _read(tree: Tree, request: SourceRequest) -> RawData:
     total = len(tree.train) + len(tree.test)
-    request.say(f"decoding {total:,} images from {tree.root} (once: they are cached)")
+    log.info(f"decoding {total:,} images from {tree.root} (once: they are cached)")
     paths = [tree.root / relative for relative, _ in (*tree.train, *tree.test)]
     images = torch.empty((total, 3, SIDE, SIDE), dtype=torch.uint8)
-    decode(paths, images.numpy(), request.say, request.bar)
+    decode(paths, images.numpy(), request.bar)
     labels = torch.tensor([index for _, index in (*tree.train, *tree.test)], dtype=torch.int64)
     cut = len(tree.train)
     return Split(images[:cut], labels[:cut]), Split(images[cut:], labels[cut:]), tree.class_names
 
 
-def decode(paths: list[Path], images: NDArray[np.uint8], say: Say, bar: bool) -> None:
+def decode(paths: list[Path], images: NDArray[np.uint8], bar: bool) -> None:
     """Decode the files into images uint8 [N, 3, 32, 32]. Raises DataError naming the first few that cannot be used."""
 
     def block(start: int) -> list[str]:
@@ -155,7 +159,7 @@ def decode(paths: list[Path], images: NDArray[np.uint8], say: Say, bar: bool) ->
     errors: list[str] = []
     pool = ThreadPoolExecutor(MAX_THREADS)
     try:
-        with progress("decoding", "images", say, bar) as report, warnings.catch_warnings():
+        with progress("decoding", "images", bar) as report, warnings.catch_warnings():
             warnings.simplefilter("ignore", DecompressionBombWarning)  # read_image refuses these by their size
             starts = range(0, len(paths), BLOCK)
             for start, found in zip(starts, pool.map(block, starts), strict=True):

@@ -1,4 +1,4 @@
-"""The `synthetic` source: ten classes of procedural 32x32 colour images, made on the spot without a network.
+"""The `synthetic` sources: ten classes of procedural 32x32 colour images, made on the spot without a network.
 
 An image is a background with a gradient, a weaker *distractor* pattern of another class, the *main* pattern that gives
 the label, two occluding rectangles, and pixel noise. Colours come from one distribution for all classes, so colour
@@ -9,6 +9,7 @@ Floats meet only operations that IEEE 754 rounds exactly (+ - * / sqrt abs min m
 every machine makes the same bytes and a fingerprint means something.
 """
 
+import logging
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,7 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from normbench.data.types import Split
+from normbench.data.dataset import Split
+from normbench.data.sources.source import RawData, SourceInput, SourceRequest
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 """Part of what identifies the data: raise it whenever a byte of the images changes."""
@@ -25,6 +29,8 @@ SIZE = 32
 # Images drawn from one random stream: they fit the CPU's cache, and a prefix of a split does not depend on its length.
 BLOCK = 200
 SEED = 20_240_229
+
+NUM_TRAIN, NUM_TEST = 50_000, 10_000
 
 Array: TypeAlias = NDArray[np.float32]
 Shape: TypeAlias = Callable[[Array, Array, Array], Array]
@@ -99,7 +105,25 @@ SHAPES: dict[str, Shape] = {
 """Class name -> signed depth (positive inside) at (u, v), in units of the pattern's radius. Its place is its label."""
 
 
-def synthetic(num_train: int = 50_000, num_test: int = 10_000) -> tuple[Split, Split, tuple[str, ...]]:
+def synthetic(request: SourceRequest) -> SourceInput:
+    """Ten procedural classes, the same bytes on every machine; needs no input."""
+    return _source("synthetic", NUM_TRAIN, NUM_TEST)
+
+
+def synthetic_small(request: SourceRequest) -> SourceInput:
+    """The first fifth of the synthetic images, for trying things out: an epoch takes seconds."""
+    return _source("synthetic-small", NUM_TRAIN // 5, NUM_TEST // 5)
+
+
+def _source(slot: str, num_train: int, num_test: int) -> SourceInput:
+    def read() -> RawData:
+        log.info(f"making {num_train + num_test:,} synthetic images")
+        return make_images(num_train, num_test)
+
+    return SourceInput(slot, lambda: f"version {VERSION}, {num_train} + {num_test}", read)
+
+
+def make_images(num_train: int, num_test: int) -> RawData:
     """Make the train split, the test split and the class names; the same bytes on every call and every machine.
 
     Image i has class i % 10, so any multiple of ten images is balanced. A smaller split is a prefix of a larger one.

@@ -5,12 +5,12 @@ import hashlib
 import pytest
 import torch
 
-from normbench.data.sources.synthetic import BLOCK, SHAPES, VERSION, synthetic
+from normbench.data.sources.synthetic import BLOCK, SHAPES, VERSION, make_images
 
 
 @pytest.fixture(scope="module")
 def data():
-    return synthetic(1500, 600)
+    return make_images(1500, 600)
 
 
 def test_shapes_types_and_names(data):
@@ -30,7 +30,7 @@ def test_classes_are_balanced(data):
 
 
 def test_two_calls_give_the_same_bytes_and_train_is_not_test(data):
-    again, again_test, _ = synthetic(1500, 600)
+    again, again_test, _ = make_images(1500, 600)
     assert torch.equal(again.images, data[0].images)
     assert torch.equal(again_test.images, data[1].images)
     assert not (data[0].images[:600] == data[1].images).flatten(1).all(1).any()
@@ -43,21 +43,21 @@ def test_no_image_appears_twice(data):
 
 @pytest.mark.parametrize("num_train", [0, 7, BLOCK, BLOCK + 30])
 def test_a_smaller_split_is_a_prefix_of_a_larger_one(data, num_train):
-    train, test, _ = synthetic(num_train, 10)
+    train, test, _ = make_images(num_train, 10)
     assert torch.equal(train.images, data[0].images[:num_train])
     assert torch.equal(train.labels, data[0].labels[:num_train])
     assert torch.equal(test.images, data[1].images[:10])
 
 
 def test_the_bytes_belong_to_the_version():
-    train, test, names = synthetic(BLOCK, 10)
+    train, test, names = make_images(BLOCK, 10)
     content = train.images.numpy().tobytes() + test.images.numpy().tobytes() + "|".join(names).encode()
     # When this fails, the images changed: raise VERSION with the digest, or caches keep serving the old ones.
     assert (VERSION, hashlib.sha256(content).hexdigest()[:16]) == (1, "7e4e08e18f2f14fe")
 
 
 def test_colour_alone_tells_next_to_nothing():
-    train, test, _ = synthetic(2000, 1000)
+    train, test, _ = make_images(2000, 1000)
 
     def colour_features(images: torch.Tensor) -> torch.Tensor:
         pixels = images.float().flatten(2) / 255
