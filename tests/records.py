@@ -1,15 +1,21 @@
 """Fake records and run folders: what `normbench train` leaves behind, without training."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from normbench.analysis.compare.compare import Comparison, Options, compare
+from normbench.analysis.compare.run import Run
+from normbench.runs.folder import RunFolder
+from normbench.runs.record import Record
 
 LABELS = {"bn": "BN", "gn": "GN(4)", "ln": "LN", "in": "IN", "none": "none"}
 LAYERS = {"bn": "BatchNorm2d", "gn": "GroupNorm", "ln": "GroupNorm", "in": "InstanceNorm2d"}
 
 
 def make_record(kind: str = "bn", seed: int = 0, accuracy: float = 0.8, **changes: Any) -> dict[str, Any]:
-    """A complete record. `changes` set dotted keys written with `__`: config__train__batch_size=8."""
+    """The content of a `run.json`. `changes` set dotted keys written with `__`: config__train__batch_size=8."""
     split = changes.pop("split", "test")
     experiment = changes.get("experiment", "default")
     record: dict[str, Any] = {
@@ -63,7 +69,14 @@ def make_record(kind: str = "bn", seed: int = 0, accuracy: float = 0.8, **change
             f"{split}_errors": round((1 - accuracy) * changes.get("data__num_eval", 10_000)),
         },
         "diverged": None,
-        "timing": {"train_s_per_epoch": 12.5, "eval_s_per_epoch": 1.0, "images_per_s": 4000.0},
+        "timing": {
+            "train_s": 250.0,
+            "eval_s": 20.0,
+            "train_s_per_epoch": 12.5,
+            "eval_s_per_epoch": 1.0,
+            "images_per_s": 4000.0,
+            "peak_memory_bytes": 2**29,
+        },
         "device": "cpu",
         "precision": "bf16",
         "environment": {"normbench": "0.1.0", "python": "3.12.3", "torch": "2.15.0", "cpu": "a CPU", "threads": 2},
@@ -94,3 +107,15 @@ def write_run(results: Path, record: dict[str, Any]) -> Path:
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(record))
     return folder
+
+
+def as_runs(records: Iterable[dict[str, Any]]) -> list[Run]:
+    """The runs that these contents of `run.json` describe, in folders that do not exist."""
+    return [
+        Run(Record.model_validate(record), RunFolder(Path(record["experiment"]) / record["run_id"]))
+        for record in records
+    ]
+
+
+def compare_records(records: Iterable[dict[str, Any]], options: Options | None = None) -> tuple[Comparison, list[str]]:
+    return compare(as_runs(records), options)

@@ -174,8 +174,8 @@ def _group(config: Config, way: str, dataset: Dataset, plan: FullPlan, results: 
 
 def _accuracy(finished: Finished) -> float:
     """NaN of a run that diverged."""
-    accuracy = finished.record["metrics"][f"{finished.record['data']['evaluated_on']}_accuracy"]
-    return float("nan") if accuracy is None else accuracy
+    metrics = finished.record.metrics
+    return float("nan") if metrics is None else metrics.held_out.accuracy
 
 
 def _ignore(*anything: object) -> None:

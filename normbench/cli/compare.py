@@ -8,9 +8,12 @@ import typer
 
 from normbench.cli.output import Quiet, TableFormat, console, say
 from normbench.errors import ConfigError
+from normbench.text import capped
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
+MOST_NOTES = 5
+"""On missing or damaged files."""
 
 
 class TableName(StrEnum):
@@ -91,18 +94,24 @@ def compare(
     from normbench.analysis.compare.compare import Options
     from normbench.analysis.compare.load import compare_runs
     from normbench.present.report.document import comparison_head, render_document
-    from normbench.present.report.tables import answer, default_tables
+    from normbench.present.report.tables import answer, default_tables, table_needs
 
     conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
     options = Options(baseline, all_pairs, delta, by, strict)
-    comparison, warnings = compare_runs(paths or [Path("results")], conditions, options)
     on_demand = {"metrics": full, "runs": runs, "time_to": to_accuracy is not None}
     on_demand |= {"calibration": calibration, "classes": per_class}
-    names = [*default_tables(comparison), *(name for name, asked in on_demand.items() if asked)]
-    if format_ is TableFormat.json:
+    asked = [only.value] if only else [name for name, is_asked in on_demand.items() if is_asked]
+    needs = table_needs(asked)
+    if figures is not None:
+        from normbench.present.report.figures import draw_comparison, figure_needs
+
+        needs |= figure_needs(by)
+    comparison, warnings = compare_runs(paths or [Path("results")], conditions, options, needs)
+    names = [only.value] if only else [*default_tables(comparison), *asked]
+    if not only and format_ is TableFormat.json:
         names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # whatever a machine may look for
-    tables, more = answer(comparison, [only] if only else names, to_accuracy)
-    warnings += _capped(more)
+    tables, more = answer(comparison, names, to_accuracy)
+    warnings += capped(more, MOST_NOTES, "like these")
     render_document(tables, format_, console(), comparison_head(comparison), warnings)
     if format_ is TableFormat.csv and len(tables) > 1:
         first, *others = tables
@@ -111,8 +120,6 @@ def compare(
         for warning in warnings:
             say(f"note: {warning}")
     if figures is not None:
-        from normbench.present.report.figures import draw_comparison
-
         draw_comparison(comparison, figures, (lambda text: None) if quiet else say)
 
 
@@ -122,7 +129,3 @@ def _two_runs(path_a: Path, path_b: Path, format_: TableFormat) -> None:
     from normbench.present.tables.two_runs import two_runs_table
 
     render_document({"mcnemar": two_runs_table(compare_two(path_a, path_b))}, format_, console(), {}, [])
-
-
-def _capped(notes: list[str], most: int = 5) -> list[str]:
-    return notes if len(notes) <= most else [*notes[:most], f"and {len(notes) - most:,} more like these"]

@@ -119,10 +119,10 @@ def train(
         command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
         raise Interrupted(f"{str(stop) or 'stopped at once'}\nto go on: {command}") from stop
     print_result(record, folder.path, out)
-    if record["status"] == "diverged":
-        where = record["diverged"]
+    if record.diverged:
+        where = record.diverged
         raise RunError(
-            f"the run diverged: the loss was {where['loss']} in epoch {where['epoch']}, step {where['step']}; "
+            f"the run diverged: the loss was {where.loss} in epoch {where.epoch}, step {where.step}; "
             f"it is recorded as such in {folder.record}. A lower learning rate (--lr) usually helps."
         )
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -18,13 +17,14 @@ from normbench.data import CONSTANT_SOURCES, Dataset, Split, hold_out, load_data
 from normbench.errors import DataError, Interrupted, RunError
 from normbench.files import locked, write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
+from normbench.runs.build_record import build_record
 from normbench.runs.environment import Environment, environment_now
-from normbench.runs.finished import finished_record
 from normbench.runs.folder import RunFolder
 from normbench.runs.identity import run_id
 from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import Row, columns, metrics_row, write_metrics, write_predictions, write_weights
-from normbench.runs.record import build_record
+from normbench.runs.read import finished_record
+from normbench.runs.record import Record
 from normbench.runs.registries import build_member, build_network, build_optimizer
 from normbench.runs.resume import environments_so_far, keep_checkpoint, newest_checkpoint
 from normbench.runs.stopping import StopRequest
@@ -87,7 +87,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Finished:
-    record: dict[str, Any]
+    record: Record
     already: bool = False
     """It was finished before, and nothing was done."""
 
@@ -307,6 +307,6 @@ def finish(run: Prepared, trained: Trained, draw: Draw) -> Finished:
         write_weights(run.folder, run.model)
         draw(run, trained)
     record = build_record(run, trained)
-    write_json_atomically(run.folder.record, record)
+    write_json_atomically(run.folder.record, record.to_dict())
     run.folder.remove_checkpoints()
     return Finished(record)

@@ -1,48 +1,19 @@
 """A run's folder: the only module that names its files. No torch here: `compare` reads a thousand in a moment."""
 
-import json
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
 from normbench.errors import ConfigError, NormbenchError, cannot_write
-from normbench.files import LOCK, half_written, locked, read_regular
-from normbench.runs.schema import SCHEMA_VERSION, Flaw, check_depth, checked
-from normbench.text import printable, shortened
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "RecordError",
-    "RunFolder",
-    "Survey",
-    "decisions_file",
-    "find_runs",
-    "is_trial",
-    "read_json",
-    "read_record",
-    "survey",
-    "trial_folder",
-    "tuning_file",
-]
-
-
-MAX_BYTES = 2**23
-"""Of a text file in a run's folder: more is none of ours."""
+from normbench.files import LOCK, half_written, locked
+from normbench.text import printable
 
 MOST_DEEP = 50
 """Folders below one that was named: results/<experiment>/tuning/<run id> has three."""
-
-
-class RecordError(NormbenchError):
-    """A run's record is missing, damaged, or not one of ours; the message names the file and what is wrong."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True)
@@ -225,43 +196,3 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself, say
         return False
-
-
-def read_record(folder: RunFolder) -> dict[str, Any]:
-    """The run's `run.json`, checked: what it promises is there and can be printed.
-
-    Raises RecordError: no record, not JSON, another schema, a key missing or of the wrong type, control characters.
-    """
-    try:
-        return read_json(folder.record, checked)
-    except FileNotFoundError as error:
-        raise RecordError(f"{printable(folder.record)}: no record, the run is not finished") from error
-
-
-def read_json(path: Path, check: Callable[[Any, str], dict[str, Any]]) -> dict[str, Any]:
-    """What the file holds, after `check` of it and its text. Raises FileNotFoundError; RecordError for all else."""
-    where = printable(path)
-    try:
-        text = read_regular(path, MAX_BYTES).decode()
-        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-        check_depth(content, text)
-        return check(content, text)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where}: not valid JSON ({printable(error)})") from error
-    except (Flaw, OverflowError) as flaw:
-        raise RecordError(f"{where}: {printable(flaw)}") from flaw
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{shortened(text)} is more than a number can be")
-    return number

@@ -1,4 +1,4 @@
-"""Reads what a run left behind besides its record, and holds it against that; what is damaged is one sentence."""
+"""Reads the files of a run and checks them against its record; what is wrong with one is a sentence that names it."""
 
 import csv
 import io
@@ -9,27 +9,94 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from normbench.errors import DataError, NormbenchError
 from normbench.files import open_regular, read_regular
-from normbench.runs.folder import MAX_BYTES, RecordError, RunFolder, decisions_file, read_json, tuning_file
-from normbench.runs.schema import checked_decisions, checked_tuning
-from normbench.text import printable
+from normbench.runs.folder import RunFolder, decisions_file, tuning_file
+from normbench.runs.record import Record
+from normbench.runs.schema import Flaw, Parsed, parse
+from normbench.runs.sweep_records import Decisions, Tuning
+from normbench.text import printable, shortened
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MAX_BYTES = 2**23
+"""Of a text file in a run's folder; a larger file is not ours and is refused."""
 MAX_UNPACKED_BYTES = 2**27
-"""Of the predictions: those of CIFAR-10 unpack to 280 kB."""
+"""Of the predictions; those of CIFAR-10 unpack to 280 kB."""
+
+Epoch = dict[str, float]
+"""A row of `metrics.csv`, by column."""
+
+
+class RecordError(NormbenchError):
+    """A file of a run is missing, damaged or not ours; the message names the file and what is wrong."""
+
+    exit_code = 3
 
 
 class Contradiction(RecordError):
-    """Two files of one run tell different things, so that neither can be believed."""
+    """Two files of one run disagree, so that neither can be trusted."""
 
 
-def read_epochs(folder: RunFolder, record: Mapping[str, Any]) -> list[dict[str, float]]:
-    """The rows of a finished run's `metrics.csv`, an epoch each, by column.
+class NoPredictions(RecordError):
+    """The run has no `predictions.npz`: the file stays on the machine that made the run."""
 
-    Raises RecordError: missing, or not a table of numbers; Contradiction if the last row is not what the record says.
+
+def read_record(folder: RunFolder) -> Record:
+    """The run's `run.json`.
+
+    Raises RecordError: no record, not JSON, another schema, a key missing or of the wrong type, control characters.
+    """
+    try:
+        return _read_json(folder.record, Record)
+    except FileNotFoundError as error:
+        raise RecordError(f"{printable(folder.record)}: no record, the run is not finished") from error
+
+
+def finished_record(folder: RunFolder, fingerprint: str | None = None) -> Record:
+    """The record of a finished run, which must be the run of this folder.
+
+    `fingerprint` is that of today's data; None skips the comparison. Raises RecordError for a record that is damaged or
+    another run's, DataError for a run that was finished on other data.
+    """
+    try:
+        record = read_record(folder)
+        if record.run_id != folder.path.name:
+            other = printable(shortened(record.run_id))
+            raise RecordError(f"{printable(folder.record)}: is the record of another run, {other}")
+    except RecordError as error:
+        again = f"remove {folder.path}, or give train --restart, and the same command makes the run anew"
+        raise RecordError(f"{error}; {again}") from error
+    before = record.data.fingerprint
+    if fingerprint is not None and before != fingerprint:
+        raise DataError(
+            f"{folder.path}: this run was finished on other data (fingerprint {before[:12]}, now {fingerprint[:12]}): "
+            "give the same data again, or train it anew with normbench train --restart, or train on these data with "
+            "another --results"
+        )
+    return record
+
+
+def read_tuning(experiment: Path) -> Tuning | None:
+    """The `tuning.json` in an experiment's folder; None without one. Raises RecordError for a damaged file."""
+    with suppress(FileNotFoundError):
+        return _read_json(tuning_file(experiment), Tuning)
+    return None
+
+
+def read_decisions(experiment: Path) -> Decisions | None:
+    """The `decisions.json` in an experiment's folder; None without one. Raises RecordError for a damaged file."""
+    with suppress(FileNotFoundError):
+        return _read_json(decisions_file(experiment), Decisions)
+    return None
+
+
+def read_epochs(folder: RunFolder, record: Record) -> list[Epoch]:
+    """The rows of a finished run's `metrics.csv`, one an epoch.
+
+    Raises RecordError: missing, or not a table of finite numbers; Contradiction if the last row and the record differ.
     """
     where = printable(folder.metrics)
     try:
@@ -39,7 +106,7 @@ def read_epochs(folder: RunFolder, record: Mapping[str, Any]) -> list[dict[str, 
         raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
     except (ValueError, TypeError, csv.Error) as error:  # TypeError: a row shorter or longer than the header
         raise RecordError(f"{where}: not a table of numbers ({printable(error)})") from error
-    expected = _epochs(record)
+    expected = record.num_epochs
     if not rows or (expected is not None and len(rows) != expected):
         raise RecordError(f"{where}: {len(rows)} epochs, the run has {expected}")
     if not all(math.isfinite(value) for row in rows for value in row.values()):
@@ -48,11 +115,11 @@ def read_epochs(folder: RunFolder, record: Mapping[str, Any]) -> list[dict[str, 
     return rows
 
 
-def read_predictions(folder: RunFolder, record: Mapping[str, Any]) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+def read_predictions(folder: RunFolder, record: Record) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
     """Labels [N] and logits [N, classes] of the evaluated images of a finished run.
 
-    Raises RecordError: missing, damaged, or not labels and finite logits of the same images; Contradiction if their
-    number, or that of the wrong ones, is not what the record says.
+    Raises NoPredictions without a file; RecordError: damaged, or not labels and finite logits of the same images;
+    Contradiction if the record has another number of images or of wrong ones.
     """
     import numpy as np
 
@@ -60,7 +127,7 @@ def read_predictions(folder: RunFolder, record: Mapping[str, Any]) -> "tuple[NDA
     try:
         labels, logits = _arrays(folder.predictions)
     except FileNotFoundError as error:
-        raise RecordError(f"{where}: no such file; predictions are kept where the run was made") from error
+        raise NoPredictions(f"{where}: no such file; predictions are kept where the run was made") from error
     except OSError as error:
         raise RecordError(f"{where}: cannot be read ({error.strerror or printable(error)})") from error
     except Exception as error:  # on a crafted archive zipfile and NumPy's header parser raise a dozen types
@@ -79,10 +146,25 @@ def read_predictions(folder: RunFolder, record: Mapping[str, Any]) -> "tuple[NDA
     return labels.astype(np.int64), logits.astype(np.float64)
 
 
+def _read_json(path: Path, model: type[Parsed]) -> Parsed:
+    """Raises FileNotFoundError; RecordError for all else that is wrong with the file."""
+    where = printable(path)
+    try:
+        return parse(model, read_regular(path, MAX_BYTES).decode())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: not valid JSON ({printable(error)})") from error
+    except (Flaw, OverflowError) as flaw:
+        raise RecordError(f"{where}: {printable(flaw)}") from flaw
+
+
 def _arrays(path: Path) -> "tuple[NDArray[Any], NDArray[Any]]":
     import numpy as np
 
-    # opened here: numpy leaves a file open that turns out not to be an archive
+    # opened here: np.load leaves a file open that turns out not to be an archive
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > MAX_UNPACKED_BYTES:
             raise ValueError(f"it is larger than {MAX_UNPACKED_BYTES:,} bytes")
@@ -93,45 +175,25 @@ def _arrays(path: Path) -> "tuple[NDArray[Any], NDArray[Any]]":
             return np.asarray(arrays["labels"]), np.asarray(arrays["logits"])
 
 
-def _check_predictions(
-    labels: "NDArray[np.integer]", logits: "NDArray[np.floating]", record: Mapping[str, Any], where: str
-) -> None:
-    data = record["data"]
-    num_images, num_classes = logits.shape
-    num_wrong = int((logits.argmax(axis=1) != labels).sum())
-    errors, num_eval = record["metrics"][f"{data['evaluated_on']}_errors"], data["num_eval"]
-    classes = len(data.get("classes", ())) or num_classes
-    if (errors, num_eval, classes) != (num_wrong, num_images, num_classes):
-        raise Contradiction(
-            f"{where}: contradicts the run's record: {num_wrong:,} of {num_images:,} images of {num_classes} classes "
-            f"are wrong here, {errors:,} of {num_eval:,} of {classes} there"
-        )
-
-
-def _check_last_epoch(row: Mapping[str, float], record: Mapping[str, Any], where: str) -> None:
+def _check_last_epoch(row: Mapping[str, float], record: Record, where: str) -> None:
+    recorded = record.metrics_by_key
     for name, value in row.items():
-        said = record["metrics"].get(name)
+        said = recorded.get(name)
         if said is not None and not math.isclose(said, value, rel_tol=2e-5, abs_tol=1e-9):  # six digits are written
             raise Contradiction(
                 f"{where}: contradicts the run's record: {name} is {value} after the last epoch, {said} there"
             )
 
 
-def _epochs(record: Mapping[str, Any]) -> int | None:
-    train = record["config"].get("train")
-    epochs = train.get("epochs") if isinstance(train, dict) else None
-    return epochs if isinstance(epochs, int) else None
-
-
-def read_tuning(experiment: Path) -> dict[str, Any] | None:
-    """The `tuning.json` in an experiment's folder, checked; None where there is none. Raises RecordError: damaged."""
-    with suppress(FileNotFoundError):
-        return read_json(tuning_file(experiment), checked_tuning)
-    return None
-
-
-def read_decisions(experiment: Path) -> dict[str, Any] | None:
-    """The `decisions.json` in an experiment's folder, checked, or None; raises as `read_tuning` does."""
-    with suppress(FileNotFoundError):
-        return read_json(decisions_file(experiment), checked_decisions)
-    return None
+def _check_predictions(
+    labels: "NDArray[np.integer]", logits: "NDArray[np.floating]", record: Record, where: str
+) -> None:
+    num_images, num_classes = logits.shape
+    num_wrong = int((logits.argmax(axis=1) != labels).sum())
+    errors = record.metrics.held_out.errors if record.metrics else 0
+    num_eval, classes = record.data.num_eval, len(record.data.classes) or num_classes
+    if (errors, num_eval, classes) != (num_wrong, num_images, num_classes):
+        raise Contradiction(
+            f"{where}: contradicts the run's record: {num_wrong:,} of {num_images:,} images of {num_classes} classes "
+            f"are wrong here, {errors:,} of {num_eval:,} of {classes} there"
+        )

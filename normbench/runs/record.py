@@ -1,84 +1,218 @@
-"""`run.json`: all there is to say about a run, gathered once it is over."""
+"""`run.json`: all that a finished or diverged run is remembered by. No torch here: `compare` reads a thousand."""
 
-import statistics
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from normbench.models.count import count_norms, count_parameters
-from normbench.models.trace import count_macs
-from normbench.norms import norm_label
-from normbench.runs.environment import peak_memory_bytes
-from normbench.runs.folder import SCHEMA_VERSION
-from normbench.runs.resume import environment_changes
+from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 
-if TYPE_CHECKING:
-    from normbench.runs.execute import Prepared, Trained
+from normbench.runs.schema import Counts, Document, Fraction, Lists, Number, Part, Texts, expected, flaw
+
+Split = Literal["test", "val"]
 
 
-def build_record(run: "Prepared", trained: "Trained") -> dict[str, Any]:
-    """The schema is described in README.md, "A run's folder"; accuracies are fractions, losses mean cross-entropy.
+class Data(Part):
+    """The images that the run saw."""
 
-    The norm layers are counted on the model that was trained, not taken from the config.
+    source: str
+    """`cifar10`, `folder` or another source's name."""
+    fingerprint: str
+    """A digest of all images and labels, in hexadecimal."""
+    classes: Texts = ()
+    """Names by class index."""
+    num_train: int
+    """Images that the run trained on."""
+    num_eval: int
+    """Images that the run was evaluated on."""
+    evaluated_on: Split
+    """`test`, or `val` for images held out of the training set."""
+
+
+class Model(Part):
+    """The network that was trained. The norm layers are counted on the network itself, not taken from the config."""
+
+    num_parameters: int
+    """Trainable parameters."""
+    norm_layers: Counts
+    """Number of layers by class name."""
+    norm_parameters: int | None = None
+    """Trainable parameters of the norm layers."""
+    norm_buffers: int | None = None
+    """Values that the norm layers store besides, such as running statistics."""
+    macs: int | None = None
+    """Multiply-adds of one image's forward pass."""
+
+
+class TrainMetrics(Part):
+    """Running means over the last epoch, in training mode."""
+
+    loss: Number
+    """Mean cross-entropy, in nats."""
+    accuracy: Fraction
+
+
+class HeldOutMetrics(Part):
+    """On the test or val images, after the last epoch."""
+
+    loss: Number
+    """Mean cross-entropy, in nats."""
+    accuracy: Fraction
+    errors: int
+    """Images classified wrongly."""
+
+
+class Metrics(Part):
+    """Metrics of the last epoch; nothing is selected from the epochs before.
+
+    `run.json` has them side by side: `train_loss`, ..., and `test_loss` or `val_loss`, ...
     """
-    config, dataset, diverged = run.config, run.dataset, trained.diverged
-    environment = dict(run.environments[-1])
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": run.folder.path.name,
-        "experiment": config.name,
-        "status": "diverged" if diverged else "finished",
-        "label": norm_label(config.norm.name, config.norm.options),
-        "seed": config.seed,
-        "config": config.to_dict(),
-        "data": {
-            "source": dataset.source,
-            "fingerprint": dataset.fingerprint,
-            "classes": list(dataset.class_names),
-            "num_train": len(run.train.labels),
-            "num_eval": len(run.held_out.labels),
-            "evaluated_on": config.data.evaluate_on,
-        },
-        "model": {
-            "num_parameters": count_parameters(run.model),
-            **count_norms(run.model),
-            "macs": count_macs(run.model),
-        },
-        "metrics": _metrics(run, trained),
-        "statistics": asdict(trained.by_statistics) if trained.by_statistics else None,
-        "diverged": {"epoch": diverged.epoch + 1, "step": diverged.step + 1, "loss": str(diverged.loss)}
-        if diverged
-        else None,
-        "timing": _timing(run, trained),
-        "device": environment.pop("device"),
-        "precision": run.setting.precision,
-        "git_commit": environment.pop("git_commit"),
-        "environment": environment,
-        "environment_changes": environment_changes(run.environments),
-        "started_at": run.started_at.isoformat(timespec="seconds"),
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "resumed_at_epoch": run.resumed.position.epoch + 1 if run.resumed else None,
-    }
+
+    train: TrainMetrics
+    held_out: HeldOutMetrics
+
+    def by_key(self, split: str) -> dict[str, int | float]:
+        """The metrics as `run.json` names them."""
+        return {key: getattr(getattr(self, part), name) for key, (part, name) in _metric_fields(split).items()}
 
 
-def _metrics(run: "Prepared", trained: "Trained") -> dict[str, float | int | None]:
-    """Of the last epoch; nothing is picked from the epochs before."""
-    split = run.config.data.evaluate_on
-    names = ("train_loss", "train_accuracy", f"{split}_loss", f"{split}_accuracy", f"{split}_errors")
-    if trained.diverged or not trained.rows:
-        return dict.fromkeys(names)
-    row = trained.rows[-1]
-    num_images = len(run.held_out.labels)
-    return {**{name: row[name] for name in names[:4]}, names[4]: round((1 - row[names[3]]) * num_images)}
+def _metric_fields(split: str) -> dict[str, tuple[str, str]]:
+    """By key in `run.json`: the field of Metrics, and the field within it."""
+    parts = (("train", "train", TrainMetrics), (split, "held_out", HeldOutMetrics))
+    return {f"{prefix}_{name}": (part, name) for prefix, part, model in parts for name in model.model_fields}
 
 
-def _timing(run: "Prepared", trained: "Trained") -> dict[str, float | int | None]:
-    rows = trained.rows
-    return {
-        "train_s": sum(row["train_s"] for row in rows),
-        "eval_s": sum(row["eval_s"] for row in rows),
-        "train_s_per_epoch": statistics.median(row["train_s"] for row in rows) if rows else None,
-        "eval_s_per_epoch": statistics.median(row["eval_s"] for row in rows) if rows else None,
-        "images_per_s": statistics.median(row["images_per_s"] for row in rows) if rows else None,
-        "peak_memory_bytes": peak_memory_bytes(run.setting.device),
-    }
+class Statistics(Part):
+    """Accuracy on the held-out images by the statistics that batch norm uses; None for norms that store none."""
+
+    running: Fraction
+    """With the running statistics, as in evaluation mode."""
+    batch: Fraction
+    """With the statistics of each evaluated batch."""
+    precise: Fraction
+    """With the statistics of all training images."""
+    batch_size: int | None = None
+    """Images in an evaluated batch."""
+
+
+class Diverged(Part):
+    """The step whose loss was not finite."""
+
+    epoch: int
+    """From 1."""
+    step: int
+    """Within the epoch, from 1."""
+    loss: str
+    """`nan`, `inf` or `-inf`."""
+
+
+class Timing(Part):
+    """Wall-clock times."""
+
+    train_s: Number
+    """Of all epochs, evaluation left out."""
+    eval_s: Number
+    """Of all evaluations."""
+    train_s_per_epoch: Number | None = None
+    """Median over the epochs; None where the first one diverged."""
+    eval_s_per_epoch: Number | None = None
+    """Median over the epochs."""
+    images_per_s: Number | None = None
+    """In training, median over the epochs."""
+    peak_memory_bytes: int
+    """Of the GPU's allocator; on the CPU, of the process."""
+
+
+class Record(Document):
+    """A run that is over. Its norm, seed and setting stand in `config`, as the run's `config.yaml` has them."""
+
+    run_id: str
+    """The name of the run's folder."""
+    experiment: str
+    status: Literal["finished", "diverged"]
+    label: str
+    """The norm as tables show it, e.g. `GN(4)`."""
+    seed: int
+    config: dict[str, Any]
+    """Checked when the run was begun; another version of normbench, or a plugin, may have other keys."""
+    data: Data
+    model: Model
+    metrics: Metrics | None
+    """None exactly if the run diverged; `run.json` then has null for each metric."""
+    statistics: Statistics | None = None
+    diverged: Diverged | None = None
+    """None for a run that did not diverge."""
+    timing: Timing
+    device: str
+    """`cpu` or `cuda`."""
+    precision: str
+    """The precision that was used: `fp32` or `bf16`."""
+    git_commit: str | None = None
+    """Of the checkout that normbench ran from, `-dirty` at its end if files differ; None for an installed package."""
+    environment: dict[str, Any]
+    """Versions of the libraries, processor, threads: what may change bits besides config, data and precision."""
+    environment_changes: Lists = Field(default_factory=dict)
+    """By key of the environment, the values one after the other if a resumed run had several."""
+    started_at: str | None = None
+    """ISO 8601."""
+    finished_at: str
+    """ISO 8601."""
+    resumed_at_epoch: int | None = None
+    """From 1; None for a run that was never interrupted."""
+
+    way_back: ClassVar[str] = "train the run again"
+
+    @property
+    def norm(self) -> Mapping[str, Any]:
+        """`kind` and the options, as in the config."""
+        norm = self.config.get("norm")
+        return norm if isinstance(norm, Mapping) else {"kind": norm}
+
+    @property
+    def num_epochs(self) -> int | None:
+        """Planned epochs; None if the config does not say."""
+        train = self.config.get("train")
+        epochs = train.get("epochs") if isinstance(train, dict) else None
+        return epochs if isinstance(epochs, int) else None
+
+    @property
+    def metrics_by_key(self) -> dict[str, int | float]:
+        """The metrics as `run.json` names them; empty for a run that diverged."""
+        return {} if self.metrics is None else self.metrics.by_key(self.data.evaluated_on)
+
+    @classmethod
+    def key_of(cls, location: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
+        if location[:1] == ("metrics",) and len(location) == 3:
+            keys = {field: key for key, field in _metric_fields(content["data"]["evaluated_on"]).items()}
+            location = ("metrics", keys[str(location[1]), str(location[2])])
+        return super().key_of(location, content)
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _nest_metrics(cls, found: Any, info: ValidationInfo) -> Any:
+        if isinstance(found, Metrics) or not {"status", "data"} <= info.data.keys():  # the latter: an error already
+            return found
+        if info.data["status"] == "diverged":
+            return None
+        if not isinstance(found, dict):
+            raise expected("a mapping", found)
+        nested: dict[str, dict[str, Any]] = {"train": {}, "held_out": {}}
+        for key, (part, name) in _metric_fields(info.data["data"].evaluated_on).items():
+            if key in found:
+                nested[part][name] = found[key]
+        return nested
+
+    @field_serializer("metrics")
+    def _flatten_metrics(self, metrics: Metrics | None) -> dict[str, int | float | None]:
+        split = self.data.evaluated_on
+        return dict.fromkeys(_metric_fields(split)) if metrics is None else {**metrics.by_key(split)}
+
+    @model_validator(mode="after")
+    def _check_errors(self) -> "Record":
+        if self.metrics is None:
+            return self
+        split, held_out = self.data.evaluated_on, self.metrics.held_out
+        if abs(held_out.errors - (1 - held_out.accuracy) * self.data.num_eval) > 0.51:
+            raise flaw(
+                f"contradicts itself: metrics.{split}_accuracy is {held_out.accuracy}, metrics.{split}_errors "
+                f"{held_out.errors} of {self.data.num_eval:,} images"
+            )
+        return self

@@ -1,47 +1,164 @@
-"""What `run.json` promises: the keys the rest of normbench relies on, their types, and text that can be printed."""
+"""JSON files as frozen models: what is wrong with a file is one sentence that names the key."""
 
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from normbench.text import ABOVE_SPACE, UNPRINTABLE, shortened
 
 SCHEMA_VERSION = 1
 MAX_DEPTH = 50
-STATUSES = ("finished", "diverged")
-SPLITS = ("test", "val")
+"""Levels of mappings and lists in one file."""
 
-# In JSON text the control characters stand as such, or are written with a backslash.
+# In JSON text a control character stands as itself or as an escape, which begins with a backslash.
 _SUSPECT_IN_JSON = re.compile(rf"[\\{ABOVE_SPACE}]")
-
-_NUMBER = (int, float)
-_NEEDED: Mapping[str, Any] = {
-    "run_id": str,
-    "experiment": str,
-    "status": str,
-    "label": str,
-    "seed": int,
-    "config": dict,
-    "data": {"source": str, "fingerprint": str, "num_train": int, "num_eval": int, "evaluated_on": str},
-    "model": {"num_parameters": int, "norm_layers": dict},
-    "metrics": dict,
-    "timing": dict,
-    "device": str,
-    "precision": str,
-    "environment": dict,
-    "finished_at": str,
-}
-_TYPE_NAMES = {str: "text", int: "a whole number", dict: "a mapping", list: "a list"}
 
 
 class Flaw(Exception):
-    """What is wrong with a record, without its place."""
+    """What is wrong with the content of a file, without the file's name."""
 
 
-def check_depth(content: Any, text: str) -> None:
-    """Raises Flaw for what is nested so deeply that a walk through it might not come back."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:  # usually: no need to look at each value
+class Part(BaseModel):
+    """A mapping in a JSON file. Fields are strictly typed; keys that have no field are passed over."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class Document(Part):
+    """A whole JSON file."""
+
+    schema_version: int = SCHEMA_VERSION
+
+    way_back: ClassVar[str]
+    """What a user does about a file of an older version."""
+
+    @classmethod
+    def key_of(cls, location: tuple[int | str, ...], content: Mapping[str, Any]) -> str:
+        """The dotted key, as the file spells it, of the field at `location` in the model."""
+        return ".".join(map(str, location))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the JSON file, in the file's order of keys."""
+        return self.model_dump(mode="json")
+
+
+Parsed = TypeVar("Parsed", bound=Document)
+
+
+def parse(model: type[Parsed], text: str) -> Parsed:
+    """The model that the JSON `text` describes.
+
+    Raises Flaw: another schema, a key missing or of the wrong type, control characters, nested too deeply. ValueError
+    or RecursionError: not JSON. OverflowError: a whole number that no float can hold.
+
+    `json` reads the text, not pydantic's own parser: that one lets NaN and 1e999 into parts of any type.
+    """
+    content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    _check_depth(content, text)
+    _check_version(content, model.way_back)
+    try:
+        parsed = model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise Flaw(_sentence(first, model.key_of(first["loc"], content))) from None
+    if _SUSPECT_IN_JSON.search(text):  # rare: without a suspect, the walk over every value is saved
+        _check_printable(content, "")
+    return parsed
+
+
+def flaw(text: str, key: str = "") -> PydanticCustomError:
+    """What a validator raises. The message is the field's key, then `key` if the flaw is within the field, and `text`.
+
+    The message of a whole document is `text` alone.
+    """
+    return PydanticCustomError("flaw", "{text}", {"text": text, "key": key})
+
+
+def expected(what: str, found: object) -> PydanticCustomError:
+    return flaw(f"expected {what}, found {_short(found)}")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise expected("a number", value)
+    return value
+
+
+def _fraction(value: Any) -> float:
+    if not 0 <= _number(value) <= 1:
+        raise flaw(f"{value} is not a fraction from 0 to 1")
+    return value
+
+
+def _list_of(kind: type, name: str) -> Callable[[Any], tuple[Any, ...]]:
+    def items(value: Any) -> tuple[Any, ...]:
+        is_sound = isinstance(value, list | tuple) and all(type(item) is kind for item in value)
+        if not is_sound:
+            raise expected(name, value)
+        return tuple(value)
+
+    return items
+
+
+def _counts(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict) or not all(type(count) is int for count in value.values()):
+        raise expected("a mapping to whole numbers", value)
+    return value
+
+
+def _lists(value: Any) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(value, dict):
+        raise expected("a mapping", value)
+    for key, items in value.items():
+        if not isinstance(items, list | tuple):
+            raise flaw(f"expected a list, found {_short(items)}", key)
+    return {key: tuple(items) for key, items in value.items()}
+
+
+# Validators before pydantic's own: an int stays an int, and a list of a million wrong items is one error.
+Number = Annotated[int | float, BeforeValidator(_number)]
+"""Finite."""
+Fraction = Annotated[int | float, BeforeValidator(_fraction)]
+"""From 0 to 1."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_list_of(str, "a list of text"))]
+Wholes = Annotated[tuple[int, ...], BeforeValidator(_list_of(int, "a list of whole numbers"))]
+Counts = Annotated[dict[str, int], BeforeValidator(_counts)]
+Lists = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_lists)]
+"""A list of anything by key."""
+Item = TypeVar("Item", bound=Part)
+Parts = Annotated[tuple[Item, ...], Field(strict=False), FailFast()]
+"""A list of mappings."""
+
+_TYPE_NAMES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "tuple_type": "a list",
+}
+
+
+def _sentence(error: ErrorDetails, key: str) -> str:
+    match error["type"]:
+        case "missing":
+            return f"{key} is missing"
+        case "flaw":
+            place = ".".join(filter(None, (key, error["ctx"]["key"])))
+            return f"{place}: {error['msg']}" if place else error["msg"]
+        case "literal_error":
+            return f"{key}: expected {error['ctx']['expected'].replace(chr(39), '')}, found {_short(error['input'])}"
+        case kind:
+            return f"{key}: expected {_TYPE_NAMES.get(kind, kind)}, found {_short(error['input'])}"
+
+
+def _check_depth(content: Any, text: str) -> None:
+    """Raises Flaw for content so deeply nested that a recursive walk could overflow the stack."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:  # most files: no need to look at each value
         return
     level = [content]
     for _ in range(MAX_DEPTH):
@@ -49,67 +166,6 @@ def check_depth(content: Any, text: str) -> None:
         level = [value for values in inner for value in values if isinstance(value, dict | list)]
     if level:
         raise Flaw(f"nested deeper than {MAX_DEPTH} levels")
-
-
-def checked(record: Any, text: str) -> dict[str, Any]:
-    """The record itself, complete and printable. `text` is the JSON it was read from. Raises Flaw."""
-    _check_version(record, "train the run again")
-    _check_types(record, _NEEDED, "")
-    _check_choice(record["status"], STATUSES, "status")
-    split = record["data"]["evaluated_on"]
-    _check_choice(split, SPLITS, "data.evaluated_on")
-    _check_texts(record["data"].get("classes", []), "data.classes")
-    for name in ("train_s_per_epoch", "eval_s_per_epoch"):
-        if record["timing"].get(name) is not None:
-            _check_number(record["timing"], name, "timing")
-    if record["status"] == "finished":
-        for name in ("train_loss", f"{split}_loss", f"{split}_errors"):
-            _check_number(record["metrics"], name, "metrics")
-        for name in ("train_accuracy", f"{split}_accuracy"):
-            value = _check_number(record["metrics"], name, "metrics")
-            _check_fraction(value, f"metrics.{name}")
-        _check_errors(record["metrics"], split, record["data"]["num_eval"])
-        _check_statistics(record.get("statistics"))
-    _check_environment_changes(record.get("environment_changes", {}))
-    if _SUSPECT_IN_JSON.search(text):  # usually not: walking through a thousand records takes its time
-        _check_printable(record, "")
-    return record
-
-
-def checked_tuning(content: Any, text: str) -> dict[str, Any]:
-    """What a `tuning.json` promises: the trials a norm had, the grid, and the best of each norm. Raises Flaw."""
-    _check_version(content, "tune again")
-    _check_types(content, {"budget": int, "grid": dict, "seeds": list, "chosen": list}, "")
-    for key, values in content["grid"].items():
-        _check_types({key: values}, {key: list}, "grid.")
-    for number, best in enumerate(content["chosen"]):
-        if not isinstance(best, dict):
-            raise Flaw(f"chosen.{number}: expected a mapping, found {_short(best)}")
-        _check_types(best, {"label": str, "values": dict}, f"chosen.{number}.")
-        if best.get("val_accuracy") is not None:
-            _check_fraction(_check_number(best, "val_accuracy", f"chosen.{number}"), f"chosen.{number}.val_accuracy")
-        if "cell" in best:
-            _check_types(best, {"cell": dict}, f"chosen.{number}.")
-        _check_texts(best.get("on_edge", []), f"chosen.{number}.on_edge")
-    if _SUSPECT_IN_JSON.search(text):
-        _check_printable(content, "")
-    return content
-
-
-def checked_decisions(content: Any, text: str) -> dict[str, Any]:
-    """What a `decisions.json` promises: the plan of a sweep until decided, and each pair's state. Raises Flaw."""
-    _check_version(content, "give the experiment another name")
-    needed: dict[str, Any] = {"norms": list, "seeds": list, "looks": list, "look": int, "pairs": list}
-    _check_types(content, needed, "")
-    for name in ("delta", "alpha"):
-        _check_number(content, name, "")
-    for number, pair in enumerate(content["pairs"]):
-        if not isinstance(pair, dict):
-            raise Flaw(f"pairs.{number}: expected a mapping, found {_short(pair)}")
-        _check_types(pair, {"a": str, "b": str, "kind": str, "text": str}, f"pairs.{number}.")
-    if _SUSPECT_IN_JSON.search(text):
-        _check_printable(content, "")
-    return content
 
 
 def _check_version(content: Any, way_back: str) -> None:
@@ -120,66 +176,6 @@ def _check_version(content: Any, way_back: str) -> None:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         way_out = "a newer normbench wrote it: upgrade" if newer else way_back
         raise Flaw(f"schema_version {_short(version)}: this normbench reads {SCHEMA_VERSION}; {way_out}")
-
-
-def _check_texts(names: Any, key: str) -> None:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Flaw(f"{key}: expected a list of text, found {_short(names)}")
-
-
-def _check_errors(metrics: Mapping[str, float], split: str, num_eval: int) -> None:
-    errors, accuracy = metrics[f"{split}_errors"], metrics[f"{split}_accuracy"]
-    if abs(errors - (1 - accuracy) * num_eval) > 0.51:
-        raise Flaw(
-            f"contradicts itself: metrics.{split}_accuracy is {accuracy}, metrics.{split}_errors {errors} of "
-            f"{num_eval:,} images"
-        )
-
-
-def _check_statistics(found: Any) -> None:
-    """Accuracy under running, batch and precise statistics; older runs and norms without them have none."""
-    if found is None:
-        return
-    if not isinstance(found, dict):
-        raise Flaw(f"statistics: expected a mapping, found {_short(found)}")
-    for name in ("running", "batch", "precise"):
-        _check_fraction(_check_number(found, name, "statistics"), f"statistics.{name}")
-
-
-def _check_environment_changes(found: Any) -> None:
-    """What was not the same from the run's first step to its last; older runs do not tell."""
-    if not isinstance(found, dict):
-        raise Flaw(f"environment_changes: expected a mapping, found {_short(found)}")
-    _check_types(found, dict.fromkeys(found, list), "environment_changes.")
-
-
-def _check_fraction(value: float, key: str) -> None:
-    if not 0 <= value <= 1:
-        raise Flaw(f"{key}: {value} is not a fraction from 0 to 1")
-
-
-def _check_types(found: Mapping[str, Any], needed: Mapping[str, Any], prefix: str) -> None:
-    for key, kind in needed.items():
-        if key not in found:
-            raise Flaw(f"{prefix}{key} is missing")
-        value = found[key]
-        wanted = dict if isinstance(kind, Mapping) else kind
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise Flaw(f"{prefix}{key}: expected {_TYPE_NAMES[wanted]}, found {_short(value)}")
-        if isinstance(kind, Mapping):
-            _check_types(value, kind, f"{prefix}{key}.")
-
-
-def _check_number(section: Mapping[str, Any], name: str, title: str) -> float:
-    value = section.get(name)
-    if isinstance(value, bool) or not isinstance(value, _NUMBER) or not math.isfinite(value):
-        raise Flaw(f"{f'{title}.' if title else ''}{name}: expected a number, found {_short(value)}")
-    return value
-
-
-def _check_choice(value: str, allowed: Sequence[str], key: str) -> None:
-    if value not in allowed:
-        raise Flaw(f"{key}: expected {' or '.join(allowed)}, found {_short(value)}")
 
 
 def _check_printable(value: Any, key: str) -> None:
@@ -193,6 +189,17 @@ def _check_printable(value: Any, key: str) -> None:
     elif isinstance(value, list):
         for inner in value:
             _check_printable(inner, key)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{shortened(text)} is more than a number can be")
+    return number
 
 
 def _short(value: object) -> str:

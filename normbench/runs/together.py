@@ -31,10 +31,10 @@ from normbench.runs.execute import (
     start,
     step_done,
 )
-from normbench.runs.finished import finished_record
 from normbench.runs.folder import RunFolder
 from normbench.runs.memory import memory_explained
 from normbench.runs.outputs import write_metrics
+from normbench.runs.read import finished_record
 from normbench.runs.stopping import StopRequest
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep

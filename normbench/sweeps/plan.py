@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from normbench.config import Config
 from normbench.data import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.execute import Draw, folder_of
-from normbench.runs.finished import finished_record
-from normbench.runs.folder import RecordError
+from normbench.runs.read import RecordError, finished_record
+from normbench.runs.record import Record
 from normbench.runs.registries import build_network
 from normbench.runs.together import alike_but_for_seed
 from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
@@ -64,7 +63,7 @@ def make_plan(
     to_do = tuple(order for order, record in records if not record)
     jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
     threads = threads or (1 if device == "cpu" else max(1, num_cores() // jobs))
-    chosen = [record["precision"] for order, record in records if record and order.config.train.precision == "auto"]
+    chosen = [record.precision for order, record in records if record and order.config.train.precision == "auto"]
     precision = chosen[0] if chosen else common_precision(orders[0].config, dataset, device, threads)
     place = Workplace(device, threads, precision, draw)
     if together == "off" or (together == "auto" and device == "cpu"):
@@ -106,7 +105,7 @@ def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
             checked.append(network)
 
 
-def _record_of(order: Order, dataset: Dataset) -> dict[str, Any] | None:
+def _record_of(order: Order, dataset: Dataset) -> Record | None:
     """Of a finished run; None for one that is not, or whose record is damaged: its process will say so."""
     try:
         return finished_record(order.folder, dataset.fingerprint) if order.folder.is_finished else None

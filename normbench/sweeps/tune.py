@@ -9,10 +9,11 @@ from normbench.config import Config, Experiment, Tune, with_values
 from normbench.errors import RunError
 from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
-from normbench.runs.finished import finished_record
-from normbench.runs.folder import SCHEMA_VERSION, RecordError, trial_folder, tuning_file
+from normbench.runs.folder import trial_folder, tuning_file
 from normbench.runs.identity import run_id
+from normbench.runs.read import RecordError, finished_record
 from normbench.runs.registries import REGISTRIES
+from normbench.runs.sweep_records import Chosen, Tuning
 from normbench.sweeps.worker import Order
 
 
@@ -50,15 +51,14 @@ def choose(experiment: Experiment, results: Path) -> tuple[Config, ...]:
         point = experiment.tune.points[best]
         chosen[run_id(cell)] = point
         entries.append(_entry(experiment, cell, point, scores[best]))
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "budget": experiment.tune.budget,
-        "seeds": list(experiment.tune.seeds),
-        "grid": {key: list(values) for key, values in experiment.tune.grid.items()},
-        "chosen": entries,
-    }
+    tuning = Tuning(
+        budget=experiment.tune.budget,
+        seeds=tuple(experiment.tune.seeds),
+        grid={key: tuple(values) for key, values in experiment.tune.grid.items()},
+        chosen=tuple(entries),
+    )
     with locked(results / experiment.name):
-        write_json_atomically(tuning_file(results / experiment.name), content)
+        write_json_atomically(tuning_file(results / experiment.name), tuning.to_dict())
     first = experiment.runs[0].seed
     return tuple(with_values(run, chosen[run_id(run.for_seed(first))], REGISTRIES) for run in experiment.runs)
 
@@ -81,25 +81,25 @@ def _score(tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str,
                 "trials than another; the same command goes on with it"
             )
         record = finished_record(order.folder)
-        if record["data"]["evaluated_on"] != "val":
+        if record.data.evaluated_on != "val":
             raise RecordError(f"{order.folder.record}: is no trial on held-out images: remove {order.folder.path}")
-        if record["status"] == "diverged":
+        if record.metrics is None:
             return -1.0
-        accuracies.append(record["metrics"]["val_accuracy"])
+        accuracies.append(record.metrics.held_out.accuracy)
     return statistics.fmean(accuracies)
 
 
-def _entry(experiment: Experiment, cell: Config, point: Mapping[str, Any], score: float) -> dict[str, Any]:
+def _entry(experiment: Experiment, cell: Config, point: Mapping[str, Any], score: float) -> Chosen:
     assert experiment.tune is not None
     grid = experiment.tune.grid
-    return {
-        "norm": cell.to_dict()["norm"],
-        "label": _label(cell),
-        "cell": {axis: _value(cell, axis) for axis in experiment.axes if axis.partition(".")[0] != "norm"},
-        "values": dict(point),
-        "val_accuracy": score,
-        "on_edge": [key for key, values in grid.items() if _is_edge(point[key], values)],
-    }
+    return Chosen(
+        norm=cell.to_dict()["norm"],
+        label=_label(cell),
+        cell={axis: _value(cell, axis) for axis in experiment.axes if axis.partition(".")[0] != "norm"},
+        values=dict(point),
+        val_accuracy=score,
+        on_edge=tuple(key for key, values in grid.items() if _is_edge(point[key], values)),
+    )
 
 
 def _is_edge(value: Any, values: Sequence[Any]) -> bool:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from normbench.analysis.stats.sequential import Pair, PairDecision, decide, planned_looks
 from normbench.config import Config, Experiment
@@ -11,9 +12,9 @@ from normbench.errors import ConfigError
 from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
 from normbench.runs.execute import folder_of
-from normbench.runs.finished import finished_record
-from normbench.runs.folder import SCHEMA_VERSION, decisions_file
-from normbench.runs.read import read_decisions
+from normbench.runs.folder import decisions_file
+from normbench.runs.read import finished_record, read_decisions
+from normbench.runs.sweep_records import DecidedPair, Decisions
 from normbench.text import shortened
 
 ALPHA = 0.05
@@ -63,19 +64,20 @@ def _check_unchanged(design: Design, folder: Path) -> None:
     if before is None:
         return
     for key, wanted in _fixed(design).items():
-        if before[key] != wanted:
+        if (begun := getattr(before, key)) != wanted:
+            begun, wanted = (list(it) if isinstance(it, tuple) else it for it in (begun, wanted))
             raise ConfigError(
-                f"{decisions_file(folder)}: this experiment was begun with {key} {shortened(str(before[key]))}, now it "
+                f"{decisions_file(folder)}: this experiment was begun with {key} {shortened(str(begun))}, now it "
                 f"would be {wanted}; a plan that changes after a look at the runs finds differences that are not "
                 "there: keep it, or give the experiment another name"
             )
 
 
-def _fixed(design: Design) -> dict[str, object]:
+def _fixed(design: Design) -> dict[str, Any]:
     return {
-        "norms": list(design.norms),
-        "seeds": list(design.seeds),
-        "looks": list(design.looks),
+        "norms": tuple(design.norms),
+        "seeds": design.seeds,
+        "looks": design.looks,
         "delta": design.delta,
         "alpha": ALPHA,
     }
@@ -93,15 +95,11 @@ def judge(design: Design, look: int, results: Path) -> tuple[PairDecision, ...]:
     seeds = design.seeds[: design.looks[look]]
     values = {name: _values(config, seeds, results) for name, config in design.norms.items()}
     decisions = decide(values, design.pairs, design.looks, look, design.delta, ALPHA)
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        **_fixed(design),
-        "look": look,
-        "pairs": [asdict(pair) for pair in decisions],
-    }
+    pairs = tuple(DecidedPair(**asdict(pair)) for pair in decisions)
+    written = Decisions(**_fixed(design), look=look, pairs=pairs)
     experiment = results / next(iter(design.norms.values())).name
     with locked(experiment):
-        write_json_atomically(decisions_file(experiment), content)
+        write_json_atomically(decisions_file(experiment), written.to_dict())
     return decisions
 
 
@@ -112,9 +110,8 @@ def _values(config: Config, seeds: Sequence[int], results: Path) -> list[float |
         folder = folder_of(config.for_seed(seed), results)
         if not folder.is_finished:
             break
-        record = finished_record(folder)
-        split = record["data"]["evaluated_on"]
-        values.append(None if record["status"] == "diverged" else 100 * record["metrics"][f"{split}_accuracy"])
+        metrics = finished_record(folder).metrics
+        values.append(None if metrics is None else 100 * metrics.held_out.accuracy)
     return values
 
 

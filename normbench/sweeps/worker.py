@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -18,6 +18,7 @@ from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
 from normbench.files import write_bytes_atomically
 from normbench.runs.execute import Draw, EpochDone, Event, Finished, Load, Prepared, RunIsBusy, Say, Step, execute
 from normbench.runs.folder import RunFolder
+from normbench.runs.record import Record
 from normbench.runs.together import Happening, execute_together
 from normbench.train.setting import choose_device
 
@@ -72,7 +73,7 @@ class Ended:
     """`record` of a run that is over (finished or diverged, now or before), else None and a message that says why."""
 
     status: Status
-    record: Mapping[str, Any] | None = None
+    record: Record | None = None
     message: str = ""
 
 
@@ -155,7 +156,7 @@ def _message(order: Order, event: Event | Exception) -> Message:
         case EpochDone():
             return EpochEnded(event.row)
         case Finished():
-            return Ended("already" if event.already else event.record["status"], event.record)
+            return Ended("already" if event.already and event.record.metrics else event.record.status, event.record)
         case RunIsBusy():
             return Ended("busy", message=str(event))
         case Interrupted():

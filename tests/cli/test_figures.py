@@ -14,7 +14,7 @@ from normbench.analysis.compare.compare import Options
 from normbench.analysis.compare.load import compare_runs
 from normbench.data import load_dataset
 from normbench.errors import ConfigError
-from normbench.present.report.figures import draw_comparison
+from normbench.present.report.figures import draw_comparison, figure_needs
 from tests.records import make_diverged, make_record, write_run
 from tests.tiny import CLASSES, invoke, make_folder
 
@@ -64,7 +64,8 @@ def write(tmp_path: Path, images: SimpleNamespace) -> Callable[..., Path]:
 def draw(tmp_path: Path, **options: Any) -> tuple[list[str], str]:
     """The names of the files and all that was said."""
     said: list[str] = []
-    comparison, _ = compare_runs([tmp_path / "results"], options=Options(**options))
+    needs = figure_needs(options.get("by"))
+    comparison, _ = compare_runs([tmp_path / "results"], options=Options(**options), needs=needs)
     written = draw_comparison(comparison, tmp_path / "figures", said.append)
     assert sorted(written) == sorted((tmp_path / "figures").iterdir())
     return [path.name for path in written if path.suffix == ".svg"], "\n".join(said)

@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from normbench.errors import ConfigError, DataError, Interrupted, RunError
-from normbench.runs.folder import RecordError
+from normbench.runs.read import RecordError
 from tests.tiny import invoke, make_folder
 
 SWEEP = """

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from normbench.errors import ConfigError
-from normbench.runs.folder import RecordError, RunFolder, read_record
-from normbench.runs.read import Contradiction, read_predictions
+from normbench.runs.folder import RunFolder
+from normbench.runs.read import Contradiction, RecordError, read_predictions, read_record
+from normbench.runs.record import Record
 from tests.records import make_record
 from tests.robustness.record_cases import NUM_IMAGES, write_whole_run
 from tests.tiny import invoke
@@ -98,7 +99,7 @@ def test_a_file_without_end_is_not_read_to_its_end(results: Path) -> None:
 def test_arrays_that_unpack_to_more_than_any_run_has_are_not_unpacked(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "predictions.npz", labels=np.zeros(2**25, int), logits=np.zeros((1, 2), np.float16))
     with pytest.raises(RecordError, match="it unpacks to 268,435,"):
-        read_predictions(RunFolder(tmp_path), make_record())
+        read_predictions(RunFolder(tmp_path), Record.model_validate(make_record()))
 
 
 def test_numbers_that_are_none_and_depths_without_bottom_are_refused(results: Path) -> None:

@@ -18,7 +18,8 @@ from PIL import Image
 from normbench.cli import main as cli
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.runs import execute, record
-from normbench.runs.folder import RecordError, RunFolder
+from normbench.runs.folder import RunFolder
+from normbench.runs.read import RecordError
 from normbench.train.checkpoint import from_bytes, to_bytes
 from tests import tiny_cifar10
 from tests.robustness.entry import run_main

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from normbench.runs.environment import peak_memory_bytes
-from normbench.runs.folder import find_runs, read_record
+from normbench.runs.folder import find_runs
+from normbench.runs.read import read_record
 from tests.tiny import invoke, make_folder
 
 MB = 2**20
@@ -39,4 +40,4 @@ def test_a_variable_that_cannot_be_printed_costs_no_result(tmp_path: Path, monke
         assert shown.exit_code == 0, shown.output
     assert "finished already" in shown.stdout
     (run,) = find_runs([results])
-    assert read_record(run)["environment"]["variables"] == r"MKL_CBWR=COMPATIBLE\r\x1b[2J\udcff"
+    assert read_record(run).environment["variables"] == r"MKL_CBWR=COMPATIBLE\r\x1b[2J\udcff"

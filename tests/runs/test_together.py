@@ -16,7 +16,9 @@ from normbench.data import load_dataset
 from normbench.errors import DataError
 from normbench.runs import together
 from normbench.runs.execute import EpochDone, Finished, RunIsBusy, Step, Trained, execute, folder_of
-from normbench.runs.folder import RunFolder, read_record
+from normbench.runs.folder import RunFolder
+from normbench.runs.read import read_record
+from normbench.runs.record import Diverged
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.together import AT_ONCE, alike_but_for_seed, execute_together
 from normbench.sweeps.pool import RunEvent, train_all
@@ -76,7 +78,7 @@ def assert_same_results(one: RunFolder, other: RunFolder) -> None:
     assert one.predictions.read_bytes() == other.predictions.read_bytes()
     ours, theirs = read_record(one), read_record(other)
     for part in ("run_id", "status", "label", "seed", "config", "data", "model", "metrics", "statistics", "precision"):
-        assert ours[part] == theirs[part], part
+        assert getattr(ours, part) == getattr(theirs, part), part
 
 
 def outcomes(happenings: list[together.Happening]) -> dict[int, Any]:
@@ -102,9 +104,9 @@ def test_a_sweep_together_is_the_sweep_run_by_run(images: Path) -> None:
 
 def test_the_wide_network_gives_complete_folders_that_agree_with_the_run_alone(configs: list[Config]) -> None:
     wide, apart = at("wide", configs), at("apart", configs)
-    assert all(event.record["status"] == "finished" for event in outcomes(train_together(wide, "wide")).values())
+    assert all(event.record.status == "finished" for event in outcomes(train_together(wide, "wide")).values())
     train_alone(apart[1])
-    ours, theirs = (read_record(folder)["metrics"] for folder in (wide[1][1], apart[1][1]))
+    ours, theirs = (read_record(folder).metrics_by_key for folder in (wide[1][1], apart[1][1]))
     assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=0.02)
     weights = load_file(wide[1][1].weights)
     assert {name: value.shape for name, value in weights.items()} == {
@@ -167,7 +169,7 @@ def test_finished_busy_and_failing_runs_are_told_and_the_others_go_on(configs: l
     assert found[0].already
     assert isinstance(found[1], RunIsBusy)
     assert isinstance(found[2], ZeroDivisionError)
-    assert found[3].record["status"] == "finished"
+    assert found[3].record.status == "finished"
     assert not runs[2][1].is_finished
 
 
@@ -178,7 +180,7 @@ def test_one_that_was_finished_on_other_data_is_refused_and_the_others_go_on(con
     found = outcomes(train_together(runs))
     assert isinstance(found[0], DataError)
     assert "finished on other data" in str(found[0])
-    assert found[1].record["status"] == "finished"
+    assert found[1].record.status == "finished"
 
 
 def test_one_that_diverges_is_a_result_and_the_others_stay_as_they_are(
@@ -198,8 +200,8 @@ def test_one_that_diverges_is_a_result_and_the_others_stay_as_they_are(
         patched.setattr(together, "prepare", poisoned)
         happenings = train_together(runs)
     found = outcomes(happenings)
-    assert found[0].record["status"] == "diverged"
-    assert found[0].record["diverged"] == {"epoch": 1, "step": 1, "loss": "nan"}
+    assert found[0].record.status == "diverged"
+    assert found[0].record.diverged == Diverged(epoch=1, step=1, loss="nan")
     assert [number for number, event in happenings if isinstance(event, EpochDone)] == [1, 1]
     train_alone(apart[1])
     assert_same_results(runs[1][1], apart[1][1])

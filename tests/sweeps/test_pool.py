@@ -60,8 +60,8 @@ def test_a_run_in_the_pool_has_the_bits_of_the_run_alone(orders: list[Order], tm
     for order in orders:
         record = found[order.config.norm.name].record
         assert record is not None
-        assert record["environment"]["threads"] == 1
-        assert record["precision"] == "fp32"  # what the workplace says, where the config says auto
+        assert record.environment["threads"] == 1
+        assert record.precision == "fp32"  # what the workplace says, where the config says auto
         folder = folder_of(order.config, tmp_path / "alone")
         alone = Order(order.config, folder)
         list(train_all([alone], place(), jobs=1))

@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from normbench.analysis.compare.facts import facts, show_value
 from normbench.analysis.compare.rows import By, NormRow
-from normbench.analysis.compare.select import Record, facts, full_key, show_value
+from normbench.analysis.compare.select import full_key
 from normbench.analysis.stats.estimate import Estimate
 from normbench.errors import ConfigError
+from normbench.runs.record import Record
 from normbench.text import unknown_name
 
-# The rows, what n counts, what is no setting, and what makes test accuracies of some and val accuracies of others.
+# Norms are the rows and seeds are what n counts; status and name are no settings; test and val accuracies do not mix.
 _NOT_AN_AXIS = (
     *("norm", "norm.kind", "label", "seed", "seeds", "status", "name"),
     *("data.evaluate_on", "data.evaluated_on"),
@@ -34,7 +36,7 @@ class Grid:
 
 
 def axis(key: str, records: Sequence[Record]) -> str:
-    """The full dotted key that `--by` means. Raises ConfigError: unknown, the same in all runs, or none to go along."""
+    """The full dotted key that `--by` means. Raises ConfigError for an unknown key, or one of _NOT_AN_AXIS."""
     known = [facts(record) for record in records]
     keys = {name for flat in known for name in flat}
     name = full_key(key, keys)
@@ -46,14 +48,16 @@ def axis(key: str, records: Sequence[Record]) -> str:
     return name
 
 
-def value_of(record: Record, key: str) -> By:
-    """Numbers, text and booleans as they are, lists as they are written in YAML, None where the run has no such key."""
+def value_of(record: Record, key: str | None) -> By:
+    """The run's value of `key`, a list as YAML writes it; None without a key, or where the run does not have it."""
+    if key is None:
+        return None
     value = facts(record).get(key)
     return value if isinstance(value, str | int | float | bool | None) else show_value(value, key)
 
 
 def ascending(values: set[By]) -> tuple[By, ...]:
-    """Numbers by size, then text by its letters, then None."""
+    """Numbers by size, then text in alphabetical order, then None."""
     return tuple(sorted(values, key=lambda value: (value is None, *_rank(value))))
 
 

@@ -1,12 +1,13 @@
-"""What runs were made on: where they differ is named key by key, with the norms it was used for."""
+"""What runs were made on: where they differ is named key by key, with the norms of each value."""
 
 from collections.abc import Iterable, Sequence
 
+from normbench.analysis.compare.facts import flatten, show_value
 from normbench.analysis.compare.rows import order
-from normbench.analysis.compare.select import Record, flatten, show_value
 from normbench.errors import ConfigError
+from normbench.runs.record import Record
 
-_THEN = " then "  # between the values of a run that was interrupted and went on elsewhere
+_THEN = " then "  # between the values of a run that was interrupted and resumed elsewhere
 
 Environment = dict[str, dict[str, list[str]]]
 """Dotted key -> value found -> labels of the norms run with it."""
@@ -15,14 +16,14 @@ Environment = dict[str, dict[str, list[str]]]
 def environment(records: Iterable[Record]) -> Environment:
     found: Environment = {}
     for record in records:
-        of_run = {"device": record["device"], "precision": record["precision"], "git_commit": record.get("git_commit")}
-        changes = record.get("environment_changes", {})
-        for key, value in (of_run | flatten({"environment": record["environment"]})).items():
+        of_run = {"device": record.device, "precision": record.precision, "git_commit": record.git_commit}
+        changes = record.environment_changes
+        for key, value in (of_run | flatten({"environment": record.environment})).items():
             one_after_the_other = changes.get(key.removeprefix("environment."), [value])
             text = _THEN.join(show_value(each, key) for each in one_after_the_other)
             labels = found.setdefault(key, {}).setdefault(text, [])
-            if record["label"] not in labels:
-                labels.append(record["label"])
+            if record.label not in labels:
+                labels.append(record.label)
     return found
 
 

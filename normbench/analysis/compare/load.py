@@ -1,85 +1,72 @@
-"""Folders -> records; what cannot be read is named, never a crash."""
+"""Folders -> runs -> a comparison; what cannot be read is named, never a crash."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from normbench.analysis.compare.compare import Comparison, Options, compare
-from normbench.analysis.compare.select import MOST_NAMED, Record, named, runs, select
-from normbench.analysis.compare.tuning import Tuning, tuning_from
-from normbench.analysis.compare.until_decided import Decided, decided_from
+from normbench.analysis.compare.predictions import load_predictions
+from normbench.analysis.compare.rows import NormRow
+from normbench.analysis.compare.run import Run
+from normbench.analysis.compare.select import select
 from normbench.errors import ConfigError
 from normbench.files import read_regular
-from normbench.runs.folder import MAX_BYTES, RecordError, RunFolder, is_trial, read_record, survey
-from normbench.runs.read import Contradiction, read_decisions, read_epochs, read_tuning
-from normbench.text import printable
+from normbench.runs.folder import RunFolder, is_trial, survey
+from normbench.runs.read import (
+    MAX_BYTES,
+    Contradiction,
+    Epoch,
+    RecordError,
+    read_decisions,
+    read_epochs,
+    read_record,
+    read_tuning,
+)
+from normbench.runs.record import Record
+from normbench.runs.sweep_records import Decisions, Tuning
+from normbench.text import listed, plural, printable
+
+MOST_NAMED = 5
+"""Folders of one kind: a thousand unfinished runs should not bury the table."""
+
+Need = Literal["predictions"]
+"""Files of a run that only some tables and figures need. The record and the epochs are always read."""
 
 
 def compare_runs(
-    paths: Sequence[Path], where: Sequence[str] = (), options: Options | None = None
+    paths: Sequence[Path], where: Sequence[str] = (), options: Options | None = None, needs: Collection[Need] = ()
 ) -> tuple[Comparison, list[str]]:
     """The comparison of the runs in or below `paths` that fit each `key=value` of `where`, and notes for the reader.
 
-    Raises ConfigError: no such folder, no finished run, a bad `where`, runs that differ in more than norm and seed.
+    With the need `predictions`, those of each compared run are read too. Raises ConfigError: no such folder, no
+    finished run, a bad `where`, runs that differ in more than norm and seed.
     """
-    records, notes = load_records(paths)
-    if not records:
+    runs, notes = load_runs(paths)
+    if not runs:
         places = ", ".join(printable(path) for path in paths)
         raise ConfigError("\n".join([f"no finished run in {places}; make one: normbench train --norm gn", *notes]))
-    chosen, without = _without_trials(select(records, where), where)
-    tuning, decided, missing = _about(chosen)
+    chosen, without = _without_trials(select(runs, where), where)
+    tuning, decisions, missing = _sweep_records(chosen)
     try:
-        comparison, more = compare(chosen, options, tuning, decided)
-    except ConfigError as refusal:  # perhaps because of what is missing
+        comparison, more = compare(chosen, options, tuning, decisions)
+    except ConfigError as refusal:  # perhaps because a sweep's record is missing
         raise ConfigError("\n".join([str(refusal), *missing])) from None
+    if "predictions" in needs:
+        comparison = replace(comparison, rows=tuple(_with_predictions(row) for row in comparison.rows))
     return comparison, notes + without + missing + more
 
 
-def _without_trials(records: list[Record], where: Sequence[str]) -> tuple[list[Record], list[str]]:
-    """A trial on held-out images is no result beside runs on all of them, unless trials are what was asked for."""
-    asked = any(text.startswith(("data.evaluate_on=", "data.evaluated_on=")) for text in where)
-    kept = [record for record in records if not is_trial(record["folder"])]
-    if asked or not kept or len(kept) == len(records):
-        return records, []
-    trials = runs(len(records) - len(kept))
-    return kept, [f"left out: {trials} of a tuning, on held-out images; --where data.evaluate_on=val shows them"]
-
-
-def _about(records: Sequence[Record]) -> tuple[Tuning | None, Decided | None, list[str]]:
-    """What the folder of the one experiment that all runs come from says of them, and notes on what it cannot say."""
-    folders = {record["folder"].parent for record in records}
-    if len(folders) > 1:
-        return None, None, []
-    folder = folders.pop()
-    tuning, decided, notes = None, None, []
-    try:
-        if content := read_tuning(folder):
-            tuning = tuning_from(content)
-    except RecordError as error:
-        notes.append(f"left out: {error}; values that were tuned count as differences between the runs")
-    try:
-        if content := read_decisions(folder):
-            decided = decided_from(content)
-    except RecordError as error:
-        once = "the verdicts are those of one look at the runs, and do not allow for any look before"
-        notes.append(f"left out: {error}; {once}")
-    return tuning, decided, notes
-
-
-def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records in or below `paths`, diverged runs included, and notes on all folders without a good one.
-
-    Each record also says where it lies: `record["folder"]` is a Path.
-    """
+def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
+    """The runs in or below `paths`, diverged ones included, and notes on all folders without a good record."""
     found = survey(paths)
-    records: list[dict[str, Any]] = []
+    runs: list[Run] = []
     unfinished, damaged = [], []
     foreign = [printable(path) for path in found.foreign]
     for folder in found.runs:
         try:
             record = read_record(folder)
-            _check_last_epoch(folder, record)
-            records.append(record | {"folder": folder.path})
+            runs.append(Run(record, folder, _epochs(folder, record)))
         except RecordError as error:
             if not _is_missing(folder.record):
                 damaged.append(str(error))
@@ -89,25 +76,61 @@ def load_records(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]
                 foreign.append(printable(folder.path))
     notes = []
     if unfinished:
-        way_on = "the command that began one goes on with it"
-        notes.append(f"unfinished, left out: {runs(len(unfinished))}: {named(unfinished)}; {way_on}")
+        names = f"{plural(len(unfinished), 'run')}: {listed(unfinished, MOST_NAMED)}"
+        notes.append(f"unfinished, left out: {names}; the command that began one goes on with it")
     notes += [f"left out: {error}" for error in damaged[:MOST_NAMED]]
     if len(damaged) > MOST_NAMED:
         notes.append(f"left out: {len(damaged) - MOST_NAMED:,} more records that cannot be read")
     if foreign:
-        notes.append(f"no run of normbench in: {named(foreign)}")
-    return records, notes
+        notes.append(f"no run of normbench in: {listed(foreign, MOST_NAMED)}")
+    return runs, notes
 
 
-def _check_last_epoch(folder: RunFolder, record: Record) -> None:
-    """Raises Contradiction. The epochs may be missing or damaged as long as nobody asks for them."""
+def _epochs(folder: RunFolder, record: Record) -> Sequence[Epoch] | RecordError:
+    """Raises Contradiction. Missing or damaged epochs are an error only if somebody asks for them."""
+    if record.metrics is None:
+        return ()
     try:
-        if record["status"] == "finished":
-            read_epochs(folder, record)
+        return read_epochs(folder, record)
     except Contradiction:
         raise
-    except RecordError:
-        return
+    except RecordError as error:
+        return error
+
+
+def _without_trials(runs: list[Run], where: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """Leaves out trials, on held-out images, beside runs on all images, unless `where` asks for trials."""
+    asked = any(text.startswith(("data.evaluate_on=", "data.evaluated_on=")) for text in where)
+    kept = [run for run in runs if not is_trial(run.folder.path)]
+    if asked or not kept or len(kept) == len(runs):
+        return runs, []
+    trials = plural(len(runs) - len(kept), "run")
+    return kept, [f"left out: {trials} of a tuning, on held-out images; --where data.evaluate_on=val shows them"]
+
+
+def _sweep_records(runs: Sequence[Run]) -> tuple[Tuning | None, Decisions | None, list[str]]:
+    """The records beside the runs of a single experiment, and notes on those that cannot be read."""
+    folders = {run.folder.path.parent for run in runs}
+    if len(folders) > 1:
+        return None, None, []
+    folder = folders.pop()
+    tuning, decisions, notes = None, None, []
+    try:
+        tuning = read_tuning(folder)
+    except RecordError as error:
+        notes.append(f"left out: {error}; values that were tuned count as differences between the runs")
+    try:
+        decisions = read_decisions(folder)
+    except RecordError as error:
+        once = "the verdicts are those of one look at the runs, and do not allow for any look before"
+        notes.append(f"left out: {error}; {once}")
+    return tuning, decisions, notes
+
+
+def _with_predictions(row: NormRow) -> NormRow:
+    return replace(
+        row, finished=tuple(replace(run, predictions=load_predictions(run.folder, run.record)) for run in row.finished)
+    )
 
 
 def _is_missing(record: Path) -> bool:
@@ -118,7 +141,7 @@ def _is_missing(record: Path) -> bool:
 
 
 def _is_ours(folder: RunFolder) -> bool:
-    """Whether a folder without a record was begun by us: other tools write a config.yaml too."""
+    """Whether normbench made a folder without a record: other tools write a config.yaml too."""
     try:
         config = read_regular(folder.config, MAX_BYTES)
     except OSError:

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from normbench.analysis.compare.select import Record, counted, show_value
-from normbench.analysis.compare.tuning import AS_TUNED
+from normbench.analysis.compare.facts import counted, show_value
+from normbench.analysis.compare.tune import AS_TUNED
 from normbench.errors import ConfigError
+from normbench.runs.record import Record
 
 Group = tuple[Sequence[Record], Mapping[str, Any]]
 """Runs under one recipe, and the recipe by dotted key."""
@@ -21,8 +22,8 @@ def refusal(groups: Sequence[Group], by: str | None = None) -> ConfigError:
     """
     free = "norm and seed" if by is None else f"norm, seed and {by}"
     lines = [f"these runs differ in more than {free}, so they are not compared:"]
-    experiments = counted(record["experiment"] for records, _ in groups for record in records)
-    if len({record["experiment"] for records, _ in groups for record in records}) > 1:
+    experiments = counted(record.experiment for records, _ in groups for record in records)
+    if len({record.experiment for records, _ in groups for record in records}) > 1:
         lines.append(f"  experiment: {experiments}")
     differing = _differing(groups)
     for key in differing:
@@ -56,7 +57,7 @@ def _ways(groups: Sequence[Group]) -> list[str]:
     owners: dict[str, set[int]] = {}
     for index, (records, _) in enumerate(groups):
         for record in records:
-            owners.setdefault(record["experiment"], set()).add(index)
+            owners.setdefault(record.experiment, set()).add(index)
     clean = [f"--experiment {shlex.quote(name)}" for name, owner in sorted(owners.items()) if len(owner) == 1]
     return clean[:4] or [_where(groups)]
 

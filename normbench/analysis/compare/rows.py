@@ -1,4 +1,4 @@
-"""Records of runs -> a row a norm: what its runs scored, one value a seed, and the estimates over them."""
+"""Runs -> a row a norm: what the runs scored, one value a seed, and the estimates over them."""
 
 import json
 import re
@@ -8,18 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from normbench.analysis.compare.select import Record
+from normbench.analysis.compare.run import Run
 from normbench.analysis.stats.estimate import Estimate, mean_interval
+from normbench.analysis.stats.metrics import STATISTICS, metrics_of_split
+from normbench.runs.record import Record
 
 FIRST_NORMS = ("bn", "gn", "ln", "ln-chw", "in")
-"""The rows of a table begin with these; the other norms follow by their labels, and no norm at all comes last."""
-METRICS = ("train_accuracy", "{split}_accuracy", "train_loss", "{split}_loss", "{split}_errors")
-"""Keys of a record's metrics; a new one needs a line here and, to be shown, one in present/comparison.py."""
-GAP = "generalization_gap"
-"""Train minus test accuracy."""
-STATISTICS = {name: f"accuracy_with_{name}_statistics" for name in ("running", "batch", "precise")}
-STATISTICS_GAP = "statistics_gap"
-"""Accuracy with running statistics minus with those of the evaluated batch: what evaluation mode costs or gains."""
+"""The first rows of a table; other norms follow by label, and no norm at all comes last."""
 
 By = str | int | float | bool | None
 """A value of the key that a comparison goes along; None without such a key, or where a run does not have it."""
@@ -27,11 +22,11 @@ By = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class NormRow:
-    """One norm's runs. `metrics` are over its finished runs: accuracies and gaps are fractions, errors are images.
+    """One norm's runs, by seed; `finished` without those that diverged, in the order of `seeds`.
 
-    `values` are what the metrics were estimated from, in the order of `seeds`; metrics of STATISTICS and their gap are
-    there if all the runs measured them. `records` are the finished runs' in the same order, `all_records` also those
-    of runs that diverged; as read from disk, each also holds `folder`, the Path it came from.
+    `metrics` are over the finished runs, by key of `stats.metrics`: accuracies and gaps are fractions, errors images.
+    `values` are what they were estimated from, in the order of `seeds`. A metric that not all runs measured is in
+    neither. `train_s_per_epoch` is the median over the runs.
     """
 
     label: str
@@ -43,8 +38,8 @@ class NormRow:
     norm_layers: Mapping[str, int]
     train_s_per_epoch: float | None
     values: Mapping[str, tuple[float, ...]]
-    records: tuple[Record, ...]
-    all_records: tuple[Record, ...]
+    finished: tuple[Run, ...]
+    runs: tuple[Run, ...]
     by: By = None
 
     @property
@@ -52,78 +47,71 @@ class NormRow:
         return len(self.seeds)
 
 
-def norm_row(group: Sequence[Record], split: str, by: By = None) -> NormRow:
+def norm_row(runs: Sequence[Run], split: str, by: By = None) -> NormRow:
     """The row of one norm's runs, one a seed, sorted by seed."""
-    finished = [record for record in group if record["status"] == "finished"]
-    values = _values([metrics_of(record) for record in finished], split)
-    times = [record["timing"].get("train_s_per_epoch") for record in finished]
+    finished = [run for run in runs if run.record.metrics is not None]
+    values = _values([metrics_of(run.record) for run in finished], split)
+    times = [run.record.timing.train_s_per_epoch for run in finished]
     known_times = [time for time in times if time is not None]
-    newest = max(group, key=when)
+    newest = max((run.record for run in runs), key=when)
     return NormRow(
-        label=newest["label"],
-        norm=norm_of(newest),
-        seeds=tuple(record["seed"] for record in finished),
-        diverged_seeds=tuple(record["seed"] for record in group if record["status"] == "diverged"),
-        metrics={name: mean_interval(of_runs) for name, of_runs in values.items()},
-        num_parameters=newest["model"]["num_parameters"],
-        norm_layers=newest["model"]["norm_layers"],
+        label=newest.label,
+        norm=newest.norm,
+        seeds=tuple(run.record.seed for run in finished),
+        diverged_seeds=tuple(run.record.seed for run in runs if run.record.metrics is None),
+        metrics={key: mean_interval(of_runs) for key, of_runs in values.items()},
+        num_parameters=newest.model.num_parameters,
+        norm_layers=newest.model.norm_layers,
         train_s_per_epoch=statistics.median(known_times) if known_times else None,
         values=values,
-        records=tuple(finished),
-        all_records=tuple(group),
+        finished=tuple(finished),
+        runs=tuple(runs),
         by=by,
     )
 
 
 def metrics_of(record: Record) -> dict[str, float]:
-    """All that a finished run was measured by, the gaps included."""
-    split = record["data"]["evaluated_on"]
-    found = {name: record["metrics"][name] for name in _names(split)}
-    found[GAP] = found["train_accuracy"] - found[f"{split}_accuracy"]
-    if measured := record.get("statistics"):
-        found |= {name: measured[key] for key, name in STATISTICS.items()}
-        found[STATISTICS_GAP] = measured["running"] - measured["batch"]
+    """All that a run was measured by, by key of `stats.metrics`; empty for a run that diverged."""
+    if record.metrics is None:
+        return {}
+    found = dict(record.metrics_by_key)
+    found["generalization_gap"] = record.metrics.train.accuracy - record.metrics.held_out.accuracy
+    if record.statistics:
+        found |= {key: getattr(record.statistics, name) for name, key in STATISTICS.items()}
+        found["statistics_gap"] = record.statistics.running - record.statistics.batch
     return found
 
 
 def _values(runs: Sequence[Mapping[str, float]], split: str) -> dict[str, tuple[float, ...]]:
-    names = [*_names(split), GAP]
-    if runs and all(STATISTICS_GAP in found for found in runs):
-        names += [*STATISTICS.values(), STATISTICS_GAP]
-    return {name: tuple(found[name] for found in runs) for name in names}
-
-
-def _names(split: str) -> list[str]:
-    return [name.format(split=split) for name in METRICS]
-
-
-def norm_of(record: Record) -> Mapping[str, Any]:
-    norm = record["config"].get("norm")
-    return norm if isinstance(norm, Mapping) else {"kind": norm}
+    """By key of a metric that all runs measured. Without a run, the metrics that every run measures have no value."""
+    measured = [key for key in metrics_of_split(split) if all(key in found for found in runs)]
+    if not runs:
+        measured = [key for key in measured if key not in (*STATISTICS.values(), "statistics_gap")]
+    return {key: tuple(found[key] for found in runs) for key in measured}
 
 
 def same_norm(record: Record) -> str:
     """Equal for two records exactly if they are of one norm with the same options."""
-    return f"{record['label']} {json.dumps(norm_of(record), sort_keys=True)}"
+    return f"{record.label} {json.dumps(record.norm, sort_keys=True)}"
 
 
 def order(record: Record) -> tuple[bool, int, list[tuple[int, str]], int]:
-    """The usual norms first, none last, then by label with GN(4) before GN(16), then by seed."""
-    kind = norm_of(record).get("kind")
+    """FIRST_NORMS, then by label with GN(4) before GN(16), `none` last; then by seed."""
+    kind = record.norm.get("kind")
     place = FIRST_NORMS.index(kind) if kind in FIRST_NORMS else len(FIRST_NORMS)
-    parts = re.findall(r"\d+|\D+", record["label"])
+    parts = re.findall(r"\d+|\D+", record.label)
     return (
         kind == "none",
         place,
         [(int(part), "") if part.isdecimal() else (-1, part) for part in parts],
-        record["seed"],
+        record.seed,
     )
 
 
 def when(record: Record) -> datetime:
-    """When the run was over, in any time zone; the beginning of time where that cannot be read."""
+    """When the run was over, in any time zone; the beginning of time if the record does not hold a date."""
     try:
-        finished = datetime.fromisoformat(record["finished_at"])
+        finished = datetime.fromisoformat(record.finished_at)
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return finished if finished.tzinfo else finished.replace(tzinfo=UTC)

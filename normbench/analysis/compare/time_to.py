@@ -1,4 +1,4 @@
-"""Epochs and seconds of training until a test accuracy is reached, from the epochs that runs wrote down."""
+"""Epochs and seconds of training until an accuracy is reached, from the epochs in each run's `metrics.csv`."""
 
 import math
 import statistics
@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normbench.analysis.compare.rows import By, NormRow
-from normbench.analysis.compare.select import Record
-from normbench.runs.folder import RecordError, RunFolder
-from normbench.runs.read import read_epochs
+from normbench.analysis.compare.run import Run
+from normbench.runs.read import RecordError
 from normbench.text import printable
 
 
 @dataclass(frozen=True)
 class TimeTo:
-    """Of `n` runs of a norm `reached` got to the accuracy. The medians are over all n; None means never.
+    """Of a norm's `n` runs, `reached` got to the accuracy. The medians are over all n; None means never.
 
-    `epochs` and `train_s` hold one value a run that reached it, by seed.
+    `epochs` and `train_s` have one value a run that reached the accuracy, by seed.
     """
 
     label: str
@@ -32,18 +31,18 @@ class TimeTo:
 def time_to(rows: Sequence[NormRow], accuracy: float, split: str) -> tuple[list[TimeTo], list[str]]:
     """For each row: the first epoch whose test (or val) accuracy is at least `accuracy`, a fraction.
 
-    Seconds are those of training, evaluation left out, summed up to that epoch. A run that never reaches it, or
-    diverged, counts as never: a median is a number only where more than half of the runs reach it. Runs whose
-    epochs cannot be read are in no count, and named in the notes.
+    Seconds are those of training without evaluation, summed up to that epoch. A run that never reaches the accuracy, or
+    diverged, counts as never: a median is a number only where more than half of the runs reach it. Runs whose epochs
+    cannot be read are in no count, and named in the notes.
     """
     found, notes = [], []
     for row in rows:
         epochs: dict[int, int] = {}
         seconds: dict[int, float] = {}
         n = len(row.diverged_seeds)
-        for seed, record in zip(row.seeds, row.records, strict=True):
+        for seed, run in zip(row.seeds, row.finished, strict=True):
             try:
-                reached = _reached(record, accuracy, split)
+                reached = _reached(run, accuracy, split)
             except RecordError as error:
                 notes.append(f"left out: {error}")
                 continue
@@ -65,16 +64,18 @@ def time_to(rows: Sequence[NormRow], accuracy: float, split: str) -> tuple[list[
     return found, notes
 
 
-def _reached(record: Record, accuracy: float, split: str) -> tuple[int, float] | None:
-    folder = RunFolder(record["folder"])
+def _reached(run: Run, accuracy: float, split: str) -> tuple[int, float] | None:
+    """The first epoch, from 1, and the seconds up to its end. Raises RecordError."""
+    if isinstance(run.epochs, RecordError):
+        raise run.epochs
     train_s = 0.0
-    for row in read_epochs(folder, record):
+    for row in run.epochs:
         try:
             train_s += row["train_s"]
             if row[f"{split}_accuracy"] >= accuracy:
                 return int(row["epoch"]), train_s
         except KeyError as error:
-            raise RecordError(f"{printable(folder.metrics)}: there is no column {error}") from error
+            raise RecordError(f"{printable(run.folder.metrics)}: there is no column {error}") from error
     return None
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from normbench.analysis.compare.select import Record
 from normbench.analysis.stats.mcnemar import McNemar, mcnemar
 from normbench.errors import ConfigError
-from normbench.runs.folder import RunFolder, read_record
-from normbench.runs.read import read_predictions
+from normbench.runs.folder import RunFolder
+from normbench.runs.read import read_predictions, read_record
+from normbench.runs.record import Record
 from normbench.text import printable
 
 
@@ -32,13 +32,14 @@ def compare_two(path_a: Path, path_b: Path) -> TwoRuns:
     folder_a, folder_b = _run_folder(path_a), _run_folder(path_b)
     a, b = read_record(folder_a), read_record(folder_b)
     for key in ("fingerprint", "evaluated_on", "num_eval"):
-        if a["data"][key] != b["data"][key]:
+        of_a, of_b = getattr(a.data, key), getattr(b.data, key)
+        if of_a != of_b:
             raise ConfigError(
-                f"--mcnemar: the runs were evaluated on other images: data.{key} is {a['data'][key]} in "
-                f"{printable(path_a)}, {b['data'][key]} in {printable(path_b)}"
+                f"--mcnemar: the runs were evaluated on other images: data.{key} is {of_a} in {printable(path_a)}, "
+                f"{of_b} in {printable(path_b)}"
             )
     for record, path in ((a, path_a), (b, path_b)):
-        if record["status"] != "finished":
+        if record.metrics is None:
             raise ConfigError(f"--mcnemar: the run in {printable(path)} diverged: it has no predictions")
     labels_a, logits_a = read_predictions(folder_a, a)
     labels_b, logits_b = read_predictions(folder_b, b)

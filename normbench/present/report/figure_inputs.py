@@ -1,113 +1,128 @@
-"""What the figures of a comparison are drawn from: the epochs, predictions and images behind its runs."""
+"""What the figures of a comparison are drawn from, and where."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from normbench.analysis.compare.compare import Comparison
+from normbench.analysis.compare.facts import flatten
 from normbench.analysis.compare.rows import NormRow
-from normbench.analysis.compare.select import runs
-from normbench.analysis.stats.confusion import truth_probability
+from normbench.analysis.compare.same_images import SameImages, same_images
 from normbench.errors import NormbenchError
-from normbench.plots.disagreement import NormPredictions
-from normbench.runs.folder import RecordError, RunFolder
-from normbench.runs.read import read_epochs, read_predictions
-from normbench.text import printable
+from normbench.plots.style import Style, norm_styles
+from normbench.present.report.names import numbered, say_written
+from normbench.text import plural
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+IN_CAPTION = {
+    "train.epochs": "{} epochs",
+    "train.batch_size": "batch size {}",
+    "train.optimizer.name": "{}",
+    "train.optimizer.lr": "lr {}",
+}
 
-Rows = Sequence[dict[str, float]]
-Say = Callable[[str], None]
 
+@dataclass(frozen=True)
+class FigureInputs:
+    """A comparison, the folder for its figures, and `say` for what was drawn or could not be."""
 
-def epochs_of(row: NormRow, split: str) -> tuple[list[Rows], list[str]]:
-    """The whole curves of a norm's finished runs, and why others are missing."""
-    found: list[Rows] = []
-    missing = []
-    for record in row.records:
-        folder = RunFolder(record["folder"])
+    comparison: Comparison
+    folder: Path
+    say: Callable[[str], None]
+
+    @cached_property
+    def rows(self) -> Mapping[str, NormRow]:
+        """By label; a label that stands twice is numbered."""
+        rows = self.comparison.rows
+        return dict(zip(numbered([row.label for row in rows]), rows, strict=True))
+
+    @cached_property
+    def styles(self) -> dict[str, Style]:
+        return norm_styles(list(self.rows))
+
+    @cached_property
+    def about(self) -> str:
+        """The data and the recipe in a line; a key with several values, such as the learning rate, by its range."""
+        comparison, experiments = self.comparison, self.comparison.experiments
+        parts = [f"{comparison.source} data", f"{comparison.num_eval:,} {comparison.split} images"]
+        parts.append(f"experiment {experiments[0]}" if len(experiments) == 1 else f"{len(experiments)} experiments")
+        configs = [flatten(run.record.config) for row in comparison.rows for run in row.runs]
+        for key, text in IN_CAPTION.items():
+            if key != comparison.key:
+                parts += _ranged([config[key] for config in configs if key in config], text)
+        return ", ".join(parts)
+
+    @cached_property
+    def predictions(self) -> SameImages:
+        """Needs a comparison with predictions. Says, once, what is missing of them."""
+        found = same_images(self.rows)
+        if found.labels is None:
+            self.say(f"confusion and disagreement not drawn: {few(found.missing) or 'no run finished'}")
+        elif found.missing:
+            self.say(f"confusion and disagreement leave out: {few(found.missing)}")
+        return found
+
+    @cached_property
+    def class_names(self) -> Sequence[str]:
+        """As the records name the classes, or numbers where a record has too few names."""
+        found = self.predictions
+        assert found.labels is not None
+        least = int(max(found.labels.max(), *(classes.max() for classes in found.classes.values()))) + 1
+        named = (run.record.data.classes for row in self.comparison.rows for run in row.finished)
+        return next((names for names in named if len(names) >= least), [str(number) for number in range(least)])
+
+    def written(self, paths: list[Path]) -> list[Path]:
+        """Says which files were written; returns them."""
+        return say_written(paths, self.say)
+
+    def images(self, labels: "NDArray[np.int64]") -> "NDArray[np.uint8] | str":
+        """The evaluated images [N, 3, H, W], or why they cannot be had.
+
+        They are loaded as for training, from the source and folder in the runs' config. Their fingerprint must be that
+        of the runs, their labels `labels` [N], those of the predictions.
+        """
+        import numpy as np
+
+        from normbench.config import DataConfig
+        from normbench.data import hold_out, load_dataset
+
+        comparison = self.comparison
+        configs = [run.record.config.get("data") for row in comparison.rows for run in row.finished]
+        folders = [config["dir"] for config in configs if isinstance(config, dict) and _is_text(config.get("dir"))]
         try:
-            epochs = read_epochs(folder, record)
-        except RecordError as error:
-            missing.append(str(error))
-            continue
-        columns = {"epoch", "train_loss", "train_accuracy", f"{split}_loss", f"{split}_accuracy"}
-        if not columns <= set(epochs[0]):
-            missing.append(f"{printable(folder.metrics)}: no column {', '.join(sorted(columns - set(epochs[0])))}")
-        else:
-            found.append(epochs)
-    return found, missing
-
-
-def predictions_of(
-    label: str, row: NormRow, labels: "NDArray[np.int64] | None"
-) -> tuple[NormPredictions | None, "NDArray[np.int64] | None", list[str]]:
-    """A norm's predictions (None without any), the labels they are held against, and why runs are missing.
-
-    `labels` are those of the norms before, None for the first: all runs of a comparison saw the same images.
-    """
-    import numpy as np
-
-    classes, truths, missing = [], [], []
-    for record in row.records:
-        folder = RunFolder(record["folder"])
-        try:
-            own, logits = read_predictions(folder, record)
-        except RecordError as error:
-            missing.append(str(error))
-            continue
-        if labels is None and len(own) == record["data"]["num_eval"]:
-            labels = own
-        if labels is None or not np.array_equal(labels, own):
-            missing.append(f"{printable(folder.predictions)}: its labels are not those of the images of the comparison")
-            continue
-        classes.append(logits.argmax(axis=1))
-        truths.append(truth_probability(logits, labels))
-    found = NormPredictions(label, np.stack(classes), np.mean(truths, axis=0)) if classes else None
-    return found, labels, missing
-
-
-def images_of(comparison: Comparison, labels: "NDArray[np.int64]", say: Say) -> "NDArray[np.uint8] | str":
-    """The evaluated images [N, 3, H, W], or why they cannot be had. `labels` [N] are those of the predictions.
-
-    They come from where the runs' config says, as for training; they must be the very images the runs saw.
-    """
-    import numpy as np
-
-    from normbench.config import DataConfig
-    from normbench.data import hold_out, load_dataset
-
-    configs = [record["config"].get("data") for row in comparison.rows for record in row.records]
-    places = [config["dir"] for config in configs if isinstance(config, dict) and isinstance(config.get("dir"), str)]
-    try:
-        dataset = load_dataset(DataConfig(source=comparison.source, dir=places[0] if places else None), say)
-        if dataset.fingerprint != comparison.fingerprint:
-            ours, theirs = dataset.fingerprint[:8], comparison.fingerprint[:8]
-            return f"the images here have fingerprint {ours}, those of the runs {theirs}"
-        split = dataset.test
-        if comparison.split == "val":
-            _, split = hold_out(dataset.train, comparison.num_eval)
-    except NormbenchError as error:
-        return f"the images are not at hand: {error}"
-    if not np.array_equal(split.labels.numpy(), labels):
-        return "the labels of the images are not those of the predictions"
-    images: NDArray[np.uint8] = split.images.numpy()
-    return images
-
-
-def class_names(comparison: Comparison, least: int) -> list[str]:
-    """As the records name them, or `least` numbers where they do not."""
-    for row in comparison.rows:
-        for record in row.records:
-            names: list[str] = record["data"].get("classes", [])
-            if len(names) >= least:
-                return names
-    return [str(number) for number in range(least)]
+            config = DataConfig(source=comparison.source, dir=folders[0] if folders else None)
+            dataset = load_dataset(config, self.say)
+            if dataset.fingerprint != comparison.fingerprint:
+                here, of_runs = dataset.fingerprint[:8], comparison.fingerprint[:8]
+                return f"the images here have fingerprint {here}, those of the runs {of_runs}"
+            split = dataset.test
+            if comparison.split == "val":
+                _, split = hold_out(dataset.train, comparison.num_eval)
+        except NormbenchError as error:
+            return f"the images are not at hand: {error}"
+        if not np.array_equal(split.labels.numpy(), labels):
+            return "the labels of the images are not those of the predictions"
+        images: NDArray[np.uint8] = split.images.numpy()
+        return images
 
 
 def few(reasons: Sequence[str], most: int = 2) -> str:
-    """The first reasons, and how many more there are."""
+    """The first reasons, and the number of the others."""
     more = len(reasons) - most
-    return "; ".join(reasons[:most]) + (f"; and {runs(more)} more" if more > 0 else "")
+    return "; ".join(reasons[:most]) + (f"; and {plural(more, 'run')} more" if more > 0 else "")
+
+
+def _ranged(values: list[Any], text: str) -> list[str]:
+    found = list(dict.fromkeys(values))
+    if len(found) > 1 and all(isinstance(value, int | float) for value in found):
+        return [text.format(f"{min(found):g} to {max(found):g}")]
+    return [text.format(" or ".join(map(str, found)))] if found else []
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

@@ -1,71 +1,49 @@
-"""The figures that need every run's predictions: confusion matrices, and where norms disagree."""
+"""The figures that are drawn from predictions: confusion matrices, and where norms disagree."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.confusion import confusion_rates
 from normbench.plots.confusion import draw_confusion
 from normbench.plots.disagreement import NormPredictions, draw_disagreement
-from normbench.present.report.figure_inputs import Say, class_names, few, images_of, predictions_of
-from normbench.present.report.names import say_written, slugs
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from normbench.present.report.figure_inputs import FigureInputs
+from normbench.present.report.names import slugs
 
 
-def draw_predictions(
-    comparison: Comparison, rows: Mapping[str, NormRow], about: str, folder: Path, say: Say
-) -> list[Path]:
-    """A confusion matrix a norm, and for each norm but the baseline the images on which the two disagree."""
-    found: dict[str, NormPredictions] = {}
-    labels, missing = None, []
-    for label, row in rows.items():
-        predicted, labels, reasons = predictions_of(label, row, labels)
-        missing += reasons
-        if predicted is not None:
-            found[label] = predicted
+def confusion_figures(inputs: FigureInputs) -> list[Path]:
+    """A confusion matrix a norm, with the difference from the baseline's."""
+    predictions, baseline, names = inputs.predictions, inputs.comparison.baseline, slugs(inputs.rows)
+    labels, of_norms = predictions.labels, predictions.classes
     if labels is None:
-        say(f"confusion and disagreement not drawn: {few(missing) or 'no run finished'}")
         return []
-    if missing:
-        say(f"confusion and disagreement leave out: {few(missing)}")
-    classes = int(max(labels.max(), *(norm.classes.max() for norm in found.values()))) + 1
-    names = class_names(comparison, classes)
-    in_files, baseline = slugs(rows), comparison.baseline
-    written = _confusion(found, labels, baseline, names, about, folder, in_files, say)
-    if baseline not in found or len(found) == 1:
-        why = "that takes predictions of two norms" if baseline in found else f"no predictions of {baseline}"
-        say(f"disagreement not drawn: {why}")
-        return written
-    images = images_of(comparison, labels, say)
-    if isinstance(images, str):
-        say(f"disagreement not drawn: {images}")
-        return written
-    for label, norm in found.items():
-        if label != baseline:
-            stem = folder / f"disagreement-{in_files[baseline]}-{in_files[label]}"
-            written += say_written(draw_disagreement(images, labels, found[baseline], norm, names, about, stem), say)
+    rates = {name: confusion_rates(labels, classes, len(inputs.class_names)) for name, classes in of_norms.items()}
+    written = []
+    for name, classes in of_norms.items():
+        other = (rates[baseline], len(of_norms[baseline]), baseline) if baseline in rates and name != baseline else None
+        stem = inputs.folder / f"confusion-{names[name]}"
+        paths = draw_confusion(rates[name], len(classes), name, inputs.class_names, inputs.about, stem, other)
+        written += inputs.written(paths)
     return written
 
 
-def _confusion(
-    found: Mapping[str, NormPredictions],
-    labels: "NDArray[np.int64]",
-    baseline: str,
-    names: list[str],
-    about: str,
-    folder: Path,
-    in_files: Mapping[str, str],
-    say: Say,
-) -> list[Path]:
+def disagreement_figures(inputs: FigureInputs) -> list[Path]:
+    """For each norm but the baseline, the images on which it and the baseline disagree."""
+    predictions, baseline, names = inputs.predictions, inputs.comparison.baseline, slugs(inputs.rows)
+    labels, of_norms = predictions.labels, predictions.classes
+    if labels is None:
+        return []
+    if baseline not in of_norms or len(of_norms) == 1:
+        why = "that takes predictions of two norms" if baseline in of_norms else f"no predictions of {baseline}"
+        inputs.say(f"disagreement not drawn: {why}")
+        return []
+    images = inputs.images(labels)
+    if isinstance(images, str):
+        inputs.say(f"disagreement not drawn: {images}")
+        return []
+    found = {name: NormPredictions(name, classes, predictions.truth[name]) for name, classes in of_norms.items()}
     written = []
-    rates = {label: confusion_rates(labels, norm.classes, len(names)) for label, norm in found.items()}
-    for label, norm in found.items():
-        other = (rates[baseline], found[baseline].n, baseline) if baseline in found and label != baseline else None
-        stem = folder / f"confusion-{in_files[label]}"
-        written += say_written(draw_confusion(rates[label], norm.n, label, names, about, stem, other), say)
+    for name, norm in found.items():
+        if name != baseline:
+            stem = inputs.folder / f"disagreement-{names[baseline]}-{names[name]}"
+            paths = draw_disagreement(images, labels, found[baseline], norm, inputs.class_names, inputs.about, stem)
+            written += inputs.written(paths)
     return written

@@ -1,67 +1,109 @@
 """The tables that answer a comparison, by name."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from normbench.analysis.compare.calibration import calibrations
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.predictions import predicted
+from normbench.analysis.compare.load import Need
 from normbench.analysis.compare.time_to import time_to
 from normbench.errors import ConfigError
+from normbench.present.tables.calibration import calibration_table, classes_table
 from normbench.present.tables.context import context_notes
 from normbench.present.tables.grid import grid_table
 from normbench.present.tables.metrics import metrics_table
 from normbench.present.tables.norms import comparison_table
 from normbench.present.tables.pairs import pairs_table
-from normbench.present.tables.predictions import calibration_table, classes_table
 from normbench.present.tables.runs import runs_table
 from normbench.present.tables.table import Table
 from normbench.present.tables.time_to import time_to_table
 
-Tables = dict[str, Table]
+Made = tuple[Table, list[str]]
+"""A table, and notes on files that were missing or damaged."""
 
-OF_RECORDS: dict[str, Callable[[Comparison], Table]] = {
-    "grid": grid_table,
-    "norms": comparison_table,
-    "pairs": pairs_table,
-    "metrics": metrics_table,
-    "runs": runs_table,
-}
-"""Tables that need nothing but what compare has read; the others read more of each run's folder."""
+
+@dataclass(frozen=True)
+class Entry:
+    """How a table is made of a comparison and the accuracy of --to-accuracy, in %, and what must be read for it.
+
+    `make` raises ConfigError for a table that cannot be made.
+    """
+
+    make: Callable[[Comparison, float | None], Made]
+    needs: frozenset[Need] = frozenset()
+    says_context: bool = False
+    """Whether the table's notes have the context already."""
 
 
 def answer(
     comparison: Comparison, wanted: Collection[str], to_accuracy: float | None = None
-) -> tuple[Tables, list[str]]:
-    """The `wanted` tables in the order in which they are read, and notes on files that were missing or damaged.
+) -> tuple[dict[str, Table], list[str]]:
+    """The `wanted` tables in the order of TABLES, and notes on files that were missing or damaged.
 
     `to_accuracy`, in %, is needed for the table `time_to`. Raises ConfigError for a table that cannot be made.
     """
-    if "grid" in wanted and comparison.grid is None:
-        raise ConfigError("the table grid needs --by, e.g. --by train.batch_size")
-    if "pairs" in wanted and not comparison.pairs:
-        raise ConfigError("the table pairs needs two norms to compare")
-    tables = {name: make(comparison) for name, make in OF_RECORDS.items() if name in wanted}
-    notes: list[str] = []
-    if "time_to" in wanted:
-        if to_accuracy is None:
-            raise ConfigError("the table time_to needs --to-accuracy, e.g. --to-accuracy 80")
-        times, more = time_to(comparison.rows, to_accuracy / 100, comparison.split)
-        tables["time_to"] = time_to_table(comparison, times, to_accuracy)
-        notes += more
-    if {"calibration", "classes"} & set(wanted):
-        found, more = predicted(comparison.rows)
-        notes += more
-        if "calibration" in wanted:
-            tables["calibration"] = calibration_table(comparison, found)
-        if "classes" in wanted:
-            tables["classes"] = classes_table(comparison, found)
-    if not {"norms", "grid"} & set(tables):  # these two say it themselves
+    made = {name: entry.make(comparison, to_accuracy) for name, entry in TABLES.items() if name in wanted}
+    tables = {name: table for name, (table, _) in made.items()}
+    if not any(TABLES[name].says_context for name in tables):
         name, last = list(tables.items())[-1]
         tables[name] = replace(last, notes=(*last.notes, *context_notes(comparison)))
-    return tables, notes
+    return tables, list(dict.fromkeys(note for _, notes in made.values() for note in notes))
 
 
 def default_tables(comparison: Comparison) -> list[str]:
     """What is shown unless something else is asked for; of single runs there is no verdict."""
     has_pairs = comparison.pairs and any(row.n > 1 for row in comparison.rows)
     return ["norms" if comparison.grid is None else "grid", *(["pairs"] if has_pairs else [])]
+
+
+def table_needs(names: Collection[str]) -> set[Need]:
+    """What `compare_runs` must read for these tables."""
+    return {need for name in names for need in TABLES[name].needs}
+
+
+def _of_records(make: Callable[[Comparison], Table], *, says_context: bool = False) -> Entry:
+    return Entry(lambda comparison, _: (make(comparison), []), says_context=says_context)
+
+
+def _grid(comparison: Comparison) -> Table:
+    if comparison.grid is None:
+        raise ConfigError("the table grid needs --by, e.g. --by train.batch_size")
+    return grid_table(comparison)
+
+
+def _pairs(comparison: Comparison) -> Table:
+    if not comparison.pairs:
+        raise ConfigError("the table pairs needs two norms to compare")
+    return pairs_table(comparison)
+
+
+def _time_to(comparison: Comparison, to_accuracy: float | None) -> Made:
+    if to_accuracy is None:
+        raise ConfigError("the table time_to needs --to-accuracy, e.g. --to-accuracy 80")
+    times, notes = time_to(comparison.rows, to_accuracy / 100, comparison.split)
+    return time_to_table(comparison, times, to_accuracy), notes
+
+
+def _calibration(comparison: Comparison, _: float | None) -> Made:
+    found, notes = calibrations(comparison.rows)
+    return calibration_table(comparison, found), notes
+
+
+def _classes(comparison: Comparison, _: float | None) -> Made:
+    found, notes = calibrations(comparison.rows)
+    return classes_table(comparison, found), notes
+
+
+_PREDICTIONS: frozenset[Need] = frozenset({"predictions"})
+
+TABLES: dict[str, Entry] = {
+    "grid": _of_records(_grid, says_context=True),
+    "norms": _of_records(comparison_table, says_context=True),
+    "pairs": _of_records(_pairs),
+    "metrics": _of_records(metrics_table),
+    "runs": _of_records(runs_table),
+    "time_to": Entry(_time_to),
+    "calibration": Entry(_calibration, _PREDICTIONS),
+    "classes": Entry(_classes, _PREDICTIONS),
+}
+"""In the order in which they are read. A new table is a function and a line here."""

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.rows import NormRow
-from normbench.analysis.compare.tuning import tuning_notes
+from normbench.analysis.compare.compare import Comparison, layers_text
+from normbench.analysis.compare.tune import tuning_notes
 from normbench.analysis.compare.until_decided import decided_note
 
 
 def context_notes(comparison: Comparison) -> list[str]:
     split, rows = comparison.split, comparison.rows
-    layers = dict.fromkeys(f"{row.label}: {layers_of(row)}" for row in rows)
+    layers = dict.fromkeys(f"{row.label}: {layers_text(row.norm_layers) or 'none'}" for row in rows)
     notes = [
         f"Data: {comparison.source}, {comparison.num_train:,} train and {comparison.num_eval:,} {split} images, "
         f"fingerprint {comparison.fingerprint[:8]}.",
@@ -21,8 +20,8 @@ def context_notes(comparison: Comparison) -> list[str]:
     ]
     if split == "val":
         notes.append("Val: images held out of the training set; the test set was not looked at.")
-    if comparison.decided:
-        notes.append(decided_note(comparison.decided))
+    if comparison.decisions:
+        notes.append(decided_note(comparison.decisions))
     if comparison.tuning:
         notes += tuning_notes(comparison.tuning, list(dict.fromkeys(row.label for row in rows)))
     return notes
@@ -54,7 +53,3 @@ def _machine(environment: Mapping[str, tuple[str, ...]]) -> str:
         "environment.normbench": "normbench {}",
     }
     return ", ".join(text.format(found(key)) for key, text in named.items() if found(key))
-
-
-def layers_of(row: NormRow) -> str:
-    return ", ".join(f"{count} {name}" for name, count in row.norm_layers.items()) or "none"

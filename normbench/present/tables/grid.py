@@ -3,8 +3,9 @@
 from normbench.analysis.compare.by import Grid
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import By
+from normbench.present.tables.along import axis_value
 from normbench.present.tables.context import context_notes
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, estimate_record, with_interval
+from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, with_interval
 from normbench.present.tables.table import Cell, Table, Value
 
 

@@ -1,72 +1,46 @@
 """Every metric of every norm, a row each: `compare --full`."""
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.rows import GAP, STATISTICS, STATISTICS_GAP, NormRow
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, number, short_key, with_interval
+from normbench.analysis.compare.rows import NormRow
+from normbench.analysis.stats.metrics import Metric, metrics_of_split
+from normbench.present.tables.along import Along
+from normbench.present.tables.numbers import number, with_interval
 from normbench.present.tables.table import Cell, Table, Value
 
 
 def metrics_table(comparison: Comparison) -> Table:
     """n, mean with interval, std, least and greatest over seeds; accuracies in %, gaps in points."""
-    key = comparison.grid.key if comparison.grid else None
-    places = [(row, name) for row in comparison.rows for name in row.metrics]
+    along, metrics = Along(comparison.key), metrics_of_split(comparison.split)
+    measured = [(row, metrics[key]) for row in comparison.rows for key in row.metrics]
     return Table(
         title="Every metric over seeds",
-        columns=("Norm", *([short_key(key)] if key else []), "Metric", "n", "Mean", "Std", "Min", "Max"),
+        columns=("Norm", *along.columns, "Metric", "n", "Mean", "Std", "Min", "Max"),
         rows=tuple(
-            (
-                row.label,
-                *([axis_value(row.by, key)] if key else []),
-                _title(name, comparison.split),
-                str(row.metrics[name].n),
-                *_numbers(row, name),
-            )
-            for row, name in places
+            (row.label, *along.cells(row.by), metric.title, str(row.metrics[metric.key].n), *_numbers(row, metric))
+            for row, metric in measured
         ),
-        records=tuple(_record(row, name, key) for row, name in places),
-        num_text_columns=3 if key else 2,
+        records=tuple(_record(row, metric, along) for row, metric in measured),
+        num_text_columns=2 + len(along.columns),
     )
 
 
-def _numbers(row: NormRow, name: str) -> tuple[Cell, ...]:
-    estimate, values = row.metrics[name], row.values[name]
-    scale, digits = _form(name)
-    signed = name in (GAP, STATISTICS_GAP)
-    extremes = (min(values), max(values)) if values else (None, None)
+def _numbers(row: NormRow, metric: Metric) -> tuple[Cell, ...]:
+    estimate, values = row.metrics[metric.key], row.values[metric.key]
+    scale, digits, signed = metric.unit.scale, metric.full_digits, metric.signed
     return (
         with_interval(estimate, scale, digits, signed=signed),
         number(estimate.std, scale, digits),
-        *(number(value, scale, digits, signed=signed) if values else NOT_KNOWN for value in extremes),
+        number(min(values, default=None), scale, digits, signed=signed),
+        number(max(values, default=None), scale, digits, signed=signed),
     )
 
 
-def _form(name: str) -> tuple[float, int]:
-    if name.endswith("_errors"):
-        return 1, 1
-    return (1, 4) if name.endswith("_loss") else (100, 2)
-
-
-def _title(name: str, split: str) -> str:
-    named = {
-        "train_accuracy": "Train Acc",
-        f"{split}_accuracy": f"{split.capitalize()} Acc",
-        "train_loss": "Train Loss",
-        f"{split}_loss": f"{split.capitalize()} Loss",
-        f"{split}_errors": f"{split.capitalize()} errors",
-        GAP: "Gap",
-        STATISTICS_GAP: "Eval gap",
-        **{long: f"Acc, {short} statistics" for short, long in STATISTICS.items()},
-    }
-    return named[name]
-
-
-def _record(row: NormRow, name: str, key: str | None) -> dict[str, Value]:
-    estimate, values = row.metrics[name], row.values[name]
-    along: dict[str, Value] = {key: row.by} if key else {}
+def _record(row: NormRow, metric: Metric, along: Along) -> dict[str, Value]:
+    estimate, values = row.metrics[metric.key], row.values[metric.key]
     return {
         "norm": row.label,
-        **along,
-        "metric": name,
+        **along.record(row.by),
+        "metric": metric.key,
         "n": estimate.n,
         "mean": estimate.mean,
         "std": estimate.std,

@@ -2,82 +2,85 @@
 
 from collections.abc import Callable
 
-from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.rows import GAP, STATISTICS, STATISTICS_GAP, NormRow
-from normbench.present.tables.context import context_notes, layers_of
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, estimate_record, number, short_key, with_interval
+from normbench.analysis.compare.compare import Comparison, layers_text
+from normbench.analysis.compare.rows import NormRow
+from normbench.analysis.stats.metrics import Metric, metrics_of_split
+from normbench.present.tables.along import Along
+from normbench.present.tables.context import context_notes
+from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, number, with_interval
 from normbench.present.tables.table import Cell, Table, Value
 
 USUAL_TEST_SIZE = 10_000
+"""Images of CIFAR-10's test set."""
 
 
 def comparison_table(comparison: Comparison) -> Table:
     """A row a norm: accuracies in %, gaps in points, losses as mean cross-entropy, errors in images, over seeds."""
-    shown = _columns(comparison)
-    key = comparison.grid.key if comparison.grid else None
+    shown, along = _columns(comparison), Along(comparison.key)
     return Table(
         title=f"Normalization layers compared on {comparison.source} data",
-        columns=("Norm", *([short_key(key)] if key else []), "n", *shown),
+        columns=("Norm", *along.columns, "n", *shown),
         rows=tuple(
-            (
-                row.label,
-                *([axis_value(row.by, key)] if key else []),
-                count(row),
-                *(cell(row) for cell in shown.values()),
-            )
+            (row.label, *along.cells(row.by), _count(row), *(cell(row) for cell in shown.values()))
             for row in comparison.rows
         ),
-        records=tuple(_record(row, comparison) for row in comparison.rows),
+        records=tuple(_record(row, comparison, along) for row in comparison.rows),
         notes=tuple(_notes(comparison)),
     )
 
 
 def _columns(comparison: Comparison) -> dict[str, Callable[[NormRow], Cell]]:
+    """What each column shows of a row, by title, after the norm and n."""
     split = comparison.split
-    title, accuracy = split.capitalize(), f"{split}_accuracy"
+    metrics = metrics_of_split(split)
+    accuracy = metrics[f"{split}_accuracy"]
 
-    def mean(name: str, scale: float, digits: int, *, signed: bool = False) -> Callable[[NormRow], Cell]:
-        return lambda row: (
-            NOT_KNOWN if name not in row.metrics else number(row.metrics[name].mean, scale, digits, signed=signed)
-        )
+    def mean(key: str) -> dict[str, Callable[[NormRow], Cell]]:
+        return {metrics[key].title: lambda row: _mean(row, metrics[key])}
 
-    columns: dict[str, Callable[[NormRow], Cell]] = {
-        "Train Acc": mean("train_accuracy", 100, 2),
-        f"{title} Acc": lambda row: with_interval(row.metrics[accuracy], 100, 2),
-        "Std": lambda row: number(row.metrics[accuracy].std, 100, 2),
-        "Gap": mean(GAP, 100, 2, signed=True),
-        "Train Loss": mean("train_loss", 1, 3),
-        f"{title} Loss": mean(f"{split}_loss", 1, 3),
+    return {
+        **mean("train_accuracy"),
+        accuracy.title: lambda row: with_interval(row.metrics[accuracy.key], accuracy.unit.scale, accuracy.digits),
+        "Std": lambda row: number(row.metrics[accuracy.key].std, accuracy.unit.scale, accuracy.digits),
+        **mean("generalization_gap"),
+        **mean("train_loss"),
+        **mean(f"{split}_loss"),
         "Params": lambda row: f"{row.num_parameters:,}",
-        f"{title} errors": mean(f"{split}_errors", 1, 0),
+        **mean(f"{split}_errors"),
         "s/epoch": lambda row: number(row.train_s_per_epoch, 1, 1),
+        **(mean("statistics_gap") if _has_statistics(comparison) else {}),
     }
-    if any(STATISTICS_GAP in row.metrics for row in comparison.rows):
-        columns["Eval gap"] = mean(STATISTICS_GAP, 100, 2, signed=True)
-    return columns
 
 
-def count(row: NormRow) -> Cell:
-    """n, and the runs that diverged beside it."""
+def _mean(row: NormRow, metric: Metric) -> Cell:
+    if metric.key not in row.metrics:
+        return NOT_KNOWN
+    return number(row.metrics[metric.key].mean, metric.unit.scale, metric.digits, signed=metric.signed)
+
+
+def _has_statistics(comparison: Comparison) -> bool:
+    return any("statistics_gap" in row.metrics for row in comparison.rows)
+
+
+def _count(row: NormRow) -> Cell:
+    """n, and the number of runs that diverged."""
     return (str(row.n), f"+{len(row.diverged_seeds)}", "div.") if row.diverged_seeds else str(row.n)
 
 
-def _record(row: NormRow, comparison: Comparison) -> dict[str, Value]:
+def _record(row: NormRow, comparison: Comparison, along: Along) -> dict[str, Value]:
     """Accuracies and gaps are fractions here, as in run.json."""
-    record: dict[str, Value] = {"norm": row.label}
-    if comparison.grid:
-        record[comparison.grid.key] = row.by
+    record: dict[str, Value] = {"norm": row.label, **along.record(row.by)}
     record |= {"n": row.n, "seeds": " ".join(map(str, row.seeds)), "diverged": len(row.diverged_seeds)}
-    for name in dict.fromkeys([*row.metrics, *STATISTICS.values(), STATISTICS_GAP]):
-        values = row.values.get(name, ())
-        record |= estimate_record(name, row.metrics.get(name))
-        record |= {f"{name}_min": min(values, default=None), f"{name}_max": max(values, default=None)}
+    for key in metrics_of_split(comparison.split):
+        values = row.values.get(key, ())
+        record |= estimate_record(key, row.metrics.get(key))
+        record |= {f"{key}_min": min(values, default=None), f"{key}_max": max(values, default=None)}
     environment = {key.rpartition(".")[2]: _one(found) for key, found in comparison.environment.items()}
     return record | {
         "why_no_interval": row.metrics["train_accuracy"].why_undefined,
         "confidence": comparison.confidence,
         "num_parameters": row.num_parameters,
-        "norm_layers": layers_of(row),
+        "norm_layers": layers_text(row.norm_layers) or "none",
         "train_s_per_epoch": row.train_s_per_epoch,
         "data": comparison.source,
         "data_fingerprint": comparison.fingerprint,
@@ -104,7 +107,7 @@ def _notes(comparison: Comparison) -> list[str]:
         f"{split} metrics are those after the last epoch. Acc in %, loss: mean cross-entropy, s/epoch: median.",
         f"Gap: train minus {split} accuracy in points; below 0 where training mode{augmented} is the harder one.",
     ]
-    if any(STATISTICS_GAP in row.metrics for row in rows):
+    if _has_statistics(comparison):
         notes.append(
             "Eval gap: accuracy with the running statistics that evaluation mode uses, minus with the statistics of "
             "the evaluated batches, in points. Far below 0 the running statistics fail, not the network."

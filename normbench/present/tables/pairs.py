@@ -2,7 +2,8 @@
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, mean_and_interval, p_value
+from normbench.present.tables.along import Along, axis_value
+from normbench.present.tables.numbers import NOT_KNOWN, mean_and_interval, p_value
 from normbench.present.tables.table import Cell, Table, Value
 
 _LEAST_PAIRS = 6
@@ -11,7 +12,7 @@ _LEAST_PAIRS = 6
 
 def pairs_table(comparison: Comparison) -> Table:
     """A row a pair: the first norm minus the second, test (or val) accuracy in points."""
-    key = comparison.grid.key if comparison.grid else None
+    key = comparison.key
     at = key if key and not key.startswith("norm.") else None  # an option of the norm is in the labels already
     return Table(
         title=f"Is the difference in {comparison.split} accuracy real{f', at each {at}' if at else ''}?",
@@ -50,11 +51,10 @@ def _probability(value: float | None) -> str:
 def _record(pair: Pair, comparison: Comparison) -> dict[str, Value]:
     """Accuracies are in points here, fractions of 100, since `delta` and the verdict are."""
     test, paired, better = pair.difference, pair.paired, pair.probability_better
-    along: dict[str, Value] = {comparison.grid.key: pair.by} if comparison.grid else {}
     return {
         "a": pair.a,
         "b": pair.b,
-        **along,
+        **Along(comparison.key).record(pair.by),
         "verdict": pair.verdict.kind,
         "verdict_text": pair.verdict.text,
         "n_a": test.n_a,
@@ -99,7 +99,7 @@ def _notes(comparison: Comparison) -> list[str]:
             f"seed{_partly(comparison)}{'; of under six pairs Flip p cannot reach 0.05' if few else ''}. "
             "P(A > B): that a new run of A scores above a new one of B, taking both as normal."
         )
-    if any(pair.verdict.kind == "undecided" for pair in pairs) and not comparison.decided:
+    if any(pair.verdict.kind == "undecided" for pair in pairs) and not comparison.decisions:
         notes.append(
             "Adding seeds because a pair is undecided and looking again raises false alarms, to 7 % in simulation; "
             "sweep --until-decided allows for its looks."

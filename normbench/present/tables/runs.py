@@ -1,73 +1,72 @@
 """Every run, a row each: `compare --runs`."""
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.rows import STATISTICS, STATISTICS_GAP, NormRow, metrics_of
-from normbench.analysis.compare.select import Record
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, number, short_key
+from normbench.analysis.compare.rows import NormRow, metrics_of
+from normbench.analysis.stats.metrics import STATISTICS, Metric, metrics_of_split
+from normbench.present.tables.along import Along
+from normbench.present.tables.numbers import number
 from normbench.present.tables.table import Cell, Table, Value
+from normbench.runs.record import Record
 
 
 def runs_table(comparison: Comparison) -> Table:
     """Norm, seed, accuracies in %, loss, seconds an epoch, and whether the run diverged."""
-    split, title = comparison.split, comparison.split.capitalize()
-    key = comparison.grid.key if comparison.grid else None
-    runs = [(row, record) for row in comparison.rows for record in row.all_records]
-    measured = any(record.get("statistics") for _, record in runs)
+    split, along = comparison.split, Along(comparison.key)
+    runs = [(row, run.record) for row in comparison.rows for run in row.runs]
+    shown = _shown(split, with_statistics=any(record.statistics for _, record in runs))
     return Table(
         title="Every run",
-        columns=(
-            "Norm",
-            *([short_key(key)] if key else []),
-            "Seed",
-            f"{title} Acc",
-            f"{title} Loss",
-            *(["Running", "Batch", "Precise", "Eval gap"] if measured else []),
-            "s/epoch",
-            "Status",
-        ),
-        rows=tuple(_cells(row, record, split, key, measured) for row, record in runs),
-        records=tuple(_record(row, record, key) for row, record in runs),
+        columns=("Norm", *along.columns, "Seed", *shown, "s/epoch", "Status"),
+        rows=tuple(_cells(row, record, along, shown) for row, record in runs),
+        records=tuple(_record(row, record, along) for row, record in runs),
         notes=(
             (
                 f"Running, Batch, Precise: {split} accuracy in % with the running statistics, with those of the "
                 "evaluated batches, and with those of all training images.",
             )
-            if measured
+            if "Running" in shown
             else ()
         ),
     )
 
 
-def _cells(row: NormRow, record: Record, split: str, key: str | None, measured: bool) -> tuple[Cell, ...]:
-    found = metrics_of(record) if record["status"] == "finished" else {}
-    statistics = [number(found.get(name), 100, 2) for name in STATISTICS.values()]
+def _shown(split: str, *, with_statistics: bool) -> dict[str, Metric]:
+    """The metrics that have a column, by title."""
+    metrics = metrics_of_split(split)
+    shown = [metrics[f"{split}_accuracy"], metrics[f"{split}_loss"]]
+    columns = {metric.title: metric for metric in shown}
+    if with_statistics:
+        columns |= {name.capitalize(): metrics[key] for name, key in STATISTICS.items()}
+        columns["Eval gap"] = metrics["statistics_gap"]
+    return columns
+
+
+def _cells(row: NormRow, record: Record, along: Along, shown: dict[str, Metric]) -> tuple[Cell, ...]:
+    found = metrics_of(record)
     return (
         row.label,
-        *([axis_value(row.by, key)] if key else []),
-        str(record["seed"]),
-        number(found.get(f"{split}_accuracy"), 100, 2),
-        number(found.get(f"{split}_loss"), 1, 3),
-        *([*statistics, number(found.get(STATISTICS_GAP), 100, 2, signed=True)] if measured else []),
-        number(record["timing"].get("train_s_per_epoch"), 1, 1) or NOT_KNOWN,
-        record["status"],
+        *along.cells(row.by),
+        str(record.seed),
+        *(
+            number(found.get(metric.key), metric.unit.scale, metric.digits, signed=metric.signed)
+            for metric in shown.values()
+        ),
+        number(record.timing.train_s_per_epoch, 1, 1),
+        record.status,
     )
 
 
-def _record(row: NormRow, record: Record, key: str | None) -> dict[str, Value]:
+def _record(row: NormRow, record: Record, along: Along) -> dict[str, Value]:
     """Accuracies are fractions here, as in run.json."""
-    split = record["data"]["evaluated_on"]
-    found = metrics_of(record) if record["status"] == "finished" else {}
-    along: dict[str, Value] = {key: row.by} if key else {}
-    names = ("train_accuracy", f"{split}_accuracy", "train_loss", f"{split}_loss", f"{split}_errors")
-    measured = record.get("statistics") or {}
+    found = metrics_of(record)
     return {
         "norm": row.label,
-        **along,
-        "seed": record["seed"],
-        "status": record["status"],
-        **{name: found.get(name) for name in (*names, *STATISTICS.values(), STATISTICS_GAP)},
-        "statistics_batch_size": measured.get("batch_size"),
-        "train_s_per_epoch": record["timing"].get("train_s_per_epoch"),
-        "experiment": record["experiment"],
-        "run_id": record["run_id"],
+        **along.record(row.by),
+        "seed": record.seed,
+        "status": record.status,
+        **{key: found.get(key) for key in metrics_of_split(record.data.evaluated_on) if key != "generalization_gap"},
+        "statistics_batch_size": record.statistics.batch_size if record.statistics else None,
+        "train_s_per_epoch": record.timing.train_s_per_epoch,
+        "experiment": record.experiment,
+        "run_id": record.run_id,
     }

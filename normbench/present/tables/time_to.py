@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.time_to import TimeTo
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, short_key
+from normbench.present.tables.along import Along
+from normbench.present.tables.numbers import NOT_KNOWN
 from normbench.present.tables.table import Table
 
 NEVER = "never"
@@ -12,14 +13,14 @@ NEVER = "never"
 
 def time_to_table(comparison: Comparison, found: Sequence[TimeTo], percent: float) -> Table:
     """A row a norm: how many runs reached `percent` % accuracy, and the median epoch and seconds of all its runs."""
-    key = comparison.grid.key if comparison.grid else None
+    along = Along(comparison.key)
     return Table(
         title=f"To {percent:g} % {comparison.split} accuracy",
-        columns=("Norm", *([short_key(key)] if key else []), "Reached", "Epochs", "Train s"),
+        columns=("Norm", *along.columns, "Reached", "Epochs", "Train s"),
         rows=tuple(
             (
                 of_norm.label,
-                *([axis_value(of_norm.by, key)] if key else []),
+                *along.cells(of_norm.by),
                 f"{of_norm.reached} of {of_norm.n}",
                 _median(of_norm, of_norm.median_epochs),
                 _median(of_norm, of_norm.median_train_s),
@@ -29,7 +30,7 @@ def time_to_table(comparison: Comparison, found: Sequence[TimeTo], percent: floa
         records=tuple(
             {
                 "norm": of_norm.label,
-                **({key: of_norm.by} if key else {}),
+                **along.record(of_norm.by),
                 "accuracy": percent / 100,
                 "n": of_norm.n,
                 "reached": of_norm.reached,

@@ -1,14 +1,14 @@
 """McNemar's test of two runs, as a table."""
 
-from normbench.analysis.compare.select import Record
 from normbench.analysis.compare.two_runs import TwoRuns
 from normbench.present.tables.numbers import mean_and_interval, p_value
 from normbench.present.tables.table import Table
+from normbench.runs.record import Record
 
 
 def two_runs_table(found: TwoRuns) -> Table:
     """One row: images by which network has them right, the difference in points, and the test's p."""
-    test, split = found.test, found.a["data"]["evaluated_on"]
+    test, split = found.test, found.a.data.evaluated_on
     names = name_a, name_b = _name(found.a), _name(found.b)
     difference = mean_and_interval(test.difference, test.low, test.high, 100, 2, signed=True)
     return Table(
@@ -51,4 +51,4 @@ def two_runs_table(found: TwoRuns) -> Table:
 
 
 def _name(record: Record) -> str:
-    return f"{record['label']} seed {record['seed']}"
+    return f"{record.label} seed {record.seed}"

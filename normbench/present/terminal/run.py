@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -12,12 +11,13 @@ from rich.text import Text
 from normbench.models.count import count_norms, count_parameters
 from normbench.norms import norm_label
 from normbench.runs.execute import EpochDone, Event, Finished, Prepared, Step
+from normbench.runs.record import Record, Timing
 from normbench.text import printable
 
 REFRESH_S = 0.2
 
 
-def follow(events: Iterable[Event], console: Console, *, quiet: bool) -> dict[str, Any]:
+def follow(events: Iterable[Event], console: Console, *, quiet: bool) -> Record:
     """Shows the events of one run on `console` as they come; returns the run's record.
 
     On a terminal a bar runs under the epoch lines; piped output has plain lines only. `quiet` shows nothing.
@@ -34,7 +34,7 @@ def follow(events: Iterable[Event], console: Console, *, quiet: bool) -> dict[st
         transient=True,
         disable=quiet or not console.is_terminal,
     )
-    record: dict[str, Any] = {}
+    record: Record | None = None
     with progress:
         task = progress.add_task("train", total=None, start=False, visible=False, epoch=0, rate=0.0)
         last_shown = 0.0
@@ -63,6 +63,7 @@ def follow(events: Iterable[Event], console: Console, *, quiet: bool) -> dict[st
                     record = event.record
                     if event.already and not quiet:
                         console.print("finished already; --restart trains it again", highlight=False, soft_wrap=True)
+    assert record is not None  # the last event of a run is Finished
     return record
 
 
@@ -102,22 +103,25 @@ def epoch_line(row: dict[str, float], epochs: int) -> str:
     )
 
 
-def print_result(record: dict[str, Any], folder: Path, console: Console) -> None:
+def print_result(record: Record, folder: Path, console: Console) -> None:
     """The last epoch's metrics and where the rest lies."""
-    metrics, data, timing = record["metrics"], record["data"], record["timing"]
-    split = data["evaluated_on"]
-    if record["status"] == "finished":
-        lines = {
-            "train": f"{metrics['train_accuracy']:.2%}  loss {metrics['train_loss']:.4f}  (running means, last epoch)",
-            split: f"{metrics[f'{split}_accuracy']:.2%}  loss {metrics[f'{split}_loss']:.4f}  "
-            f"({metrics[f'{split}_errors']:,} of {data['num_eval']:,} {data['source']} images wrong)",
-            "time": f"{timing['train_s_per_epoch']:.1f} s an epoch, "
-            f"{timing['train_s'] + timing['eval_s']:,.0f} s in all, "
-            f"peak memory {timing['peak_memory_bytes'] / 2**20:,.0f} MiB",
-        }
-    else:
+    if record.metrics is None:
         lines = {"status": "diverged"}
+    else:
+        train, held_out, data = record.metrics.train, record.metrics.held_out, record.data
+        lines = {
+            "train": f"{train.accuracy:.2%}  loss {train.loss:.4f}  (running means, last epoch)",
+            data.evaluated_on: f"{held_out.accuracy:.2%}  loss {held_out.loss:.4f}  "
+            f"({held_out.errors:,} of {data.num_eval:,} {data.source} images wrong)",
+            "time": _times(record.timing),
+        }
     print_fields(lines | {"folder": str(folder)}, console)
+
+
+def _times(timing: Timing) -> str:
+    per_epoch = "" if timing.train_s_per_epoch is None else f"{timing.train_s_per_epoch:.1f} s an epoch, "
+    in_all = f"{timing.train_s + timing.eval_s:,.0f} s in all"
+    return f"{per_epoch}{in_all}, peak memory {timing.peak_memory_bytes / 2**20:,.0f} MiB"
 
 
 def print_fields(fields: dict[str, str], console: Console) -> None:

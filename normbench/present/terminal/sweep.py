@@ -184,10 +184,11 @@ class _Shown:
         match ended.status:
             case "finished" | "already":
                 assert ended.record is not None
+                assert ended.record.metrics is not None  # the status of a run without metrics is diverged
                 self.outcome.finished.append(order)
-                split, metrics = ended.record["data"]["evaluated_on"], ended.record["metrics"]
+                split, metrics = ended.record.data.evaluated_on, ended.record.metrics
                 how = took if ended.status == "finished" else "trained by another process"
-                result = f"{split} {metrics[f'{split}_accuracy']:.2%}  loss {metrics[f'{split}_loss']:.3f}  {how}"
+                result = f"{split} {metrics.held_out.accuracy:.2%}  loss {metrics.held_out.loss:.3f}  {how}"
             case "diverged":
                 self.outcome.diverged.append(order)
                 result = "diverged, recorded as such"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from normbench.analysis.compare.compare import Options, compare
+from normbench.analysis.compare.compare import Options
 from normbench.errors import ConfigError
 from normbench.present.tables.grid import grid_table
 from normbench.present.tables.pairs import pairs_table
-from tests.records import make_diverged, make_record
+from tests.records import compare_records, make_diverged, make_record
 
 
 def batch_sizes(**changes: object) -> list[dict]:
@@ -26,7 +26,7 @@ def batch_sizes(**changes: object) -> list[dict]:
 
 
 def test_a_cell_a_norm_and_value_in_ascending_order() -> None:
-    comparison, notes = compare(batch_sizes(), Options(by="train.batch_size"))
+    comparison, notes = compare_records(batch_sizes(), Options(by="train.batch_size"))
     grid = comparison.grid
     assert grid is not None
     assert (grid.key, grid.labels, grid.values) == ("train.batch_size", ("BN", "GN(4)"), (2, 16, 64))
@@ -37,7 +37,7 @@ def test_a_cell_a_norm_and_value_in_ascending_order() -> None:
 
 
 def test_norms_are_compared_within_each_value_and_adjusted_over_all() -> None:
-    comparison, _ = compare(batch_sizes(), Options(by="train.batch_size"))
+    comparison, _ = compare_records(batch_sizes(), Options(by="train.batch_size"))
     assert [(pair.by, pair.a, pair.b) for pair in comparison.pairs] == [(size, "GN(4)", "BN") for size in (2, 16, 64)]
     smallest = min(comparison.pairs, key=lambda pair: pair.difference.p_value)
     assert smallest.p_adjusted == pytest.approx(3 * smallest.difference.p_value)
@@ -49,7 +49,7 @@ def test_norms_are_compared_within_each_value_and_adjusted_over_all() -> None:
 def test_the_table_shows_n_and_diverged_runs_in_each_cell() -> None:
     records = batch_sizes()
     records[4] = make_diverged("bn", 0, config__train__batch_size=2, run_id="x")
-    comparison, _ = compare(records, Options(by="train.batch_size"))
+    comparison, _ = compare_records(records, Options(by="train.batch_size"))
     table = grid_table(comparison)
     assert table.columns == ("Norm", "2", "16", "64")
     assert table.rows[0][1] == ("75.10", "n=1", "+1", "div.")
@@ -57,25 +57,25 @@ def test_the_table_shows_n_and_diverged_runs_in_each_cell() -> None:
 
 
 def test_a_short_key_is_understood_and_an_unknown_answered() -> None:
-    comparison, _ = compare([make_record("bn"), make_record("gn")], Options(by="train.lr"))
+    comparison, _ = compare_records([make_record("bn"), make_record("gn")], Options(by="train.lr"))
     assert comparison.grid is not None
     assert comparison.grid.key == "train.optimizer.lr"
     with pytest.raises(ConfigError, match=r"did you mean 'train\.batch_size'"):
-        compare([make_record("bn")], Options(by="train.batchsize"))
+        compare_records([make_record("bn")], Options(by="train.batchsize"))
     with pytest.raises(ConfigError, match="norms are the rows already"):
-        compare([make_record("bn")], Options(by="seed"))
+        compare_records([make_record("bn")], Options(by="seed"))
 
 
 def test_what_follows_the_key_is_named_and_what_differs_at_one_value_refused() -> None:
     scaled = [record | {"config": _with_lr(record)} for record in batch_sizes()]
-    comparison, notes = compare(scaled, Options(by="train.batch_size"))
+    comparison, notes = compare_records(scaled, Options(by="train.batch_size"))
     assert notes == [
         "with train.batch_size other keys change too, for all norms alike: "
         "train.optimizer.lr: 0.02 at 2, 0.16 at 16, 0.64 at 64"
     ]
     assert "train.optimizer.lr" not in comparison.recipe
     with pytest.raises(ConfigError, match=r"differ in more than norm, seed and train\.batch_size(.|\n)*optimizer\.lr"):
-        compare([*scaled, *batch_sizes()[:1]], Options(by="train.batch_size"))
+        compare_records([*scaled, *batch_sizes()[:1]], Options(by="train.batch_size"))
 
 
 def _with_lr(record: dict) -> dict:
@@ -86,7 +86,7 @@ def _with_lr(record: dict) -> dict:
 
 def test_a_refusal_for_one_key_names_the_way_along_it() -> None:
     with pytest.raises(ConfigError, match=r"at each value with --by train\.batch_size, or"):
-        compare(batch_sizes())
+        compare_records(batch_sizes())
 
 
 def test_along_groups_the_norm_is_gn_and_others_stand_beside() -> None:
@@ -95,7 +95,7 @@ def test_along_groups_the_norm_is_gn_and_others_stand_beside() -> None:
         for number in (16, 1, 4)
         for seed in range(2)
     ]
-    comparison, _ = compare([*records, make_record("bn")], Options(by="norm.num_groups"))
+    comparison, _ = compare_records([*records, make_record("bn")], Options(by="norm.num_groups"))
     grid = comparison.grid
     assert grid is not None
     assert (grid.labels, grid.values) == (("BN", "GN"), (1, 4, 16, None))
@@ -107,7 +107,7 @@ def test_along_groups_the_norm_is_gn_and_others_stand_beside() -> None:
 
 def test_a_value_without_the_baseline_says_so() -> None:
     records = [record for record in batch_sizes() if (record["label"], _size(record)) != ("BN", 2)]
-    comparison, _ = compare(records, Options(by="train.batch_size"))
+    comparison, _ = compare_records(records, Options(by="train.batch_size"))
     assert [pair.by for pair in comparison.pairs] == [16, 64]
     assert "No BN to compare with at train.batch_size 2." in pairs_table(comparison).notes
 
@@ -119,4 +119,4 @@ def _size(record: dict) -> int:
 def test_test_and_val_are_not_mixed_along_a_key() -> None:
     records = [make_record("bn"), make_record("bn", split="val", config__train__batch_size=8)]
     with pytest.raises(ConfigError, match=r"data\.evaluate_on: test \(1 run\), val \(1 run\)"):
-        compare(records, Options(by="train.batch_size"))
+        compare_records(records, Options(by="train.batch_size"))

@@ -11,13 +11,13 @@ from normbench.analysis.compare.compare import compare
 from normbench.analysis.compare.load import compare_runs
 from normbench.analysis.compare.select import select
 from normbench.errors import ConfigError
-from tests.records import make_diverged, make_record, write_run
+from tests.records import as_runs, compare_records, make_diverged, make_record, write_run
 
 
 def test_a_row_a_norm_in_the_usual_order() -> None:
     many_groups = make_record("gn", label="GN(16)", config__norm={"kind": "gn", "num_groups": 16})
     records = [make_record(kind) for kind in ("zz", "none", "ln", "gn", "in", "bn")]
-    comparison, notes = compare([many_groups, *records])
+    comparison, notes = compare_records([many_groups, *records])
     assert [row.label for row in comparison.rows] == ["BN", "GN(4)", "GN(16)", "LN", "IN", "ZZ", "none"]
     assert notes == []
 
@@ -29,7 +29,7 @@ def test_metrics_are_averaged_over_seeds() -> None:
         make_record("bn", seed, accuracy, timing__train_s_per_epoch=time)
         for seed, (accuracy, time) in enumerate(zip(accuracies, times, strict=True))
     ]
-    comparison, _ = compare(records)
+    comparison, _ = compare_records(records)
     (row,) = comparison.rows
     assert (row.n, row.seeds, row.num_parameters, row.train_s_per_epoch) == (3, (0, 1, 2), 40_394, 11.0)
     assert row.metrics["test_accuracy"].mean == pytest.approx(0.80)
@@ -38,7 +38,7 @@ def test_metrics_are_averaged_over_seeds() -> None:
 
 
 def test_val_runs_are_compared_as_val() -> None:
-    comparison, _ = compare([make_record("bn", split="val")])
+    comparison, _ = compare_records([make_record("bn", split="val")])
     assert comparison.split == "val"
     assert "val_accuracy" in comparison.rows[0].metrics
 
@@ -54,13 +54,13 @@ def test_val_runs_are_compared_as_val() -> None:
     ],
 )
 def test_what_does_not_change_the_training_may_differ(changes: dict) -> None:
-    comparison, notes = compare([make_record("bn", 0), make_record("gn", 0, **changes)])
+    comparison, notes = compare_records([make_record("bn", 0), make_record("gn", 0, **changes)])
     assert len(comparison.rows) == 2
     assert notes == []
 
 
 def test_a_diverged_run_is_counted_and_not_averaged() -> None:
-    comparison, notes = compare([make_record("bn", 0, 0.8), make_diverged("bn", 1), make_diverged("gn", 0)])
+    comparison, notes = compare_records([make_record("bn", 0, 0.8), make_diverged("bn", 1), make_diverged("gn", 0)])
     bn, gn = comparison.rows
     assert (bn.n, bn.diverged_seeds, bn.metrics["test_accuracy"].mean) == (1, (1,), 0.8)
     assert (gn.n, gn.diverged_seeds, gn.metrics["test_accuracy"].mean) == (0, (0,), None)
@@ -80,28 +80,28 @@ def test_a_diverged_run_is_counted_and_not_averaged() -> None:
 def test_runs_that_differ_in_more_are_refused_and_the_way_out_works(changes: dict, line: str) -> None:
     records = [make_record("bn"), make_record("gn"), make_record("ln", **changes)]
     with pytest.raises(ConfigError) as caught:
-        compare(records)
+        compare_records(records)
     message = str(caught.value)
     assert line in message
     words = shlex.split(message.splitlines()[-1])
     where = words[words.index("--where") + 1].removesuffix(",")
-    comparison, _ = compare(select(records, [where]))
+    comparison, _ = compare(select(as_runs(records), [where]))
     assert [row.label for row in comparison.rows] == ["BN", "GN(4)"]
 
 
 def test_two_experiments_are_told_apart_by_name() -> None:
     records = [make_record("bn"), make_record("bn", experiment="reference", config__train__batch_size=32)]
     with pytest.raises(ConfigError) as caught:
-        compare(records)
+        compare_records(records)
     message = str(caught.value)
     assert "experiment: default (1 run), reference (1 run)" in message
     assert "--experiment default or --experiment reference" in message
-    comparison, _ = compare(select(records, ["experiment=reference"]))
+    comparison, _ = compare(select(as_runs(records), ["experiment=reference"]))
     assert comparison.experiments == ("reference",)
 
 
 def test_another_environment_is_noted_with_the_norms_it_was_used_for() -> None:
-    _, notes = compare([make_record("bn"), make_record("gn", precision="fp32", environment__torch="2.14.0")])
+    _, notes = compare_records([make_record("bn"), make_record("gn", precision="fp32", environment__torch="2.14.0")])
     (note,) = notes
     assert "precision: bf16 (BN), fp32 (GN(4))" in note
     assert "environment.torch: 2.15.0 (BN), 2.14.0 (GN(4))" in note
@@ -111,7 +111,7 @@ def test_of_two_equal_runs_the_newest_counts_and_is_named() -> None:
     old = make_record("bn", 0, 0.5, finished_at="2026-01-01T00:00:00+00:00")
     new = make_record("bn", 0, 0.8, finished_at="2026-01-01T01:00:00+02:00", experiment="copy")
     newest = make_record("bn", 0, 0.9, finished_at="2026-01-01T00:00:01+00:00", precision="fp32")
-    comparison, notes = compare([old, newest, new])
+    comparison, notes = compare_records([old, newest, new])
     assert (comparison.rows[0].n, comparison.rows[0].metrics["test_accuracy"].mean) == (1, 0.9)
     (note,) = notes
     assert note.startswith("duplicates: BN seed 0 was run 3 times (default/bn-s0-1a2b3c4d,")
@@ -119,7 +119,7 @@ def test_of_two_equal_runs_the_newest_counts_and_is_named() -> None:
 
 
 def test_one_label_over_two_networks_is_noted() -> None:
-    _, notes = compare([make_record("gn", 0), make_record("gn", 1, model__norm_layers={"BatchNorm2d": 8})])
+    _, notes = compare_records([make_record("gn", 0), make_record("gn", 1, model__norm_layers={"BatchNorm2d": 8})])
     assert "GN(4): its runs trained different networks" in notes[0]
     assert "8 BatchNorm2d" in notes[0]
 
@@ -137,11 +137,11 @@ def test_one_label_over_two_networks_is_noted() -> None:
 )
 def test_select(where: list[str], seeds: list[int]) -> None:
     records = [make_record("bn", seed) for seed in range(3)]
-    assert [record["seed"] for record in select(records, where)] == seeds
+    assert [run.record.seed for run in select(as_runs(records), where)] == seeds
 
 
 def test_select_says_what_there_is() -> None:
-    records = [make_record("bn", seed) for seed in range(3)]
+    records = as_runs(make_record("bn", seed) for seed in range(3))
     with pytest.raises(ConfigError, match=r"did you mean 'train\.batch_size'"):
         select(records, ["train.batchsize=64"])
     with pytest.raises(ConfigError, match=r"no run has train\.batch_size=8; found: 64 \(3 runs\)"):

@@ -3,10 +3,10 @@
 import pytest
 from scipy import stats
 
-from normbench.analysis.compare.compare import Options, compare
+from normbench.analysis.compare.compare import Options
 from normbench.errors import ConfigError
 from normbench.present.tables.pairs import pairs_table
-from tests.records import make_diverged, make_record
+from tests.records import compare_records, make_diverged, make_record
 
 BN = (0.82, 0.83, 0.825)
 GN = (0.80, 0.804, 0.81)
@@ -19,7 +19,7 @@ def three_norms() -> list[dict]:
 
 
 def test_the_numbers_are_scipys_in_points() -> None:
-    gn, ln = compare(three_norms())[0].pairs
+    gn, ln = compare_records(three_norms())[0].pairs
     expected = stats.ttest_ind(GN, BN, equal_var=False)
     interval = expected.confidence_interval(0.95)
     assert (gn.a, gn.b) == ("GN(4)", "BN")
@@ -33,7 +33,7 @@ def test_the_numbers_are_scipys_in_points() -> None:
 
 
 def test_all_pairs_are_adjusted_together() -> None:
-    comparison, _ = compare(three_norms(), Options(all_pairs=True))
+    comparison, _ = compare_records(three_norms(), Options(all_pairs=True))
     assert [(pair.a, pair.b) for pair in comparison.pairs] == [("GN(4)", "BN"), ("LN", "BN"), ("LN", "GN(4)")]
     smallest = min(comparison.pairs, key=lambda pair: pair.difference.p_value)
     assert smallest.p_adjusted == pytest.approx(3 * smallest.difference.p_value)
@@ -41,26 +41,26 @@ def test_all_pairs_are_adjusted_together() -> None:
 
 @pytest.mark.parametrize(("asked", "label"), [(None, "BN"), ("gn", "GN(4)"), ("gn(4)", "GN(4)"), ("LN", "LN")])
 def test_the_baseline_is_bn_or_what_was_asked(asked: str | None, label: str) -> None:
-    comparison, _ = compare(three_norms(), Options(baseline=asked))
+    comparison, _ = compare_records(three_norms(), Options(baseline=asked))
     assert comparison.baseline == label
     assert [pair.b for pair in comparison.pairs] == [label, label]
     assert label not in [pair.a for pair in comparison.pairs]
 
 
 def test_without_bn_the_first_row_is_the_baseline() -> None:
-    comparison, _ = compare([make_record("ln"), make_record("in")])
+    comparison, _ = compare_records([make_record("ln"), make_record("in")])
     assert comparison.baseline == "LN"
 
 
 def test_a_baseline_that_is_not_there_or_not_one_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--baseline gm: unknown norm 'gm': did you mean 'gn'"):
-        compare(three_norms(), Options(baseline="gm"))
+        compare_records(three_norms(), Options(baseline="gm"))
     groups = [
         make_record("gn", 0, label=f"GN({number})", config__norm={"kind": "gn", "num_groups": number})
         for number in (4, 8)
     ]
     with pytest.raises(ConfigError, match=r"several norms are meant; give one of GN\(4\), GN\(8\)"):
-        compare(groups, Options(baseline="gn"))
+        compare_records(groups, Options(baseline="gn"))
 
 
 def test_a_real_a_small_and_an_open_difference_are_told_apart() -> None:
@@ -68,16 +68,16 @@ def test_a_real_a_small_and_an_open_difference_are_told_apart() -> None:
     scores = {"bn": 0.82, "gn": 0.80, "ln": 0.8201}
     records = [make_record(kind, seed, mean + wobble[seed]) for kind, mean in scores.items() for seed in range(5)]
     records += [make_record("in", seed, 0.815 + 20 * wobble[seed]) for seed in range(5)]
-    gn, ln, instance = compare(records)[0].pairs
+    gn, ln, instance = compare_records(records)[0].pairs
     assert (gn.verdict.kind, ln.verdict.kind, instance.verdict.kind) == ("real", "equivalent", "undecided")
     assert "GN(4) is 2.0" in gn.verdict.text
     assert "more seeds" in instance.verdict.text
-    wider = compare(records, Options(delta=5))[0].pairs
+    wider = compare_records(records, Options(delta=5))[0].pairs
     assert [pair.verdict.kind for pair in wider] == ["real", "equivalent", "equivalent"]
 
 
 def test_one_run_a_norm_has_no_verdict_and_says_why() -> None:
-    comparison, _ = compare([make_record("bn"), make_record("gn", 0, 0.7)])
+    comparison, _ = compare_records([make_record("bn"), make_record("gn", 0, 0.7)])
     (pair,) = comparison.pairs
     assert pair.difference.difference == pytest.approx(-10)
     assert (pair.difference.low, pair.p_adjusted, pair.verdict.kind) == (None, None, "undefined")
@@ -88,7 +88,7 @@ def test_one_run_a_norm_has_no_verdict_and_says_why() -> None:
 def test_seeds_that_only_one_norm_finished_are_not_paired() -> None:
     records = [record for record in three_norms() if record["label"] != "LN"]
     records[-1] = make_diverged("gn", 2)
-    comparison, _ = compare(records)
+    comparison, _ = compare_records(records)
     (pair,) = comparison.pairs
     assert (pair.num_paired, pair.difference.n_a, pair.difference.n_b) == (2, 2, 3)
     notes = " ".join(pairs_table(comparison).notes)
@@ -99,7 +99,7 @@ def test_seeds_that_only_one_norm_finished_are_not_paired() -> None:
 def test_norms_without_a_common_seed_are_compared_unpaired() -> None:
     records = [make_record("bn", seed, BN[seed]) for seed in range(3)]
     records += [make_record("gn", seed + 3, GN[seed]) for seed in range(3)]
-    comparison, _ = compare(records)
+    comparison, _ = compare_records(records)
     (pair,) = comparison.pairs
     assert pair.difference.p_value is not None
     assert (pair.num_paired, pair.paired.p_value) == (0, None)
@@ -107,7 +107,7 @@ def test_norms_without_a_common_seed_are_compared_unpaired() -> None:
 
 
 def test_a_norm_whose_runs_all_diverged_is_no_crash() -> None:
-    comparison, _ = compare([*three_norms()[:3], make_diverged("gn", 0), make_diverged("gn", 1)])
+    comparison, _ = compare_records([*three_norms()[:3], make_diverged("gn", 0), make_diverged("gn", 1)])
     (pair,) = comparison.pairs
     assert (pair.difference.difference, pair.verdict.kind) == (None, "undefined")
     assert "no finished run" in pair.verdict.text
@@ -115,5 +115,5 @@ def test_a_norm_whose_runs_all_diverged_is_no_crash() -> None:
 
 def test_identical_runs_are_no_significant_difference() -> None:
     records = [make_record(kind, seed, 0.8) for kind in ("bn", "gn") for seed in range(3)]
-    (pair,) = compare(records)[0].pairs
+    (pair,) = compare_records(records)[0].pairs
     assert (pair.difference.difference, pair.difference.p_value, pair.verdict.kind) == (0, None, "undefined")

@@ -7,12 +7,11 @@ import json
 import pytest
 from rich.console import Console
 
-from normbench.analysis.compare.compare import compare
 from normbench.errors import ConfigError
 from normbench.present.tables.norms import comparison_table
 from normbench.present.tables.pairs import pairs_table
 from normbench.present.tables.table import FORMATS, Table, render
-from tests.records import make_diverged, make_record
+from tests.records import compare_records, make_diverged, make_record
 
 ODD = Table(
     title="100 % of a_b",
@@ -31,7 +30,7 @@ def shown(table: Table, format: str, width: int = 80, *, terminal: bool = False)
 
 def three_seeds() -> Table:
     records = [make_record(kind, seed, 0.79 + seed / 1000) for kind in ("bn", "gn") for seed in range(3)]
-    return comparison_table(compare([*records, make_diverged("gn", 3)])[0])
+    return comparison_table(compare_records([*records, make_diverged("gn", 3)])[0])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -71,7 +70,7 @@ def pairs() -> Table:
         for kind, mean in (("bn", 0.8), ("gn", 0.79), ("ln", 0.7))
         for seed in range(3)
     ]
-    return pairs_table(compare(records)[0])
+    return pairs_table(compare_records(records)[0])
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
@@ -112,17 +111,17 @@ def test_the_table_says_what_it_shows() -> None:
 
 
 def test_one_run_has_no_interval_and_no_verdict() -> None:
-    text = shown(comparison_table(compare([make_record("bn")])[0]), "table")
+    text = shown(comparison_table(compare_records([make_record("bn")])[0]), "table")
     assert "n = 1: no interval, no verdict" in text
     assert "0.7 points" in text
     assert "[" not in text
-    few = shown(comparison_table(compare([make_record("bn", data__num_eval=100)])[0]), "table")
+    few = shown(comparison_table(compare_records([make_record("bn", data__num_eval=100)])[0]), "table")
     assert "no verdict. On 100 images" in few
     assert "0.7 points" not in few
 
 
 def test_val_is_never_called_test() -> None:
-    text = shown(comparison_table(compare([make_record("bn", split="val")])[0]), "table")
+    text = shown(comparison_table(compare_records([make_record("bn", split="val")])[0]), "table")
     assert "Val Acc" in text
     assert "Val errors" in text
     assert "Test" not in text
@@ -142,7 +141,7 @@ def test_csv_runs_no_formula() -> None:
 
 def test_json_is_a_list_of_rows_in_full_precision() -> None:
     assert json.loads(shown(ODD, "json")) == [dict(ODD.records[0])]
-    rows = json.loads(shown(comparison_table(compare([make_record("bn")])[0]), "json"))
+    rows = json.loads(shown(comparison_table(compare_records([make_record("bn")])[0]), "json"))
     assert rows[0]["test_accuracy"] == 0.8
     assert rows[0]["test_accuracy_low"] is None
     assert rows[0]["why_no_interval"] == "one run: no interval"

@@ -1,63 +1,21 @@
 """What a fair tuning chose for each norm: the one reason why norms of one comparison may differ in other keys."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from normbench.analysis.compare.select import Record, show_value
+from normbench.analysis.compare.facts import show_value
+from normbench.runs.record import Record
+from normbench.runs.sweep_records import Chosen, Tuning
 
 AS_TUNED = "as tuned"
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The best trial of one norm: the keys' values, its accuracy on held-out images, the keys on the grid's edge.
-
-    `cell` has the values of the sweep's other axes, where each combination was tuned on its own.
-    """
-
-    label: str
-    cell: Mapping[str, Any]
-    values: Mapping[str, Any]
-    val_accuracy: float | None
-    on_edge: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """`budget` trials a norm over `grid`, by dotted key, with `seeds` of their own."""
-
-    budget: int
-    grid: Mapping[str, Sequence[Any]]
-    seeds: tuple[int, ...]
-    chosen: tuple[Chosen, ...]
-
-
-def tuning_from(content: Mapping[str, Any]) -> Tuning:
-    """From a `tuning.json` as `runs.folder.read_tuning` gives it."""
-    return Tuning(
-        budget=content["budget"],
-        grid=content["grid"],
-        seeds=tuple(content["seeds"]),
-        chosen=tuple(
-            Chosen(
-                label=best["label"],
-                cell=best.get("cell", {}),
-                values=best["values"],
-                val_accuracy=best.get("val_accuracy"),
-                on_edge=tuple(best.get("on_edge", ())),
-            )
-            for best in content["chosen"]
-        ),
-    )
-
-
 def as_tuned(recipe: dict[str, Any], record: Record, tuning: Tuning) -> dict[str, Any]:
-    """The recipe with one word in place of each value that the tuning chose for this norm; any other value stays."""
+    """The recipe with AS_TUNED in place of each value that the tuning chose for this norm; any other value stays."""
     fitting = (
         best.values
         for best in tuning.chosen
-        if best.label == record["label"] and all(recipe.get(key) == value for key, value in best.cell.items())
+        if best.label == record.label and all(recipe.get(key) == value for key, value in best.cell.items())
     )
     values = next(fitting, {})
     chosen = {key: AS_TUNED for key, value in values.items() if key in recipe and recipe[key] == value}
@@ -65,7 +23,7 @@ def as_tuned(recipe: dict[str, Any], record: Record, tuning: Tuning) -> dict[str
 
 
 def tuning_notes(tuning: Tuning, labels: Sequence[str]) -> list[str]:
-    """The budget, what was chosen for whom, and where the best lies on the edge of the grid."""
+    """The budget, what was chosen for each norm, and where the best value is on the edge of the grid."""
     chosen = [best for best in tuning.chosen if best.label in labels]
     grid = "; ".join(f"{key} from {', '.join(map(show_value, values))}" for key, values in tuning.grid.items())
     found = "; ".join(f"{_name(best)} {_values(best)}" for best in chosen)

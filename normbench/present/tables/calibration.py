@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 
+from normbench.analysis.compare.calibration import Calibration
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.predictions import NUM_BINS, Predicted
-from normbench.present.tables.numbers import NOT_KNOWN, axis_value, estimate_record, short_key, with_interval
-from normbench.present.tables.table import Cell, Table, Value
+from normbench.analysis.stats.calibration import NUM_BINS
+from normbench.present.tables.along import Along
+from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, with_interval
+from normbench.present.tables.table import Cell, Table
 
 
-def calibration_table(comparison: Comparison, found: Sequence[Predicted]) -> Table:
+def calibration_table(comparison: Comparison, found: Sequence[Calibration]) -> Table:
     """A row a norm: expected calibration error in %, negative log-likelihood in nats, each with its interval."""
-    key = comparison.grid.key if comparison.grid else None
+    along = Along(comparison.key)
     return Table(
         title=f"Calibration on the {comparison.split} images",
-        columns=("Norm", *([short_key(key)] if key else []), "n", "ECE", "NLL"),
+        columns=("Norm", *along.columns, "n", "ECE", "NLL"),
         rows=tuple(
             (
                 of_norm.label,
-                *([axis_value(of_norm.by, key)] if key else []),
+                *along.cells(of_norm.by),
                 str(of_norm.n),
                 with_interval(of_norm.calibration_error, 100, 2),
                 with_interval(of_norm.nll, 1, 3),
@@ -27,7 +29,7 @@ def calibration_table(comparison: Comparison, found: Sequence[Predicted]) -> Tab
         records=tuple(
             {
                 "norm": of_norm.label,
-                **_along(key, of_norm),
+                **along.record(of_norm.by),
                 "n": of_norm.n,
                 **estimate_record("expected_calibration_error", of_norm.calibration_error),
                 **estimate_record("nll", of_norm.nll),
@@ -43,18 +45,18 @@ def calibration_table(comparison: Comparison, found: Sequence[Predicted]) -> Tab
     )
 
 
-def classes_table(comparison: Comparison, found: Sequence[Predicted]) -> Table:
+def classes_table(comparison: Comparison, found: Sequence[Calibration]) -> Table:
     """A row a class, a column a norm: accuracy in % on that class's images, mean over seeds with its interval."""
-    key = comparison.grid.key if comparison.grid else None
+    along = Along(comparison.key)
     names = found[0].classes if found else ()
     return Table(
         title=f"{comparison.split.capitalize()} accuracy in % by class",
-        columns=("Class", *(_column(key, of_norm) for of_norm in found)),
+        columns=("Class", *(_column(along, of_norm) for of_norm in found)),
         rows=tuple((name, *(_class_cell(of_norm, index) for of_norm in found)) for index, name in enumerate(names)),
         records=tuple(
             {
                 "norm": of_norm.label,
-                **_along(key, of_norm),
+                **along.record(of_norm.by),
                 "class": name,
                 "n": of_norm.n,
                 **estimate_record("accuracy", of_norm.per_class[index]),
@@ -66,15 +68,11 @@ def classes_table(comparison: Comparison, found: Sequence[Predicted]) -> Table:
     )
 
 
-def _column(key: str | None, of_norm: Predicted) -> str:
-    at = f" {short_key(key)}={axis_value(of_norm.by, key)}" if key else ""
-    return f"{of_norm.label}{at} n={of_norm.n}"
+def _column(along: Along, of_norm: Calibration) -> str:
+    values = zip(along.columns, along.cells(of_norm.by), strict=True)
+    return " ".join([of_norm.label, *(f"{key}={value}" for key, value in values), f"n={of_norm.n}"])
 
 
-def _class_cell(of_norm: Predicted, index: int) -> Cell:
+def _class_cell(of_norm: Calibration, index: int) -> Cell:
     estimate = of_norm.per_class[index]
     return NOT_KNOWN if estimate is None else with_interval(estimate, 100, 1)
-
-
-def _along(key: str | None, of_norm: Predicted) -> dict[str, Value]:
-    return {key: of_norm.by} if key else {}

@@ -1,0 +1,68 @@
+"""The metrics of a run, in one table: keys, titles, units, digits, signs."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A table shows `scale` times the value."""
+
+    name: str
+    scale: int = 1
+
+
+PERCENT = Unit("%", 100)
+"""Of fractions."""
+POINTS = Unit("points", 100)
+"""Of differences of fractions."""
+NATS = Unit("nats")
+IMAGES = Unit("images")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is named and written. In `METRICS`, `{split}` stands for `test` or `val`, `{Split}` in titles.
+
+    `key` is the name in `run.json`, csv and json. `digits` are the decimals in a table with many columns, `full_digits`
+    those in the table of all metrics. `signed` metrics have a plus or a minus.
+    """
+
+    key: str
+    title: str
+    unit: Unit
+    digits: int
+    full_digits: int
+    signed: bool = False
+
+
+STATISTICS = {name: f"accuracy_with_{name}_statistics" for name in ("running", "batch", "precise")}
+"""Keys of the accuracy by the statistics that batch norm uses; see `runs.record.Statistics`."""
+
+METRICS = (
+    Metric("train_accuracy", "Train Acc", PERCENT, 2, 2),
+    Metric("{split}_accuracy", "{Split} Acc", PERCENT, 2, 2),
+    Metric("train_loss", "Train Loss", NATS, 3, 4),
+    Metric("{split}_loss", "{Split} Loss", NATS, 3, 4),
+    Metric("{split}_errors", "{Split} errors", IMAGES, 0, 1),
+    Metric("generalization_gap", "Gap", POINTS, 2, 2, signed=True),
+    *(Metric(key, f"Acc, {name} statistics", PERCENT, 2, 2) for name, key in STATISTICS.items()),
+    Metric("statistics_gap", "Eval gap", POINTS, 2, 2, signed=True),
+)
+"""In the order of tables and files.
+
+`generalization_gap` is train minus held-out accuracy, `statistics_gap` the accuracy with running statistics minus the
+one with batch statistics: what evaluation mode costs or gains.
+"""
+
+
+def metrics_of_split(split: str) -> dict[str, Metric]:
+    """METRICS by key, for runs that were evaluated on `split`, test or val."""
+    filled = (
+        replace(
+            metric,
+            key=metric.key.format(split=split),
+            title=metric.title.format(Split=split.capitalize()),
+        )
+        for metric in METRICS
+    )
+    return {metric.key: metric for metric in filled}

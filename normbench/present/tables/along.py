@@ -1,0 +1,34 @@
+"""The column of a table for the key that a comparison goes along, such as train.batch_size."""
+
+from dataclasses import dataclass
+
+from normbench.analysis.compare.facts import show_value
+from normbench.analysis.compare.rows import By
+from normbench.present.tables.numbers import NOT_KNOWN
+from normbench.present.tables.table import Value
+
+
+@dataclass(frozen=True)
+class Along:
+    """One column and one value of each record; none of either if `key`, a dotted key, is None."""
+
+    key: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return () if self.key is None else (short_key(self.key),)
+
+    def cells(self, value: By) -> tuple[str, ...]:
+        return () if self.key is None else (axis_value(value, self.key),)
+
+    def record(self, value: By) -> dict[str, Value]:
+        return {} if self.key is None else {self.key: value}
+
+
+def axis_value(value: By, key: str) -> str:
+    return NOT_KNOWN if value is None else show_value(value, key)
+
+
+def short_key(key: str) -> str:
+    """`train.batch_size` -> `batch_size`."""
+    return key.rpartition(".")[2]

@@ -1,0 +1,86 @@
+"""The record of a run, gathered once the run is over."""
+
+import statistics
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from normbench.models.count import count_norms, count_parameters
+from normbench.models.trace import count_macs
+from normbench.norms import norm_label
+from normbench.runs.environment import peak_memory_bytes
+from normbench.runs.record import (
+    Data,
+    Diverged,
+    HeldOutMetrics,
+    Metrics,
+    Model,
+    Record,
+    Statistics,
+    Timing,
+    TrainMetrics,
+)
+from normbench.runs.resume import environment_changes
+
+if TYPE_CHECKING:
+    from normbench.runs.execute import Prepared, Trained
+
+
+def build_record(run: "Prepared", trained: "Trained") -> Record:
+    """The record of a run that is finished or diverged."""
+    config, dataset, diverged = run.config, run.dataset, trained.diverged
+    environment = dict(run.environments[-1])
+    return Record(
+        run_id=run.folder.path.name,
+        experiment=config.name,
+        status="diverged" if diverged else "finished",
+        label=norm_label(config.norm.name, config.norm.options),
+        seed=config.seed,
+        config=config.to_dict(),
+        data=Data(
+            source=dataset.source,
+            fingerprint=dataset.fingerprint,
+            classes=tuple(dataset.class_names),
+            num_train=len(run.train.labels),
+            num_eval=len(run.held_out.labels),
+            evaluated_on=config.data.evaluate_on,
+        ),
+        model=Model(num_parameters=count_parameters(run.model), **count_norms(run.model), macs=count_macs(run.model)),
+        metrics=None if diverged else _metrics(run, trained),
+        statistics=Statistics(**asdict(trained.by_statistics)) if trained.by_statistics else None,
+        diverged=Diverged(epoch=diverged.epoch + 1, step=diverged.step + 1, loss=str(diverged.loss))
+        if diverged
+        else None,
+        timing=_timing(run, trained),
+        device=environment.pop("device"),
+        precision=run.setting.precision,
+        git_commit=environment.pop("git_commit"),
+        environment=environment,
+        environment_changes={key: tuple(values) for key, values in environment_changes(run.environments).items()},
+        started_at=run.started_at.isoformat(timespec="seconds"),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        resumed_at_epoch=run.resumed.position.epoch + 1 if run.resumed else None,
+    )
+
+
+def _metrics(run: "Prepared", trained: "Trained") -> Metrics:
+    """The last epoch's; nothing is selected from the epochs before."""
+    row, split = trained.rows[-1], run.config.data.evaluate_on
+    accuracy = row[f"{split}_accuracy"]
+    errors = round((1 - accuracy) * len(run.held_out.labels))
+    return Metrics(
+        train=TrainMetrics(loss=row["train_loss"], accuracy=row["train_accuracy"]),
+        held_out=HeldOutMetrics(loss=row[f"{split}_loss"], accuracy=accuracy, errors=errors),
+    )
+
+
+def _timing(run: "Prepared", trained: "Trained") -> Timing:
+    rows = trained.rows
+    return Timing(
+        train_s=sum(row["train_s"] for row in rows),
+        eval_s=sum(row["eval_s"] for row in rows),
+        train_s_per_epoch=statistics.median(row["train_s"] for row in rows) if rows else None,
+        eval_s_per_epoch=statistics.median(row["eval_s"] for row in rows) if rows else None,
+        images_per_s=statistics.median(row["images_per_s"] for row in rows) if rows else None,
+        peak_memory_bytes=peak_memory_bytes(run.setting.device),
+    )
