@@ -229,7 +229,8 @@ READERS = {
     "data/sources/synthetic.py": {"np.frombuffer"},  # random numbers of its own
     "files.py": {"os.open", "os.fdopen", "open_regular"},
     "explain/tensor_file.py": {"path.open", "np.load", "read_text"},
-    "kernels/library.py": {"file.read_bytes", "path.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
+    "kernels/build.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
+    "kernels/library.py": {"path.read_bytes"},
     "norms/lookup.py": {
         "entry.load",
         "import_module",

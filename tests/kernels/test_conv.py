@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from normbench.kernels import convolve, images_of, linear
-from normbench.kernels.library import COMPILERS
+from normbench.kernels.build import COMPILERS
 from normbench.norms import Conv2d
 from normbench.norms.weight_standardization import StandardizedConv2d
 from tests.kernels.test_norm import by_kernel, needs_compiler

@@ -1,11 +1,6 @@
 """The compiled kernels: against the written formula and PyTorch, in training and backwards, whatever the threads."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.kernels import Images, Kernel, Running, Sets, evo_norm, images_of, max_pool, normalize, run
-from normbench.kernels import library as building
 from normbench.kernels.library import library
 from normbench.models import MODELS
 from normbench.models.dropout import Dropout
@@ -373,51 +367,3 @@ def test_layers_are_merged_only_into_what_they_compute(norm: str, act: nn.Module
     torch.testing.assert_close(found, kept * plain * 2)
     assert 0.4 < kept[plain != 0].float().mean() < 0.6
     assert torch.equal(found, one_by_one) == (not is_merged)  # which draw from different generators
-
-
-@needs_compiler
-@pytest.mark.parametrize("others_may_write", [False, True])
-def test_a_library_is_kept_but_not_taken_from_strangers(
-    others_may_write: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A damaged one is built again; one that others can have written is neither run nor touched."""
-    compiler, cache = building._compiler(), tmp_path / "first"
-    assert compiler is not None
-    monkeypatch.setattr(building, "_is_source", lambda name: name in ("sgd.cpp",))  # built soon
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    assert building._loaded(compiler)
-    (kept,) = (cache / "normbench" / "kernels").iterdir()
-    assert kept.stat().st_mode & 0o777 == 0o700
-    whole = kept.read_bytes()
-
-    cache = shutil.copytree(cache, tmp_path / "second")  # the one already loaded must stay as it is
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    (kept,) = (cache / "normbench" / "kernels").iterdir()
-    kept.write_bytes(b"not a library")
-    kept.chmod(0o722 if others_may_write else 0o700)
-    assert building._loaded(compiler)
-    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
-    assert kept.read_bytes() == (b"not a library" if others_may_write else whole)
-
-
-@needs_compiler
-def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
-    kernels = library()
-    assert kernels is not None
-    kept = Path(shutil.copyfile(kernels._name, tmp_path / "kernels.so"))
-    (tmp_path / "kernels.part").mkdir()
-    (tmp_path / "kernels.part" / "pool.cpp.o").touch()
-    assert building._kept(kept, "no compiler", {}).digest == kernels.digest
-    assert list(tmp_path.iterdir()) == [kept]
-
-
-@pytest.mark.parametrize("compiler", ["", "no-such-compiler", "/bin/false"])
-def test_without_a_compiler_training_goes_on(compiler: str, tmp_path: Path) -> None:
-    code = (
-        "import torch; from normbench.kernels.library import library; from normbench.norms import NORMS;"
-        "assert library() is None; x = torch.ones(2, 16, 4, 4).to(memory_format=torch.channels_last);"
-        "assert NORMS['bn']()(16, (4, 4))(x).shape == x.shape"
-    )
-    environment = os.environ | {"CXX": compiler, "XDG_CACHE_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

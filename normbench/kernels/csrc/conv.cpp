@@ -204,7 +204,12 @@ struct Workspace {
           packed_weight((BF16 *)(of_chunks + num_chunks(desc.num_images) * desc.gradient_count())) {}
 };
 
+void refuse_unsupported(const ConvDesc &desc) {
+    dispatch(desc, [](auto, auto, auto) {});
+}
+
 void pack_forward(const OpArgs &args) {
+    refuse_unsupported(conv_desc(args));
     pack_weight(conv_desc(args), false, args.parameters[0], (BF16 *)args.workspace);
 }
 
@@ -219,6 +224,7 @@ void forward(const OpArgs &args, const ImageTask &task) {
 
 void pack_backward(const OpArgs &args) {
     const ConvDesc &desc = conv_desc(args);
+    refuse_unsupported(desc);
     pack_weight(desc, true, args.parameters[0], Workspace(desc, args.workspace).packed_weight);
 }
 
