@@ -1,10 +1,10 @@
 """YAML and `--set` -> a frozen, validated config."""
 
-from normbench.config.experiment.experiment import Experiment, load_experiment, with_values
+from normbench.config.experiment.load import Experiment, load_experiment, with_values
 from normbench.config.experiment.tune import Tune
 from normbench.config.files import shipped_configs
 from normbench.config.load import load_config
-from normbench.config.schema import Budget, Choice, Config, DataConfig, Misfit, Registry, TrainConfig
+from normbench.config.schema import Budget, Choice, Config, DataConfig, KeyProblem, Registry, TrainConfig
 
 __all__ = [
     "Budget",
@@ -12,7 +12,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "Experiment",
-    "Misfit",
+    "KeyProblem",
     "Registry",
     "TrainConfig",
     "Tune",

@@ -9,61 +9,50 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from normbench.config.messages import describe, shown
+from normbench.config.problems import Problems
 from normbench.config.schema import MAX_COUNT, MAX_FLOAT, Choice, Registry
-from normbench.config.yaml import Exponent, KeyPath, Located, Problem
+from normbench.config.tree import Exponent, KeyPath, Located
 from normbench.errors import ConfigError
 from normbench.text import shortened, unknown_name
 
 
 def resolve_choice(
-    node: Located, path: KeyPath, what: str, label: str, registry: Registry, problems: list[Problem]
+    node: Located, path: KeyPath, what: str, label: str, registry: Registry, problems: Problems
 ) -> Choice | None:
-    """The choice with all its options, or None after adding what is wrong to `problems`.
+    """The choice with all its options, defaults included; None after adding what is wrong to `problems`.
 
-    A switch that is off unless turned on is left out while off: one added later leaves earlier configs as they were.
-
-    `what` names the kind of thing in messages ("norm"), `label` is the key that holds the name ("kind").
+    An option that is false by default is left out while it is false: a switch that a later version adds leaves the
+    resolved configs of earlier runs as they were. `what` names the kind of thing in messages ("norm"), `label` is the
+    key that holds the name ("kind").
     """
     given: dict[str, Located] = node.value if isinstance(node.value, dict) else {label: node}
-    other_label = "name" if label == "kind" else "kind"
-    if other_label in given:
-        wrong = given[other_label].place
-        problems.append(Problem(wrong, path, f"the {what} is named by the key {label!r}, not {other_label!r}"))
+    name = _chosen_name(given, node, path, what, label, registry, problems)
+    if name is None:
         return None
-    chosen = given.get(label)
-    if chosen is None:
-        text = f"the key {label!r} is missing; it names the {what}: {', '.join(registry)}"
-        problems.append(Problem(node.place, path, text))
-        return None
-    name = chosen.value.text if isinstance(chosen.value, Exponent) else chosen.value
-    at = (*path, label) if chosen is not node else path
-    if not isinstance(name, str) or name not in registry:
-        problems.append(Problem(chosen.place, at, _not_a_name(chosen, what, label, registry)))
-        return None
+    chosen = given[label]
     try:
         known = options_of(registry[name])
-    except ConfigError as error:  # of a name that stands for code to be imported
-        problems.append(Problem(chosen.place, at, str(error)))
+    except ConfigError as error:  # the name stands for code to be imported
+        problems.add(chosen.place, (*path, label) if chosen is not node else path, str(error))
         return None
-    before = len(problems)
+    here = problems.scope()
     unknown = [key for key in given if key not in known and key != label]
     known_elsewhere = {other: _options_or_none(registry, other) for other in registry} if unknown else {}
     for key in unknown:
-        text = _unknown_option(key, what, name, known, known_elsewhere)
-        problems.append(Problem(given[key].place, (*path, key), text))
+        here.add(given[key].place, (*path, key), _unknown_option(key, what, name, known, known_elsewhere))
     options = {}
     for key, parameter in known.items():
         place = given[key].place if key in given else chosen.place
         value = given[key].plain() if key in given else parameter.default
         if value is inspect.Parameter.empty:
-            problems.append(Problem(place, path, f"{name} needs the option {key!r}"))
+            here.add(place, path, f"{name} needs the option {key!r}")
             continue
-        value, flaw = _as_option(value, parameter.annotation)
-        if flaw:
-            problems.append(Problem(place, (*path, key), flaw))
+        value, wrong = _as_option(value, parameter.annotation)
+        if wrong:
+            here.add(place, (*path, key), wrong)
         elif value is not False or parameter.default is not False:
             options[key] = value
-    return Choice(name, options) if len(problems) == before else None
+    return Choice(name, options) if here.ok else None
 
 
 def options_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -72,8 +61,36 @@ def options_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY}
 
 
+def _chosen_name(
+    given: Mapping[str, Located],
+    node: Located,
+    path: KeyPath,
+    what: str,
+    label: str,
+    registry: Registry,
+    problems: Problems,
+) -> str | None:
+    """The name if the registry has it; None after adding what is wrong to `problems`."""
+    other_label = "name" if label == "kind" else "kind"
+    if other_label in given:
+        text = f"the {what} is named by the key {label!r}, not {other_label!r}"
+        problems.add(given[other_label].place, path, text)
+        return None
+    if label not in given:
+        text = f"the key {label!r} is missing; it names the {what}: {', '.join(registry)}"
+        problems.add(node.place, path, text)
+        return None
+    chosen = given[label]
+    name = chosen.value.text if isinstance(chosen.value, Exponent) else chosen.value
+    if isinstance(name, str) and name in registry:
+        return name
+    at = (*path, label) if chosen is not node else path
+    problems.add(chosen.place, at, _not_a_name(chosen, what, label, registry))
+    return None
+
+
 def _options_or_none(registry: Registry, name: str) -> dict[str, inspect.Parameter]:
-    """Those of a name nobody asked for, which may not be importable."""
+    """The options of a name that may stand for code which cannot be imported."""
     with suppress(ConfigError):
         return options_of(registry[name])
     return {}
@@ -92,7 +109,7 @@ def _as_option(value: Any, annotation: Any) -> tuple[Any, str]:
 
 
 def _validated(value: Any, annotation: Any) -> Any:
-    """`value` as `annotation` wants it, strictly; as in JSON, an int will do for a float and a list for a tuple."""
+    """`value` as an instance of `annotation`, strictly; as in JSON, an int is a float too, and a list a tuple."""
     wanted = Any if annotation is inspect.Parameter.empty else annotation
     adapter: TypeAdapter[Any] = TypeAdapter(wanted, config=ConfigDict(strict=True, allow_inf_nan=False))
     try:

@@ -1,11 +1,13 @@
-"""From the name of a config to one tree of located values: which file, what it extends, and how two trees merge."""
+"""The files of a config: which file a name means, the chain of files it extends, and how two of them merge."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from normbench.config.messages import shown
+from normbench.config.problems import Problem, Problems
 from normbench.config.schema import CHOICES
-from normbench.config.yaml import KeyPath, Located, Problem, parse_yaml, read_text
+from normbench.config.tree import KeyPath, Located
+from normbench.config.yaml import parse_yaml, read_text
 from normbench.errors import ConfigError
 from normbench.text import unknown_name
 
@@ -19,7 +21,7 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def find_config(source: str | Path) -> Path:
-    """The file that `source` means: a path, else the name of a shipped config with or without `.yaml`.
+    """The config file that `source` names: a path, else the name of a shipped config with or without `.yaml`.
 
     A file wins over a shipped config of the same name, a folder does not. Raises ConfigError with the shipped names.
     """
@@ -32,10 +34,11 @@ def find_config(source: str | Path) -> Path:
     return shipped[name]
 
 
-def read_layers(path: Path, problems: list[Problem]) -> list[Located]:
-    """The config file's tree and those it extends, the base first, each without its `extends`.
+def read_layers(path: Path, problems: Problems) -> list[Located]:
+    """The trees of a config file and of the files it extends, the base first, each without its `extends`.
 
-    Adds to `problems` what can be mended in place; a file that cannot be had at all raises ConfigError.
+    A fault that leaves the rest of a file readable is added to `problems`. Raises ConfigError for a file that cannot be
+    read, or that is no mapping.
     """
     layers: list[Located] = []
     seen: list[Path] = []
@@ -52,8 +55,8 @@ def read_layers(path: Path, problems: list[Problem]) -> list[Located]:
 def merge(base: Located, over: Located, path: KeyPath = (), *, drop_options: bool = True) -> Located:
     """`over` on top of `base`: mappings merge key by key, all else is replaced.
 
-    A choice that gets another name loses the options it had in `base` (not so with `drop_options=False`, which joins
-    command-line flags, where the order in which they were given must not matter).
+    A choice that gets another name loses the options that it had in `base`. With `drop_options=False` it keeps them:
+    of command-line flags the order must not matter.
     """
     label = CHOICES.get(path)
     if label:
@@ -77,20 +80,22 @@ def _as_mapping(choice: Located, label: str) -> Located:
     return Located({label: choice}, choice.place) if isinstance(choice.value, str) else choice
 
 
-def _read_mapping(path: Path, problems: list[Problem]) -> Located:
-    before = len(problems)
-    root = parse_yaml(read_text(path), str(path), problems)
-    if root is None and len(problems) == before:
-        raise ConfigError(f"{path}: is empty; a config is a mapping, such as 'norm: gn'")
-    if root is None:
-        raise ConfigError(str(problems.pop()))
+def _read_mapping(path: Path, problems: Problems) -> Located:
+    here = Problems()
+    try:
+        root = parse_yaml(read_text(path), str(path), here)
+        if root is None:  # no document, or one that was refused as a whole
+            empty = f"{path}: is empty; a config is a mapping, such as 'norm: gn'"
+            raise ConfigError(empty if here.ok else str(here.found.pop()))
+    finally:
+        problems.extend(here.found)
     if not isinstance(root.value, dict):
         raise ConfigError(f"{path}: must be a mapping, such as 'norm: gn', found {shown(root.plain())}")
     return root
 
 
 def _extended(extends: Located, seen: list[Path]) -> Path:
-    """The file that the last of `seen` extends: beside it, else a shipped config."""
+    """The file that the last of the `seen` files extends: one beside it, else a shipped config."""
     key: KeyPath = ("extends",)
     if not isinstance(extends.value, str) or not extends.value:
         raise ConfigError(str(Problem(extends.place, key, f"must name one file, found {shown(extends.plain())}")))
@@ -107,7 +112,7 @@ def _extended(extends: Located, seen: list[Path]) -> Path:
 
 
 def _is(path: Path, test: Callable[[Path], bool]) -> bool:
-    """`test(path)`, where a path that no system accepts (too long, a null byte) is not there either."""
+    """`test(path)`; False for a path that no system accepts (too long, a null byte)."""
     try:
         return test(path)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The sentence for a value that does not fit: what is allowed, and what was found."""
+"""The sentence about a value of the wrong type or range: what is allowed, and what was found."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ _BOUNDS = {
 
 
 def shown(value: object) -> str:
-    """A value as YAML would write it, shortened; of a mapping or list only that it is one."""
+    """A value as YAML would write it, shortened; a mapping or list is named, not written out."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -42,7 +42,7 @@ def shown(value: object) -> str:
 
 
 def describe(errors: Iterable[ErrorDetails], found: object) -> str:
-    """One sentence for what pydantic found wrong with one value (several errors: the branches of a union)."""
+    """One sentence for pydantic's errors about one value; there are several for the branches of a union."""
     allowed: list[str] = []
     for error in errors:
         kind, context = error["type"], error.get("ctx", {})

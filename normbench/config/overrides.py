@@ -4,19 +4,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from normbench.config.files import merge
+from normbench.config.problems import Problems
 from normbench.config.schema import CHOICES, EXPERIMENT_KEYS
-from normbench.config.yaml import KeyPath, Located, Place, Problem, located, parse_yaml
+from normbench.config.tree import KeyPath, Located, Place, located
+from normbench.config.yaml import parse_yaml
 from normbench.errors import ConfigError
 
-# Short forms for what people change most; in a file the whole key is written.
-ALIASES: Mapping[str, str] = {f"train.{key}": f"train.optimizer.{key}" for key in ("lr", "momentum", "weight_decay")}
+Override = tuple[str, Any, str]
+"""(dotted key, value, the flag that gave it, for messages). Text is read as YAML, except for keys that hold text."""
 
-# Text in the config is taken as typed: a folder may be called `2024`, `no` or `[a]`.
+ALIASES: Mapping[str, str] = {f"train.{key}": f"train.optimizer.{key}" for key in ("lr", "momentum", "weight_decay")}
+"""Short forms of the keys that users change most; in a file the whole key is written."""
+
+# The values of these keys are taken as typed: a folder may be called `2024`, `no` or `[a]`.
 _TEXT_KEYS = {("name",), ("data", "source"), ("data", "dir"), *((*path, label) for path, label in CHOICES.items())}
 _NULL = {"", "~", "null"}
 
 
-def override_tree(overrides: Sequence[tuple[str, Any, str]], problems: list[Problem]) -> Located:
+def override_tree(overrides: Sequence[Override], problems: Problems) -> Located:
     """All overrides as one mapping; of two with the same key the later counts."""
     tree = Located({}, Place("the command line"))
     for key, value, origin in overrides:
@@ -25,13 +30,13 @@ def override_tree(overrides: Sequence[tuple[str, Any, str]], problems: list[Prob
         path = (section, rest) if dot and section in EXPERIMENT_KEYS else tuple(full_key.split("."))
         place = Place(origin)
         if path[0] == "budget":
-            problems.append(Problem(place, path, "the budget is lifted in a YAML file only, not in passing"))
+            problems.add(place, path, "the budget is lifted in a YAML file only, not in passing")
             continue
         try:
             node = _read(path, value, place, problems)
         except ConfigError as error:
             text = str(error).removeprefix(f"{origin}: ")
-            problems.append(Problem(place, path, f"{text} (text with special signs needs quotes)"))
+            problems.add(place, path, f"{text} (text with special signs needs quotes)")
             continue
         if node is not None:
             for part in reversed(path):
@@ -40,14 +45,15 @@ def override_tree(overrides: Sequence[tuple[str, Any, str]], problems: list[Prob
     return tree
 
 
-def _read(path: KeyPath, value: Any, place: Place, problems: list[Problem]) -> Located | None:
+def _read(path: KeyPath, value: Any, place: Place, problems: Problems) -> Located | None:
+    """The value as a located one; None after adding what is wrong to `problems`."""
     if not isinstance(value, str):
         return located(value, place)
     is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
     if path in _TEXT_KEYS and not is_quoted:
         return Located(None if value in _NULL else value, place)
-    before = len(problems)
-    node = parse_yaml(value, place.origin, problems, at=path, has_lines=False)
-    if node is None and len(problems) == before:
+    here = problems.scope()
+    node = parse_yaml(value, place.origin, here, at=path, has_lines=False)
+    if node is None and here.ok:
         return Located(None, place)
     return node

@@ -1,6 +1,7 @@
-"""What a config holds: types, ranges and defaults.
+"""The schema of a config: types, ranges and defaults.
 
-This is the one place of the defaults (those of a choice's options are its function's); `configs/default.yaml` follows.
+The defaults of a choice's options stand in the signature of the chosen function, all others here; a test holds
+`configs/default.yaml` to them.
 """
 
 import re
@@ -10,37 +11,36 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from normbench.config.yaml import Exponent, KeyPath
+from normbench.config.tree import Exponent, KeyPath
 from normbench.text import UNPRINTABLE
 
 Registry = Mapping[str, Callable[..., object]]
 """name -> function; the function's keyword-only parameters are the options of the name."""
 
 MAX_SEED = 2**63 - 1
-MAX_LISTED = 100  # so that a config stays one that can be read back with all its defaults written out
-MAX_COUNT = 1_000_000_000  # of epochs, images, parameters: beyond it arithmetic with them overflows sooner or later
-MAX_FLOAT = 3e38  # float32, in which networks compute, holds no more
+MAX_LISTED = 100  # items of a list: a config with all defaults written out must stay small enough to be read back
+MAX_COUNT = 1_000_000_000  # epochs, images, parameters: products of larger counts may overflow
+MAX_FLOAT = 3e38  # the largest float32, in which networks compute
 
-# Where a config chooses from a registry, and the key that holds the name there.
+# The keys whose values are chosen from a registry, each with the inner key that holds the name.
 CHOICES: Mapping[KeyPath, str] = {
     ("norm",): "kind",
     ("model",): "name",
     ("train", "optimizer"): "name",
     ("train", "schedule"): "name",
 }
-# What a file says about many runs, and no run's config holds.
+# The keys of a file that describe many runs; the config of one run has none of them.
 EXPERIMENT_KEYS = ("sweep", "exclude", "tune")
 AUGMENT = ("data", "augment")
 SOURCE = ("data", "source")
 
-
-Misfit = tuple[KeyPath, str]
-"""The key of what cannot be used although its types and names are right, and the reason."""
+KeyProblem = tuple[KeyPath, str]
+"""A key and why its value cannot be used, although the value's type and name are right."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A name from a registry with its options; after `load_config` every option but switches left off is there."""
+    """A name from a registry with its options. `load_config` completes them, except for switches that are off."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -80,8 +80,6 @@ def _some_and_unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 Text = Annotated[str, BeforeValidator(_as_written), AfterValidator(_without_controls)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-
-
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
@@ -90,7 +88,7 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """Which images, how they are augmented, and on which of them a run is measured."""
+    """The images, their augmentation, and the split on which a run is evaluated."""
 
     source: Text = "cifar10"
     dir: Text | None = None
@@ -100,7 +98,7 @@ class DataConfig(_Section):
 
 
 class TrainConfig(_Section):
-    """The recipe."""
+    """How a network is trained."""
 
     epochs: Count = 20
     batch_size: Count = 64
@@ -110,7 +108,7 @@ class TrainConfig(_Section):
 
 
 class Budget(_Section):
-    """The rules of the game; None lifts one."""
+    """The limits of every run; None lifts a limit."""
 
     max_parameters: Count | None = 49_999
     max_epochs: Count | None = 20
@@ -125,7 +123,7 @@ class Pictures(_Section):
 
 
 class Config(_Section):
-    """An experiment: one norm, one model, one recipe, and its seeds."""
+    """One norm, one model, one recipe, and the seeds to train it with."""
 
     name: Annotated[Text, AfterValidator(_folder_name)] = "default"
     norm: Choice = Choice("bn")
@@ -138,15 +136,15 @@ class Config(_Section):
 
     @property
     def seed(self) -> int:
-        """The seed of a config of one run; of an experiment's, the first."""
+        """The first seed; the config of one run has no other."""
         return self.seeds[0]
 
     def for_seed(self, seed: int) -> "Config":
-        """The config of one run of the experiment."""
+        """The config of the run with this seed."""
         return self.model_copy(update={"seeds": (seed,)})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for YAML or JSON; `load_config` of it, written to a file, gives an equal config."""
+        """Plain data for YAML or JSON. Written to a file, `load_config` reads an equal config from it."""
         plain: dict[str, Any] = _plain(self, ())
         return plain
 

@@ -1,18 +1,19 @@
-"""YAML as plain values that know where they were written, so that an error can name its line.
+"""YAML text -> located values.
 
 The semantics are those of `yaml.safe_load`, made stricter: no tags, no merge keys, text keys only, no duplicate keys,
-no dates; and closer to YAML 1.2: `1e-4` is a number. Text from strangers cannot blow up: its size, its nesting, the
-digits of a number, and the number of keys and values after expanding aliases are bounded.
+no dates; and closer to YAML 1.2: `1e-4` is a number. A file from anywhere takes bounded time and memory: its size, its
+nesting, the digits of a number, and the number of keys and values after expanding aliases are limited.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from normbench.config.problems import Problems
+from normbench.config.tree import Exponent, KeyPath, Located, Place
 from normbench.errors import ConfigError
 from normbench.text import UNPRINTABLE, shortened
 
@@ -21,87 +22,9 @@ MAX_NODES = 10_000
 MAX_DEPTH = 20
 MAX_DIGITS = 1_000
 
-KeyPath = tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value was written: a file and its line (from 1), or the command-line flag that gave it."""
-
-    origin: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        return self.origin if self.line is None else f"{self.origin}, line {self.line}"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing to mend. `str(problem)` is its line in a message."""
-
-    place: Place
-    key: KeyPath
-    text: str
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.place), dotted(self.key), self.text) if part)
-
-
-@dataclass(frozen=True)
-class Located:
-    """A mapping or list of located values, or a scalar (None, bool, int, float, str), and its place."""
-
-    value: Any
-    place: Place
-
-    def plain(self) -> Any:
-        """The value without places."""
-        if isinstance(self.value, dict):
-            return {key: item.plain() for key, item in self.value.items()}
-        if isinstance(self.value, list):
-            return [item.plain() for item in self.value]
-        return self.value
-
-    @property
-    def size(self) -> int:
-        """How many values it holds, itself included."""
-        inner = self.value.values() if isinstance(self.value, dict) else self.value
-        return 1 + sum(item.size for item in inner) if isinstance(self.value, dict | list) else 1
-
-    def find(self, path: KeyPath) -> "Located":
-        """The value at `path`, or the innermost one on the way to it that exists."""
-        node = self
-        for key in path:
-            is_there = key in node.value if isinstance(node.value, dict) else _has_index(node.value, key)
-            if not is_there:
-                break
-            node = node.value[key]
-        return node
-
-
-class Exponent(float):
-    """A number written with an exponent, such as `1e5`. It keeps its text, because PyYAML's dumper takes the text "1e5"
-    for safe without quotes: where text is wanted (an experiment's name) it must come back as it was."""
-
-    text: str
-
-
-def located(value: Any, place: Place) -> Located:
-    """Plain Python data as if it had been written at `place`."""
-    if isinstance(value, Mapping):
-        return Located({key: located(item, place) for key, item in value.items()}, place)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return Located([located(item, place) for item in value], place)
-    return Located(str(value) if isinstance(value, PurePath) else value, place)
-
-
-def dotted(path: KeyPath) -> str:
-    """`data.augment[1].p`; a key that is not a plain name is quoted."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{_quoted(key)}" for key in path).removeprefix(".")
-
 
 def read_text(path: Path) -> str:
-    """The text of a small UTF-8 file; ConfigError with one sentence where it cannot be had."""
+    """The text of a small UTF-8 file. Raises ConfigError with one sentence if it cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -121,13 +44,13 @@ def read_text(path: Path) -> str:
 
 
 def parse_yaml(
-    text: str, origin: str, problems: list[Problem], *, at: KeyPath = (), has_lines: bool = True
+    text: str, origin: str, problems: Problems, *, at: KeyPath = (), has_lines: bool = True
 ) -> Located | None:
     """The one document in `text`, or None if there is none.
 
-    What is wrong but leaves the rest readable (a tag, a duplicate key) is added to `problems` and the value left out;
-    what is not YAML at all, or explodes, raises ConfigError. `at` is the key that the text is the value of;
-    without `has_lines` places name `origin` only.
+    A fault that leaves the rest readable (a tag, a duplicate key) is added to `problems`, and its value is left out.
+    Raises ConfigError for text that is not YAML, or that exceeds a limit. `at` is the key whose value the text is.
+    Without `has_lines` places name `origin` only.
     """
     try:
         loader = _Loader(text)
@@ -150,7 +73,7 @@ def parse_yaml(
 
 
 class _TooMuchError(Exception):
-    """What is too large, and the line where that was clear."""
+    """A limit was exceeded at a line."""
 
     def __init__(self, text: str, line: int) -> None:
         super().__init__(text)
@@ -158,7 +81,7 @@ class _TooMuchError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes (never constructs objects), counts them, and notes the ones with a tag."""
+    """Composes nodes (never constructs objects), counts them, and notes the tags that were written."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own interface)
 
@@ -184,7 +107,8 @@ class _Loader(yaml.SafeLoader):
 
 
 _NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
-# Except for exponents, none takes more than PyYAML's own: text that safe_dump leaves unquoted comes back as text.
+# Except for exponents, each pattern matches a subset of what PyYAML's own matches: text that safe_dump leaves unquoted
+# is read back as text.
 for _tag, _pattern, _first in [
     (_NULL, r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     (_BOOL, r"(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)", list("yYnNtTfFoO")),
@@ -200,21 +124,21 @@ for _tag, _pattern, _first in [
 
 
 class _Builder:
-    """Turns nodes into located values. All in an alias counts each time it is used: a bomb ends at MAX_NODES."""
+    """Turns nodes into located values. The content of an alias counts at each use: a YAML bomb ends at MAX_NODES."""
 
-    def __init__(self, origin: str, has_lines: bool, tagged: Mapping[int, str], problems: list[Problem]) -> None:
+    def __init__(self, origin: str, has_lines: bool, tagged: Mapping[int, str], problems: Problems) -> None:
         self.origin, self.has_lines, self.tagged, self.problems = origin, has_lines, tagged, problems
         self.num_nodes = 0
 
     def build(self, node: yaml.Node, line: int, path: KeyPath) -> Located | None:
-        """None for a node that was refused; `line` is that of its key where it has one."""
+        """None for a node that was refused. `line` is the line of the node's key, or of the node without one."""
         place = Place(self.origin, line if self.has_lines else None)
         self.count(place)
         if len(path) > MAX_DEPTH:
             raise ConfigError(f"{place}: an alias holds itself, or nests deeper than {MAX_DEPTH} levels")
         if id(node) in self.tagged:
             tag = self.tagged[id(node)]
-            self.refuse(place, path, f"the tag {tag!r} is not allowed: write a plain value without a tag")
+            self.problems.add(place, path, f"the tag {tag!r} is not allowed: write a plain value without a tag")
             return None
         if isinstance(node, yaml.MappingNode):
             return Located(self.build_mapping(node, path), place)
@@ -223,14 +147,14 @@ class _Builder:
             kept = [item for item in items if item is not None]
             return Located(kept, place) if len(kept) == len(items) else None
         if UNPRINTABLE.search(node.value):
-            self.refuse(
+            self.problems.add(
                 place, path, f"text may not hold control characters or line breaks, found {shortened(repr(node.value))}"
             )
             return None
         try:
             return Located(_scalar(node.tag, node.value), place)
         except ValueError:
-            self.refuse(place, path, "the number has too many digits")
+            self.problems.add(place, path, "the number has too many digits")
             return None
 
     def build_mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Located]:
@@ -242,12 +166,14 @@ class _Builder:
             self.count(place)
             if key_node.tag != "tag:yaml.org,2002:str" or id(key_node) in self.tagged:
                 found = shortened(repr(key)) if isinstance(key, str) else "a list or a mapping"
-                self.refuse(place, path, f"a key must be text, found {found}; quote it if it is meant as text")
+                self.problems.add(place, path, f"a key must be text, found {found}; quote it if it is meant as text")
             elif key == "<<":
-                self.refuse(place, path, "merge keys ('<<') are not supported: write the keys out, or use 'extends'")
+                self.problems.add(
+                    place, path, "merge keys ('<<') are not supported: write the keys out, or use 'extends'"
+                )
             elif key in lines:
                 where = f" first on line {lines[key]}" if self.has_lines else ""
-                self.refuse(place, (*path, key), f"the key is given twice,{where or ' and only one can count'}")
+                self.problems.add(place, (*path, key), f"the key is given twice,{where or ' and only one can count'}")
             else:
                 lines[key] = line
                 value = self.build(value_node, line, (*path, key))
@@ -260,9 +186,6 @@ class _Builder:
         if self.num_nodes > MAX_NODES:
             text = f"aliases expand to more than {MAX_NODES:,} keys and values, too many for a config"
             raise ConfigError(f"{place}: {text}")
-
-    def refuse(self, place: Place, path: KeyPath, text: str) -> None:
-        self.problems.append(Problem(place, path, text))
 
 
 def _scalar(tag: str, text: str) -> Any:
@@ -286,17 +209,9 @@ def _scalar(tag: str, text: str) -> Any:
     return number
 
 
-def _quoted(key: str) -> str:
-    return shortened(key if re.fullmatch(r"[\w-]+", key) else repr(key))
-
-
 def _character(error: yaml.reader.ReaderError) -> str:
     return f"character U+{error.character:04X}" if isinstance(error.character, int) else "an unknown character"
 
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-def _has_index(value: Any, key: str | int) -> bool:
-    return isinstance(value, list) and isinstance(key, int) and key < len(value)

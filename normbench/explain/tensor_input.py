@@ -9,7 +9,8 @@ import torch
 from numpy.lib.format import MAGIC_PREFIX
 from torch import Tensor
 
-from normbench.config.yaml import Problem, parse_yaml, read_text
+from normbench.config.problems import Problems
+from normbench.config.yaml import parse_yaml, read_text
 from normbench.errors import ConfigError, DataError
 from normbench.explain.shape import AXES, Shape, parse_shape
 
@@ -88,13 +89,13 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 def _read_yaml(path: Path) -> np.ndarray:
-    problems: list[Problem] = []
+    problems = Problems()
     try:
         root = parse_yaml(read_text(path), str(path), problems)
     except ConfigError as error:
         raise DataError(str(error)) from None
-    if problems:
-        raise DataError("\n".join(map(str, problems)))
+    if not problems.ok:
+        raise DataError("\n".join(map(str, problems.found)))
     values: Any = root.plain() if root else None
     if not isinstance(values, list):
         raise DataError(f"{path}: holds no nested lists of numbers, such as [[1, 0], [0, 1]]")

@@ -6,8 +6,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from normbench.config import Budget, Choice, Config, Misfit
-from normbench.config.yaml import KeyPath
+from normbench.config import Budget, Choice, Config, KeyProblem
+from normbench.config.tree import KeyPath
 from normbench.data.augment import AUGMENTATIONS
 from normbench.errors import ConfigError
 from normbench.models.budget import check_budget
@@ -20,14 +20,14 @@ Part = tuple[KeyPath, object, Callable[[], object]]
 """Where it stands, all that it depends on, and the function that makes it or raises ConfigError."""
 
 
-def find_misfits(*, within_budget: bool) -> Callable[[Config], list[Misfit]]:
+def find_misfits(*, within_budget: bool) -> Callable[[Config], list[KeyProblem]]:
     """What `load_config` and `load_experiment` take: each part is made as a run makes it, and may refuse.
 
     Equal parts are made once, however many runs of a sweep share them. With `within_budget` the network must be.
     """
     known: dict[str, str] = {}
 
-    def misfits(config: Config) -> list[Misfit]:
+    def misfits(config: Config) -> list[KeyProblem]:
         found: dict[str, KeyPath] = {}  # by its sentence: what is made of a part that refuses would say the same
         for key, depends_on, make in [*_parts(config), *([_budget(config)] if within_budget else [])]:
             part = repr((key, depends_on))

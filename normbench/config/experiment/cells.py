@@ -1,4 +1,4 @@
-"""The cells of a sweep: every combination of its axes' values that no entry of `exclude` fits."""
+"""The cells of a sweep: every combination of its axes' values, without those that an entry of `exclude` matches."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,57 +6,58 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from normbench.config.experiment.axes import Axis, with_row
-from normbench.config.experiment.axis_keys import key_path
-from normbench.config.load import Validate, stop_if_many
+from normbench.config.experiment.axes import Axis, key_path, with_row
 from normbench.config.messages import shown
+from normbench.config.problems import Problem, Problems
 from normbench.config.schema import CHOICES, Config
-from normbench.config.yaml import KeyPath, Located, Problem, dotted
+from normbench.config.tree import KeyPath, Located, dotted
+from normbench.config.validate import Validate
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A row of each axis, the config's tree with their values, and the config, None if it is wrong."""
+    """A row of each axis, the tree of the config with the rows' values, and the config; None if it is wrong."""
 
     rows: tuple[tuple[Located, ...], ...]
     tree: Located
     config: Config | None
-    plains: list[Any]  # plain data as written, and with all options
+    plains: list[Any]  # the config as plain data: as written, and with all options
 
 
-def kept_cells(
+def included_cells(
     base: Located,
     axes: Sequence[Axis],
     exclude: Sequence[Located],
     validate: Validate,
-    problems: list[Problem],
+    problems: Problems,
 ) -> tuple[list[Cell], int]:
-    """The cells, the first axis slowest, and how many were excluded, in which nothing can be wrong."""
-    lacks_axes = any(problem.key[:1] == ("sweep",) for problem in problems)  # so that an entry may fit nothing
-    not_fitting: list[Problem] = []
-    entries = [_paths(entry, axes, not_fitting) for entry in exclude]
+    """The cells, the first axis slowest, and the number of excluded ones, which may be wrong configs."""
+    lacks_axes = problems.concern("sweep")  # then an entry may match nothing
+    unmatched = Problems()
+    entries = [_paths(entry, axes, unmatched) for entry in exclude]
     used: set[int] = set()
     kept: dict[str, Cell] = {}
     num_excluded = 0
     for rows in product(*(axis.rows for axis in axes)):
-        wrong: list[Problem] = []
+        wrong = Problems()
         cell = _cell(base, axes, rows, validate, wrong)
-        fitting = {index for index, entry in enumerate(entries) if entry and _fits_all(entry, cell)}
-        used |= fitting
-        if fitting:
+        matching = {index for index, entry in enumerate(entries) if entry and _matches(entry, cell)}
+        used |= matching
+        if matching:
             num_excluded += 1
             continue
-        problems.extend(wrong)
-        stop_if_many(problems)
+        problems.extend(wrong.found)
+        problems.raise_if_many()
         same = kept.setdefault(json.dumps(cell.plains[-1], sort_keys=True), cell)
         if same is not cell:
-            problems.append(_twice(axes, same, cell))
+            problems.extend([_duplicate(axes, same, cell)])
     for index, entry in enumerate(entries):
         if entry and index not in used:
-            not_fitting.append(_unused(exclude[index], entry, axes))
-    problems.extend([] if lacks_axes else not_fitting)
+            unmatched.extend([_unused(exclude[index], entry, axes)])
+    if not lacks_axes:
+        problems.extend(unmatched.found)
     if not kept:
-        problems.append(Problem(exclude[0].place, ("exclude",), "leaves no cell of the sweep to train"))
+        problems.add(exclude[0].place, ("exclude",), "leaves no cell of the sweep to train")
     return list(kept.values()), num_excluded
 
 
@@ -65,7 +66,7 @@ def _cell(
     axes: Sequence[Axis],
     rows: tuple[tuple[Located, ...], ...],
     validate: Validate,
-    problems: list[Problem],
+    problems: Problems,
 ) -> Cell:
     keys = [key for axis in axes for key in axis.keys]
     tree = with_row(base, keys, [node for row in rows for node in row])
@@ -73,26 +74,26 @@ def _cell(
     return Cell(rows, tree, config, [tree.plain(), *([config.to_dict()] if config else [])])
 
 
-def _paths(entry: Located, axes: Sequence[Axis], problems: list[Problem]) -> dict[KeyPath, Any]:
-    """The entry by the places of its keys; empty if one of them is not swept, which is added to `problems`."""
+def _paths(entry: Located, axes: Sequence[Axis], problems: Problems) -> dict[KeyPath, Any]:
+    """The entry's values by the paths of its keys; empty if a key is not swept, which is added to `problems`."""
     swept = [key for axis in axes for key in axis.keys]
     paths = {}
     for key, node in entry.value.items():
         path = key_path(key)
         if not any(path[: len(other)] == other or other[: len(path)] == path for other in swept):
             text = f"is not swept, so no cell differs in it; swept: {', '.join(map(dotted, swept)) or 'nothing'}"
-            problems.append(Problem(node.place, ("exclude", *path), text))
+            problems.add(node.place, ("exclude", *path), text)
             return {}
         paths[path] = node.plain()
     return paths
 
 
-def _fits_all(entry: Mapping[KeyPath, Any], cell: Cell) -> bool:
-    return all(any(_fits(key, value, plain) for plain in cell.plains) for key, value in entry.items())
+def _matches(entry: Mapping[KeyPath, Any], cell: Cell) -> bool:
+    return all(any(_has_value(key, value, plain) for plain in cell.plains) for key, value in entry.items())
 
 
-def _fits(path: KeyPath, wanted: Any, plain: Any) -> bool:
-    """Whether a config has the value: of a choice its name, or every option that a mapping names."""
+def _has_value(path: KeyPath, wanted: Any, plain: Any) -> bool:
+    """Whether a config has the wanted value: a choice by its name, or by every option of a wanted mapping."""
     for key in path:
         if not isinstance(plain, dict) or key not in plain:
             return False
@@ -120,7 +121,7 @@ def _name(path: KeyPath, value: Any) -> Any:
     return value.get(CHOICES.get(path, "")) if isinstance(value, dict) else value
 
 
-def _twice(axes: Sequence[Axis], first: Cell, second: Cell) -> Problem:
+def _duplicate(axes: Sequence[Axis], first: Cell, second: Cell) -> Problem:
     for axis, old, new in zip(axes, first.rows, second.rows, strict=True):
         if old is not new:
             text = f"two of its values make the same run: {_row(old)} and {_row(new)}; each may stand only once"

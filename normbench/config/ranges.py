@@ -3,40 +3,39 @@
 from typing import Any
 
 from normbench.config.messages import shown
-from normbench.config.yaml import KeyPath, Located, Problem
+from normbench.config.problems import Problems
+from normbench.config.tree import KeyPath, Located
 from normbench.text import unknown_name
 
 MAX_RUNS = 10_000
-"""More values than an experiment may have runs are a slip, and are not built."""
+"""The most runs of an experiment, and so the most values of a range."""
 
 MAX_VALUES = 1_000_000
-"""Of all runs or trials together: each value of each is looked at."""
+"""The most config values of all runs or trials together: each is validated."""
 
 _KEYS = ("from", "to", "num", "scale", "step")
 
 
-def expand_range(node: Located, path: KeyPath, problems: list[Problem]) -> Located | None:
+def expand_range(node: Located, path: KeyPath, problems: Problems) -> Located | None:
     """The range as the list of its values, both ends included; None after adding what is wrong to `problems`.
 
-    Whole numbers go by `step` (1). With `num` there are so many values, evenly spaced, or by equal factors with
-    `scale: log`; a value that is whole to 12 digits is a whole number if both ends are.
+    Whole numbers are spaced by `step` (1). `num` is the number of values, evenly spaced, or with equal ratios for
+    `scale: log`; if both ends are whole numbers, so is a value that is whole to 12 digits.
     """
-    before = len(problems)
+    here = problems.scope()
     given = {key: item.plain() for key, item in node.value.items()}
     for key, item in node.value.items():
         if key not in _KEYS:
-            problems.append(Problem(item.place, (*path, key), unknown_name("key of a range", key, _KEYS)))
-        elif not _fits(key, given[key]):
-            text = f"must be {_ALLOWED[key]}, found {shown(given[key])}"
-            problems.append(Problem(item.place, (*path, key), text))
+            here.add(item.place, (*path, key), unknown_name("key of a range", key, _KEYS))
+        elif not _is_allowed(key, given[key]):
+            here.add(item.place, (*path, key), f"must be {_ALLOWED[key]}, found {shown(given[key])}")
     if not {"from", "to"} <= given.keys():
-        problems.append(Problem(node.place, path, "a range needs 'from' and 'to', such as {from: 0, to: 9}"))
-    if len(problems) == before:
-        reason = _why_not(given)
-        if not reason:
-            return Located([Located(value, node.place) for value in _values(given)], node.place)
-        problems.append(Problem(node.place, path, reason))
-    return None
+        here.add(node.place, path, "a range needs 'from' and 'to', such as {from: 0, to: 9}")
+    if here.ok and (contradiction := _contradiction(given)):
+        here.add(node.place, path, contradiction)
+    if not here.ok:
+        return None
+    return Located([Located(value, node.place) for value in _values(given)], node.place)
 
 
 _ALLOWED = {
@@ -48,7 +47,7 @@ _ALLOWED = {
 }
 
 
-def _fits(key: str, value: Any) -> bool:
+def _is_allowed(key: str, value: Any) -> bool:
     if key == "scale":
         return value in ("linear", "log")
     if type(value) is bool or not isinstance(value, int | float) or not abs(value) < 2**63:  # nor nan
@@ -58,8 +57,8 @@ def _fits(key: str, value: Any) -> bool:
     return isinstance(value, int) and (2 <= value <= MAX_RUNS if key == "num" else value >= 1)
 
 
-def _why_not(given: dict[str, Any]) -> str:
-    """Why the keys, each fine for itself, make no range together; empty if they do."""
+def _contradiction(given: dict[str, Any]) -> str:
+    """Why keys whose values are allowed make no range together; empty if they do."""
     first, last, is_whole = given["from"], given["to"], _is_whole(given)
     if first >= last:
         return f"'from' must be below 'to', found {{from: {first}, to: {last}}}"
@@ -86,7 +85,7 @@ def _values(given: dict[str, Any]) -> list[int | float]:
         inner = [first * (last / first) ** (index / parts) for index in range(1, parts)]
     else:
         inner = [first + (last - first) * index / parts for index in range(1, parts)]
-    # 12 digits: 0.01 and not 0.010000000000000002, which is what people read, and what they write the next time
+    # 12 digits: 0.01 and not 0.010000000000000002, so that the numbers are those a user would write
     rounded = [first, *(float(f"{value:.12g}") for value in inner), last]
     if _is_whole(given):
         return [int(value) if float(value).is_integer() else value for value in rounded]
