@@ -228,7 +228,7 @@ READERS = {
     "data/sources/folder_images.py": {"Image.open", "read_regular"},
     "data/sources/synthetic.py": {"np.frombuffer"},  # random numbers of its own
     "files.py": {"os.open", "os.fdopen", "open_regular"},
-    "explain/tensor_file.py": {"path.open", "np.load", "read_text"},
+    "explain/tensor_input.py": {"path.open", "np.load", "read_text"},
     "kernels/build.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
     "kernels/library.py": {"path.read_bytes"},
     "norms/lookup.py": {
@@ -236,7 +236,7 @@ READERS = {
         "import_module",
     },  # code, by the user's own wish: tests/end_to_end/test_plugins.py
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
-    "runs/folder.py": {"json.loads", "read_regular"},
+    "runs/schema.py": {"json.loads"},
     "runs/resume.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},
     "train/checkpoint.py": {"torch.load"},
