@@ -1,22 +1,22 @@
-"""One exception root; each class carries the exit code the command line ends with."""
+"""The exceptions that a user can act on, each with the exit code of the command line."""
 
 import errno
 
 
 class NormbenchError(Exception):
-    """Something a user can mend. `str(error)` is the whole message: what, where, what is allowed, the way out."""
+    """The root of all. `str(error)` is the whole message: what is wrong and where, what is allowed, what to do."""
 
     exit_code = 1
 
 
 class ConfigError(NormbenchError):
-    """A usage or config error: a bad flag, key, value, or a network over its budget."""
+    """Wrong usage or config: a flag, key or value that is not allowed, or a network over its budget."""
 
     exit_code = 2
 
 
 class DataError(NormbenchError):
-    """The data set is missing, damaged, or not in the expected form."""
+    """A data set that is missing, damaged, or not in the expected form."""
 
     exit_code = 3
 
@@ -36,11 +36,11 @@ class Interrupted(NormbenchError):
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
-_DISK = _FULL | {errno.EROFS, errno.EIO}  # what only a disk has to say, whichever call hears it
+_DISK = _FULL | {errno.EROFS, errno.EIO}  # errors of the disk, whatever call they come from
 
 
 def cannot_write(path: object, error: OSError) -> NormbenchError:
-    """What a file that cannot be written means, with a way out: ConfigError where the place is wrong, else RunError."""
+    """The error for a failed write to `path`: ConfigError if another place would do, else RunError."""
     number, why = error.errno, error.strerror or error
     if number in _FULL:
         return RunError(
@@ -55,14 +55,14 @@ def cannot_write(path: object, error: OSError) -> NormbenchError:
 
 _NO_MEMORY = (
     *("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed"),
-    "failed to map segment",  # of a library that is being imported
-    "could not create a primitive",  # oneDNN, without a word about memory
+    "failed to map segment",  # the dynamic loader, while a library is imported
+    "could not create a primitive",  # oneDNN
     "can't start new thread",
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Python, the system, torch on the CPU, CUDA and its libraries each have their own way to say it."""
+    """Whether memory ran out, as reported by Python, the system, torch, CUDA or their libraries."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError | ImportError | OSError)
         and any(text in str(error).lower() for text in _NO_MEMORY)
@@ -70,7 +70,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def trouble_of_the_machine(error: Exception) -> NormbenchError | None:
-    """What an exception that no code of ours expects means where disk or memory are to blame; None for a bug."""
+    """The error for an unexpected exception that a full disk or lack of memory explains; None for a bug."""
     if isinstance(error, OSError) and error.errno in _DISK:
         return cannot_write(error.filename or "the output", error)
     if is_out_of_memory(error):

@@ -1,4 +1,4 @@
-"""The flags that several commands take, and how they change a config."""
+"""The flags that several commands share, and the config overrides that they stand for."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,12 +33,13 @@ NoPlugins = Annotated[
 ]
 
 Override = tuple[str, Any, str]
-"""(dotted key, value, the flag it came from)."""
+"""(dotted key, value, flag): the type of that name in config.overrides, whose import would slow down `--help`."""
 
 
 def recipe_overrides(
     epochs: int | None, batch_size: int | None, lr: float | None, data: str | None, data_dir: Path | None
 ) -> list[Override]:
+    """The overrides of the flags of the recipe and the data; None is a flag that was not given."""
     return given(
         ("train.epochs", epochs, "--epochs"),
         ("train.batch_size", batch_size, "--batch-size"),
@@ -49,11 +50,12 @@ def recipe_overrides(
 
 
 def norm_overrides(norm: str | None, groups: int | None) -> list[Override]:
+    """The overrides of the flags of the norm; None is a flag that was not given."""
     return given(("norm.kind", norm, "--norm"), ("norm.num_groups", groups, "--groups"))
 
 
 def given(*options: Override) -> list[Override]:
-    """The overrides among the short flags: those that were given."""
+    """The overrides whose value is not None: the flags that were given."""
     return [
         (key, value, shortened(f"{flag} {value[0] if isinstance(value, list) else value}"))
         for key, value, flag in options
@@ -62,6 +64,7 @@ def given(*options: Override) -> list[Override]:
 
 
 def set_overrides(assignments: list[str] | None) -> list[Override]:
+    """The overrides of `--set key=value`. Raises typer.BadParameter for text without `=`."""
     overrides: list[Override] = []
     for text in assignments or []:
         key, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""What the commands share: formats, the flags for output, and where text goes."""
+"""Output that the commands share: the table formats, --quiet, and the consoles of stdout and stderr."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -20,9 +20,9 @@ class TableFormat(StrEnum):
 
 
 def console(*, stderr: bool = False) -> Console:
-    return Console(stderr=stderr, emoji=False)  # or `my_norms:X:` becomes a picture
+    return Console(stderr=stderr, emoji=False)  # emoji would turn `my_norms:x:` into a picture
 
 
 def say(text: str, *, style: str = "dim") -> None:
-    """A message on stderr, whose lines may hold names that somebody else gave."""
+    """Print a message on stderr; control characters in it, such as those of a file's name, are escaped."""
     console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)

@@ -1,8 +1,8 @@
-"""Augmentations: options -> two steps, a draw on the CPU and its application to uint8 images [B, C, H, W] anywhere.
+"""Augmentations of uint8 images [B, C, H, W] in two steps: a draw on the CPU, and its application on any device.
 
-A registered function's keyword-only parameters are the options a config may set. Every draw comes from the CPU
-generator that is passed, so an augmentation gives the same images on every device, and draws of many batches may be
-made ahead and applied at once; torch's global random state stays as it was.
+The keyword-only parameters of a registered function are the options that a config may set. Draws use the CPU generator
+that is passed and never torch's global random state. So an augmentation gives the same images on every device, and the
+draws of many batches can be made ahead and applied at once.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from normbench.errors import ConfigError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """`draw`: (shape [B, C, H, W], generator) -> what is done to each image, int64 or bool [B, ...] on the CPU.
+    """`draw`: (shape [B, C, H, W], generator) -> the random choices for each image, int64 or bool [B, ...] on the CPU.
 
-    `apply`: (images, what was drawn for them) -> new images of the same shape and device. Images and draws of several
-    batches may be concatenated. Raises ConfigError for images the options do not fit.
+    `apply`: (images, their draws) -> new images of the same shape and device. Images and draws of several batches may
+    be concatenated. `draw` raises ConfigError for a shape that the options do not fit.
     """
 
     draw: Callable[[torch.Size, torch.Generator], Tensor]
@@ -38,7 +38,7 @@ def flip(*, p: float = 0.5) -> Augmentation:
 
 
 def translate(*, pixels: int = 2) -> Augmentation:
-    """Shift each image by -pixels..pixels, drawn uniformly for each axis; what comes in from outside is 0 (black).
+    """Shift each image by -pixels..pixels, drawn uniformly for each axis; pixels from outside are 0 (black).
 
     Raises ConfigError when `pixels` is not within 0..min(H, W) - 1.
     """
@@ -56,13 +56,13 @@ def translate(*, pixels: int = 2) -> Augmentation:
 def randaugment(*, p: float = 0.25) -> Augmentation:
     """torchvision's RandAugment with its defaults (2 operations, magnitude 9) on each image with probability p.
 
-    Each image gets operations of its own, as in a loader's transform. Source: Cubuk et al., RandAugment (2019).
+    Operations are drawn for each image, as in a loader's transform. Source: Cubuk et al., RandAugment (2019).
     Raises ConfigError for p outside 0..1.
     """
     _check_probability("randaugment", p)
 
     def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
-        from normbench.data.randaugment import draw  # torchvision is slow to import, and few runs need it
+        from normbench.data.randaugment import draw  # imports torchvision, which is slow
 
         return draw(shape[0], generator, p)
 
@@ -82,7 +82,7 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
 
 
 def _mirror(images: Tensor, chosen: Tensor) -> Tensor:
-    # All bits set where mirrored: picking between two byte tensors by bit masks is 5 times as fast as torch.where.
+    # A mask of all bits for the mirrored images: selecting bytes by bit masks is 5 times as fast as torch.where.
     mask = chosen.to(torch.uint8).neg().to(images.device).view(-1, 1, 1, 1)
     return images ^ ((images ^ images.flip(3)) & mask)
 
@@ -94,8 +94,8 @@ def _shift(images: Tensor, drawn: Tensor, pixels: int) -> Tensor:
     down, right = drawn.to(images.device).T.unsqueeze(2).unsqueeze(3)
     padded = F.pad(images.contiguous(), (pixels,) * 4)
     padded_height, padded_width = padded.shape[2:]
-    # A row of the result is `width` neighbouring bytes of `padded`, so copying rows by where they start does it all:
-    # 3 times as fast as indexing pixels or windows.
+    # A row of the result is `width` neighbouring bytes of `padded`. Copying rows by their start is 3 times as fast as
+    # indexing pixels or windows.
     starts = padded.view(-1).as_strided((padded.numel() - width + 1, width), (1, 1))
     plane = torch.arange(batch * channels, device=images.device).view(batch, channels, 1)
     row = plane * padded_height + down + torch.arange(height, device=images.device)

@@ -1,4 +1,4 @@
-"""Decoded images kept on disk as one safetensors file per input, checked by fingerprint whenever they are read."""
+"""The cache of decoded images: one safetensors file for each input, checked by its fingerprint at every read."""
 
 import json
 import logging
@@ -20,28 +20,29 @@ from normbench.text import printable
 
 log = logging.getLogger(__name__)
 
-FORMAT = "1"  # raise it whenever what is written, or how a source decodes its input, changes
+FORMAT = "1"  # raise it whenever the content of the file, or the decoding of a source, changes
 
 
 class _Unusable(Exception):
-    """A cache file that is there and cannot be used; the message says why."""
+    """A cache file cannot be used; the message says why."""
 
 
 def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
-    """The data set from the cache, or read from its input and put there.
+    """The data set from the cache, or read from its input and then cached.
 
-    Only one process at a time reads an input; the others wait for it. A damaged cache file is said and rebuilt; a cache
-    that cannot be written is said and done without. Raises DataError from the source.
+    Only one process at a time reads an input; the others wait. A damaged cache file is reported and rebuilt. If the
+    cache cannot be written, a warning says so and the data set is returned all the same. Raises the source's DataError.
     """
     cached = folder / f"{found.slot}.safetensors"
-    # To look at 60,000 files takes as long as to hash their images: at the same time, as hashing needs no Python.
+    # The identity of 60,000 image files takes as long as the fingerprint of their pixels. A second thread computes it:
+    # hashing releases the GIL.
     with ThreadPoolExecutor(1) as aside:
         identity = aside.submit(found.identity)
         try:
-            dataset = _read(cached, source, identity)  # needs no lock: files are replaced whole
+            dataset = _read(cached, source, identity)  # without the lock: cache files are replaced atomically
         except _Unusable:
-            dataset = None  # perhaps another process is mending it: judged under the lock
-    identity.result()  # raises what is wrong with the input, whatever the cache holds
+            dataset = None  # another process may be rebuilding it: reported under the lock only
+    identity.result()  # a missing input is an error even if the cache holds its data
     if dataset is not None and not scratch_of(cached).exists():
         return dataset
     with _holding_lock(cached) as writable:
@@ -62,7 +63,7 @@ def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
 
 @contextmanager
 def _holding_lock(cached: Path) -> Iterator[bool]:
-    """Hold the input's lock, beside its cache file; yields whether the cache can be written."""
+    """Hold the lock file beside the cache file; yields whether the cache can be written."""
     wait = partial(log.info, "another process is preparing the same data: waiting for it")
     with ExitStack() as stack:
         writable = True
@@ -83,11 +84,11 @@ def _warn(path: Path, error: Exception) -> None:
 
 
 def _read(path: Path, source: str, identity: Future[str]) -> Dataset | None:
-    """The data set in a cache file; None without one. Raises _Unusable."""
+    """The data set in a cache file; None if there is no file. Raises _Unusable."""
     try:
         if not path.is_file():
             return None
-        with safe_open(path, framework="pt") as file:  # maps the file: pages are shared between processes
+        with safe_open(path, framework="pt") as file:  # memory-mapped: processes share the pages
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT or metadata.get("source") != source:
                 raise _Unusable("not a cache file of this version")
@@ -118,7 +119,7 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
 
 
 def _write(path: Path, dataset: Dataset, identity: str) -> None:
-    """Write beside the file, then rename, so a reader sees the old file or the whole new one. Under the lock."""
+    """Replace the cache file atomically. The caller holds the lock."""
     tensors = {
         f"{name}.{part}": getattr(split, part).contiguous()
         for name, split in (("train", dataset.train), ("test", dataset.test))

@@ -1,4 +1,7 @@
-"""Fetch a file whose size and MD5 are known: resumed where the server can; in place only once it is right."""
+"""Download a file of known size and MD5. A broken download is resumed; a wrong file never reaches its place.
+
+Not pooch: it neither resumes nor stops a server that sends more than the expected size.
+"""
 
 import hashlib
 import logging
@@ -16,17 +19,17 @@ from normbench.files import put_in_place
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 5  # a URL; each but the first goes on where the connection broke
+ATTEMPTS = 5  # for each URL; the second and later ones resume where the connection broke
 TIMEOUT_S = 30
 CHUNK_BYTES = 1 << 18
 
 
 class DownloadFailed(DataError):
-    """No URL gave the file; the message holds each URL with its reason."""
+    """No URL gave the file; the message names each URL and its failure."""
 
 
 class _AnotherFile(Exception):
-    """What a server gives cannot be the file, whatever is still to come."""
+    """The server sends another file: its size is wrong."""
 
 
 def md5_of(file: BufferedReader | BytesIO) -> str:
@@ -38,8 +41,8 @@ def md5_of(file: BufferedReader | BytesIO) -> str:
 def fetch(urls: Sequence[str], target: Path, md5: str, size: int, bar: bool) -> None:
     """Make `target` the file with this MD5 and `size` in bytes, from the first URL that gives it.
 
-    What has arrived lies in `<target>.part` until the MD5 is right, so an interrupted download goes on from there. The
-    caller holds a lock. Raises DownloadFailed with every URL's reason, DataError when the file cannot be written.
+    Received bytes are kept in `<target>.part` until their MD5 is right, so that an interrupted download is resumed. The
+    caller holds a lock. Raises DownloadFailed with the failure of every URL, DataError if the file cannot be written.
     """
     part = target.with_name(target.name + ".part")
     try:
@@ -62,14 +65,14 @@ def fetch(urls: Sequence[str], target: Path, md5: str, size: int, bar: bool) -> 
 
 
 def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str | None:
-    """Fill `part` from one URL; the reason when that failed, None when its MD5 is right."""
+    """Fill `part` from one URL. Returns None once the MD5 is right, else the reason of the failure."""
     if not url.startswith(("http://", "https://")):
         return "only http:// and https:// addresses are supported"
     reason = "no answer"
     for _ in range(ATTEMPTS):
         before = _size(part)
         if before and _md5(part) == md5:
-            return None  # stopped between the last byte and the rename
+            return None  # an earlier process was stopped between the last byte and the rename
         try:
             resumed = _receive(url, part, size, report)
         except _AnotherFile as error:
@@ -79,7 +82,7 @@ def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str 
             reason = f"HTTP {error.code} {error.reason}"
             if error.code != 416 or not before:
                 return reason
-            _empty(part)  # 416: what we hold is no beginning of this file
+            _empty(part)  # 416 (range not satisfiable): `part` is not the beginning of this file
             continue
         except (OSError, HTTPException, ValueError) as error:
             reason = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
@@ -99,9 +102,9 @@ def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str 
 
 
 def _receive(url: str, part: Path, size: int, report: Report) -> bool:
-    """Receive the rest into `part`, never more than `size` bytes; returns whether it was appended to what lay there.
+    """Receive the missing bytes into `part`, never more than `size` in all. Returns whether old bytes were kept.
 
-    Raises _AnotherFile for a file of another size, OSError when cut off.
+    Raises _AnotherFile for a file of another size, OSError if the connection breaks.
     """
     have = _size(part)
     headers = {"User-Agent": "normbench", "Accept-Encoding": "identity"}
@@ -137,7 +140,7 @@ def _receive(url: str, part: Path, size: int, report: Report) -> bool:
 
 
 def _span(response: HTTPResponse) -> tuple[int, int | None]:
-    """(first byte of this answer, size of the whole file if told)."""
+    """(index of the response's first byte in the file, size of the whole file if the server states it)."""
     if response.status == 206:
         match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
         if match is None:
@@ -150,7 +153,7 @@ def _span(response: HTTPResponse) -> tuple[int, int | None]:
 def _write(file: BufferedRandom, chunk: bytes, part: Path) -> None:
     try:
         file.write(chunk)
-    except OSError as error:  # a full disk is no network failure: other URLs do not help
+    except OSError as error:  # a full disk: other URLs do not help
         raise DataError(f"{part}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
 
 

@@ -1,4 +1,4 @@
-"""Progress of a download or of decoding: a bar on a terminal, a plain line at every tenth otherwise."""
+"""Progress of a download or of decoding: a bar on a terminal, otherwise a log line at every tenth."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ def amount(number: int, unit: Unit) -> str:
 
 @contextmanager
 def progress(label: str, unit: Unit, bar: bool) -> Iterator[Report]:
+    """Yields the function that reports progress, as a bar on stderr or in lines of the log."""
     if bar:
         with _bar(label, unit) as report:
             yield report
@@ -33,7 +34,7 @@ def _lines(label: str, unit: Unit) -> Report:
         mark = done * 10 // total
         if mark > last:
             log.info(f"{label}: {done / total:.0%} of {amount(total, unit)}")
-        last = mark  # may go back: a download that begins anew says its tenths again
+        last = mark  # may decrease: a download that starts again reports its tenths again
 
     return report
 

@@ -1,8 +1,8 @@
-"""RandAugment of a whole batch: torchvision's draws and pixels, in a few tensor operations instead of image by image.
+"""RandAugment of a whole batch: torchvision's distribution and pixels, in a few tensor operations instead of a loop.
 
-The magnitude being one, an operation that moves pixels moves them alike in every image, and one that maps values maps
-them alike: lookup tables, which torchvision's own functions fill once. What depends on the image is computed for all
-images of an operation together. Source: Cubuk et al. 2019, arXiv:1909.13719, as torchvision implements it.
+The magnitude is a constant. So an operation that moves pixels, or maps values, does the same in every image: a lookup
+table, filled once by torchvision's own function. Operations that depend on the image are computed for all images that
+drew them together. Source: Cubuk et al. 2019, arXiv:1909.13719, as torchvision implements it.
 """
 
 import math
@@ -20,17 +20,17 @@ BIN, NUM_BINS = 9, 31  # torchvision's default magnitude: bin 9 of 0..30
 
 
 def draw(num_images: int, generator: torch.Generator, p: float) -> Tensor:
-    """What `apply` does to each image, int64 [B, NUM_ROUNDS]: with probability p, two operations, else nothing (0).
+    """The variants for each image, int64 [B, NUM_ROUNDS]: with probability p random ones, else 0, the identity.
 
-    A variant is an operation with a sign: twice the operation's number plus 0 or 1. Where the operation has no sign,
-    both are the same.
+    A variant is an operation with a sign: twice the operation's number plus 0 or 1. Both variants of an operation
+    without a sign are the same.
     """
     chosen = torch.rand(num_images, generator=generator) < p
     return torch.randint(NUM_VARIANTS, (num_images, NUM_ROUNDS), generator=generator) * chosen.unsqueeze(1)
 
 
 def apply(images: Tensor, variants: Tensor) -> Tensor:
-    """Does to image i the variants[i] one after the other; new images of the same shape and device.
+    """Apply variants[i] to image i, one after the other; new images of the same shape and device.
 
     images: uint8 [B, C, H, W] with 1 or 3 channels and at least 3 x 3 pixels; variants: int64 [B, rounds] on the CPU.
     """
@@ -40,7 +40,7 @@ def apply(images: Tensor, variants: Tensor) -> Tensor:
     device = images.device
     variants, part = variants[place], images.index_select(0, place.to(device))
     for number in range(variants.shape[1]):
-        # Sorted, the images of an operation lie side by side: each is worked on as a slice, and nothing is scattered.
+        # Sorted by variant, the images of an operation are neighbours: each operation works on a slice.
         variant, order = variants[:, number].sort()
         place, variants = place[order], variants[order]
         ends = torch.searchsorted(variant, ENDS).tolist()
@@ -81,7 +81,7 @@ def _contrast(images: Tensor, variant: Tensor) -> Tensor:
 
 
 def _sharpness(images: Tensor, variant: Tensor) -> Tensor:
-    """Against a blur of 3 x 3 that weighs the middle 5 and the rest 1; the image's border is not blurred."""
+    """Blend with a 3 x 3 blur of weights 5 (centre) and 1; the border of the image is not blurred."""
     pixels = images.float()
     rows = pixels[:, :, :-2] + pixels[:, :, 1:-1] + pixels[:, :, 2:]
     total = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * pixels[:, :, 1:-1, 1:-1]
@@ -91,7 +91,7 @@ def _sharpness(images: Tensor, variant: Tensor) -> Tensor:
 
 
 def _blend(images: Tensor, degenerate: Tensor, variant: Tensor) -> Tensor:
-    """Away from the degenerate images or towards them."""
+    """Extrapolate away from the degenerate images, or interpolate towards them, by the sign of the variant."""
     mine, other = _factors(images.device).index_select(1, variant).view(2, -1, 1, 1, 1)
     return (mine * images + other * degenerate).clamp_(0, 255).to(torch.uint8)
 
@@ -121,20 +121,20 @@ FAMILIES: dict[Callable[[Tensor, Tensor], Tensor], int] = {
     _autocontrast: 2,
     _equalize: 2,
 }
-"""(uint8 [N, C, H, W], variants [N] counted from the family's first) -> uint8 [N, C, H, W], and how many it stands for:
-two for each operation."""
+"""(uint8 [N, C, H, W], variants [N] counted from the family's first) -> uint8 [N, C, H, W], with the family's number of
+variants: two for each operation."""
 
 ENDS = torch.tensor(list(accumulate(FAMILIES.values())))
 NUM_VARIANTS = sum(FAMILIES.values())
 
 
 def _magnitude(largest: float, start: float = 0.0) -> float:
-    return torch.linspace(start, largest, NUM_BINS)[BIN].item()  # torchvision rounds it to a float32, too
+    return torch.linspace(start, largest, NUM_BINS)[BIN].item()  # rounded to a float32, as in torchvision
 
 
 @cache
 def _sources(height: int, width: int, device: torch.device) -> Tensor:
-    """Where each pixel comes from, int64 [10, H * W]: counted from 1, row by row; 0 is black."""
+    """The source of each pixel for each moving variant, int64 [10, H * W]: counted from 1, row by row; 0 is black."""
     shear = math.degrees(math.atan(_magnitude(0.3)))
     right, down = (int(_magnitude(150.0 / 331.0 * size)) for size in (width, height))
     angle = _magnitude(30.0)
@@ -151,7 +151,7 @@ def _sources(height: int, width: int, device: torch.device) -> Tensor:
 
 @cache
 def _values(device: torch.device) -> Tensor:
-    """What becomes of each value, uint8 [6, 256]."""
+    """The new value of each value for each mapping variant, uint8 [6, 256]."""
     ramp = torch.arange(256, dtype=torch.uint8).view(1, 1, 256)
     brightness = [tv.adjust_brightness(ramp, 1.0 + sign * _magnitude(0.9)) for sign in (1, -1)]
     posterized = tv.posterize(ramp, 8 - round(BIN / ((NUM_BINS - 1) / 4)))
@@ -161,6 +161,6 @@ def _values(device: torch.device) -> Tensor:
 
 @cache
 def _factors(device: torch.device) -> Tensor:
-    """By how much the image and its degenerate version are multiplied, float32 [2, 2 signs]."""
+    """The weights of the image (row 0) and of its degenerate version (row 1), float32 [2, 2 signs]."""
     factors = [1.0 + _magnitude(0.9), 1.0 - _magnitude(0.9)]
     return torch.tensor([factors, [1.0 - factor for factor in factors]], device=device)

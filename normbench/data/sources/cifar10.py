@@ -1,4 +1,4 @@
-"""The `cifar10` source: the official archive, wherever it lies already, else downloaded once."""
+"""The `cifar10` source: the official archive, from the place that the user names or downloaded once."""
 
 import logging
 from functools import partial
@@ -11,11 +11,11 @@ from normbench.errors import DataError
 
 log = logging.getLogger(__name__)
 
-# Known here and not taken from torchvision, whose import takes seconds: the cache answers by this alone. A test holds
-# it against torchvision's.
+# Written down here, because torchvision takes seconds to import and a cached data set needs nothing but the MD5. A test
+# compares it with torchvision's.
 MD5 = "c58f30108f718f92721af3b95e74349a"
 SIZE = 170_498_071
-"""Of the official archive in bytes; torchvision does not say."""
+"""Bytes of the official archive, which torchvision does not state."""
 
 
 def official() -> Archive:
@@ -59,7 +59,7 @@ def _read(request: SourceRequest) -> RawData:
 
 
 def _find(place: Path, given_by: str, archive: Archive) -> Path:
-    """The archive or the extracted folder at the place the user named."""
+    """The archive or the extracted folder at the place that the user named."""
     if place.is_file():
         return place
     if (place / archive.filename).is_file():

@@ -1,4 +1,4 @@
-"""The official CIFAR-10 batches, from the archive or an extracted folder: hash first, unpickled after, never extracted.
+"""The official CIFAR-10 batches, from the archive or an extracted folder. They are hashed before they are unpickled.
 
 Format: https://www.cs.toronto.edu/~kriz/cifar.html. A batch is a pickled dict with b"data" (uint8 [n, 3072], the
 red, green and blue plane of each image, row by row) and b"labels" (n integers); batches.meta holds b"label_names".
@@ -26,12 +26,12 @@ from normbench.files import open_regular, read_regular
 
 SIDE = 32
 MAX_BYTES = 100_000_000
-"""Of a batch file: the official ones have 31 million."""
+"""The most bytes of a batch file; the official ones have 31 million."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What the official archive is: where from, its MD5 and size in bytes, and of each file in its folder the MD5."""
+    """The official archive: its address, its MD5 and size in bytes, and the MD5 of each file in its folder."""
 
     url: str
     filename: str
@@ -48,9 +48,9 @@ class Archive:
 
 
 def read_archive(path: Path, archive: Archive) -> RawData:
-    """Read the .tar.gz. Raises DataError naming the file when it is another, or a member is missing or malformed."""
+    """Read the .tar.gz without extracting it. Raises DataError that names a wrong file or a wrong or missing member."""
     try:
-        with open_regular(path) as file:  # one handle for both: what was checked is what is read
+        with open_regular(path) as file:  # hashed and read through one handle: the file cannot change in between
             _check(path, "size", f"{os.fstat(file.fileno()).st_size:,} bytes", f"{archive.size:,} bytes")
             _check(path, "MD5", md5_of(file), archive.md5)
             file.seek(0)
@@ -61,7 +61,7 @@ def read_archive(path: Path, archive: Archive) -> RawData:
 
 
 def read_extracted(folder: Path, archive: Archive) -> RawData:
-    """Read an extracted folder. Raises DataError naming the batch file that is missing, damaged or malformed."""
+    """Read an extracted folder. Raises DataError that names a missing, damaged or malformed batch file."""
     batches = {}
     for name, md5 in archive.file_md5s.items():
         path = folder / name
@@ -93,7 +93,7 @@ def _unpickled_members(path: Path, file: io.BufferedReader, archive: Archive) ->
 
 
 class _Dtype:
-    """What a batch pickles as the type of its values. Only uint8."""
+    """Stands in for numpy.dtype while unpickling. Accepts uint8 only."""
 
     def __init__(self, spec: bytes | str, *_: object) -> None:
         name = spec.decode("ascii") if isinstance(spec, bytes) else spec
@@ -101,11 +101,11 @@ class _Dtype:
             raise pickle.UnpicklingError(f"an array of type {name!r}")
 
     def __setstate__(self, state: object) -> None:
-        """Its byte order and the like: a byte has none."""
+        """Byte order and alignment, which mean nothing for single bytes."""
 
 
 class _Array:
-    """What a batch pickles as its array, built by hand: NumPy's own classes trust the state they are given."""
+    """Stands in for numpy.ndarray while unpickling: NumPy's own class does not check the state in a pickle."""
 
     values: NDArray[np.uint8]
 
@@ -120,14 +120,14 @@ def _reconstruct(*_: object) -> _Array:
 
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # as NumPy 2 calls it
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # the name in NumPy 2
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
 }
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds uint8 arrays and plain containers, nothing else: no import, no call beyond these four names."""
+    """Builds uint8 arrays and plain containers only: it imports and calls nothing beyond the names in _ALLOWED."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:

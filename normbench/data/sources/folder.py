@@ -1,6 +1,6 @@
-"""The `folder` source: `train/<class>/*.jpg|png` and `test/<class>/*`, 32x32 images.
+"""The `folder` source: 32x32 images in `train/<class>/*.jpg|png` and `test/<class>/*`.
 
-Classes and files are taken in the order of their names, so one tree always gives one data set.
+Classes and files are ordered by name, so that a folder always gives the same data set.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ log = logging.getLogger(__name__)
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"
-BLOCK = 250  # images a task: small enough that Ctrl-C and a first error are quick
-MAX_THREADS = 8  # on any number of cores: files not in memory are waited for, and Pillow holds the GIL half of the time
+BLOCK = 250  # images for each task of a thread: small, so that Ctrl-C and a first error take effect quickly
+MAX_THREADS = 8  # on any number of cores: threads wait for the disk, and Pillow holds the GIL half of the time
 MAX_NAMED = 5  # unreadable images named in one error
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What lies under a folder: per split the (relative path, class index) of each image; `digest` over all files."""
+    """The images under a folder: (relative path, class index) of each, and a digest over names, sizes and times."""
 
     root: Path
     class_names: tuple[str, ...]
@@ -47,13 +47,13 @@ class Tree:
 
 
 def folder(request: SourceRequest) -> SourceInput:
-    """Images of your own. Raises DataError naming the folder or file that is missing or not as expected."""
+    """The user's own images. Raises DataError that names a folder or file which is missing or not as expected."""
     if request.dir is None:
         raise DataError(
             "the data source 'folder' needs a place: --data-dir DIR (or data.dir, or NORMBENCH_DATA) "
             f"with {LAYOUT} in it"
         )
-    root = Path(os.path.realpath(request.dir))  # not resolve(), which gives up where links lead in a circle
+    root = Path(os.path.realpath(request.dir))  # not resolve(), which raises for links in a circle
 
     @cache
     def tree() -> Tree:
@@ -67,7 +67,7 @@ def folder(request: SourceRequest) -> SourceInput:
 
 
 def scan(root: Path) -> Tree:
-    """List the images under `root` without opening them. Raises DataError, and OSError where a folder is unreadable."""
+    """List the images under `root` without opening them. Raises DataError, and OSError for an unreadable folder."""
     for split in ("train", "test"):
         if not (root / split).is_dir():
             raise DataError(f"{root}: no folder {split!r} in it; the data source 'folder' expects {LAYOUT}")
@@ -98,7 +98,7 @@ def scan(root: Path) -> Tree:
 
 
 def _check_names(split: Path, names: Sequence[str]) -> None:
-    """Class names stand in records, tables and figures, and a tree may move to a system that ignores case."""
+    """Class names must be printable (tables show them) and distinct on file systems that ignore case."""
     spelled: dict[str, str] = {}
     for name in names:
         if printable(name) != name:
@@ -145,7 +145,7 @@ def _read(tree: Tree, request: SourceRequest) -> RawData:
 
 
 def decode(paths: list[Path], images: NDArray[np.uint8], bar: bool) -> None:
-    """Decode the files into images uint8 [N, 3, 32, 32]. Raises DataError naming the first few that cannot be used."""
+    """Decode the files into `images` uint8 [N, 3, 32, 32]. Raises DataError that names the first wrong files."""
 
     def block(start: int) -> list[str]:
         errors = []
@@ -160,7 +160,7 @@ def decode(paths: list[Path], images: NDArray[np.uint8], bar: bool) -> None:
     pool = ThreadPoolExecutor(MAX_THREADS)
     try:
         with progress("decoding", "images", bar) as report, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DecompressionBombWarning)  # read_image refuses these by their size
+            warnings.simplefilter("ignore", DecompressionBombWarning)  # read_image refuses such images by their size
             starts = range(0, len(paths), BLOCK)
             for start, found in zip(starts, pool.map(block, starts), strict=True):
                 errors += found

@@ -1,7 +1,7 @@
-"""One image file as uint8 [3, 32, 32]: what can be read without loss is converted, all else is refused by name.
+"""One image file as uint8 [3, 32, 32]. Formats that convert to RGB without loss are read, all others refused by name.
 
-Grey and palette images, and those that are opaque all over, hold RGB values in other words. 16 bits, several frames,
-transparency, CMYK and another size would have to be decided about, and that is the user's business.
+Without loss: grey, palette, and images with an alpha channel that is opaque everywhere. 16 bits, several frames,
+transparency, CMYK and other sizes need a decision, which is left to the user.
 """
 
 import io
@@ -16,18 +16,19 @@ from normbench.files import read_regular
 
 SIDE = 32
 MAX_BYTES = 10_000_000
-WITHOUT_LOSS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # as Pillow calls them
+WITHOUT_LOSS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # Pillow's modes
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_BIT_DEPTH = 24  # where the header of a PNG file holds it (PNG specification, 11.2.2)
+PNG_BIT_DEPTH = 24  # its byte offset in a PNG file (PNG specification, 11.2.2)
 
-Image.preinit()  # Pillow loads its formats on first use, which is not made for several threads at once
+Image.preinit()  # Pillow would load its formats on first use, which is not thread-safe
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Decode a JPEG or PNG file. Grey, palette and opaque images become RGB.
 
-    Raises DataError naming the file: empty, unreadable, no regular file, larger than MAX_BYTES, of another size,
-    animated, of 16 bits, partly transparent, or in colours other than RGB. Pixels are unpacked once the size is known.
+    Raises DataError that names the file if it is empty, unreadable, no regular file, larger than MAX_BYTES, of another
+    size, animated, of 16 bits, partly transparent, or of other colours than RGB. The size is checked before pixels are
+    decoded.
     """
     try:
         content = read_regular(path, MAX_BYTES)
@@ -41,7 +42,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             return np.asarray(_to_rgb(path, image)).transpose(2, 0, 1)
     except DataError:
         raise
-    except Exception as error:  # on damaged files Pillow raises a dozen types, struct.error and SyntaxError among them
+    except Exception as error:  # for damaged files Pillow raises a dozen types, such as struct.error and SyntaxError
         reason = "not a JPEG or PNG image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DataError(f"{path}: unreadable image: {reason}") from error
 

@@ -1,12 +1,12 @@
 """The `synthetic` sources: ten classes of procedural 32x32 colour images, made on the spot without a network.
 
 An image is a background with a gradient, a weaker *distractor* pattern of another class, the *main* pattern that gives
-the label, two occluding rectangles, and pixel noise. Colours come from one distribution for all classes, so colour
-alone tells nothing. What a network must learn is which of two overlapping patterns is the stronger one, in spite of
-noise: some of this confusion cannot be learned away, which keeps accuracies where norms can be told apart.
+the label, two occluding rectangles, and pixel noise. Colours come from one distribution for all classes: colour alone
+carries no information. A network must learn which of two overlapping patterns is the stronger one, in spite of noise.
+Part of the confusion cannot be learned away, which keeps accuracies in a range where norms differ.
 
-Floats meet only operations that IEEE 754 rounds exactly (+ - * / sqrt abs min max floor; no sin, no matrix product), so
-every machine makes the same bytes and a fingerprint means something.
+Only operations that IEEE 754 rounds exactly are used (+ - * / sqrt abs min max floor; no sin, no matrix product): every
+machine makes the same bytes, and so the same fingerprint.
 """
 
 import logging
@@ -23,10 +23,10 @@ from normbench.data.sources.source import RawData, SourceInput, SourceRequest
 log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Part of what identifies the data: raise it whenever a byte of the images changes."""
+"""Part of the data's identity in the cache: raise it whenever a byte of the images changes."""
 
 SIZE = 32
-# Images drawn from one random stream: they fit the CPU's cache, and a prefix of a split does not depend on its length.
+# Images of one random stream. A block fits the CPU's cache, and a prefix of a split does not depend on its length.
 BLOCK = 200
 SEED = 20_240_229
 
@@ -102,7 +102,7 @@ SHAPES: dict[str, Shape] = {
     "cross": _cross,
     "triangle": _triangle,
 }
-"""Class name -> signed depth (positive inside) at (u, v), in units of the pattern's radius. Its place is its label."""
+"""Class name -> signed depth (positive inside) at (u, v), in units of the radius. The order gives the labels."""
 
 
 def synthetic(request: SourceRequest) -> SourceInput:
@@ -136,7 +136,7 @@ def _split(num_images: int, stream: int) -> Split:
     images = np.empty((num_images, 3, SIZE, SIZE), np.uint8)
     for block, start in enumerate(range(0, num_images, BLOCK)):
         part = images[start : start + BLOCK]
-        # A last, shorter block is drawn whole and cut: its images do not depend on num_images.
+        # A shorter last block is drawn whole and cut: its images do not depend on num_images.
         part[:] = _block(np.random.Generator(np.random.PCG64([SEED, stream, block])))[: len(part)]
     return Split(torch.from_numpy(images), torch.arange(num_images) % len(SHAPES))
 
@@ -147,7 +147,7 @@ def _block(rng: np.random.Generator) -> NDArray[np.uint8]:
     others = (labels + rng.integers(1, len(SHAPES), BLOCK)) % len(SHAPES)
     background = _uniform(rng, 40, 215, BLOCK, 3)
     strength = _uniform(rng, 40, 150, BLOCK)
-    # Squares: most images are clear, which gets learning going, and a tail is hopeless.
+    # Squared: most images are easy, which starts the learning, and a few are hopeless.
     rivalry = np.square(_uniform(rng, 0, 1, BLOCK))
     sigma = np.square(_uniform(rng, 1.5, 6.5, BLOCK))
     colour = _direction(rng) * strength[:, None]
@@ -164,7 +164,7 @@ def _block(rng: np.random.Generator) -> NDArray[np.uint8]:
         _occlude(rng, image)
 
     raw = np.frombuffer(rng.bytes(2 * image.size), np.uint8).reshape(2, *image.shape)
-    noise = np.add(raw[0], raw[1], dtype=np.float32)  # two dice: a triangular distribution, mean 255, std 104.5
+    noise = np.add(raw[0], raw[1], dtype=np.float32)  # triangular distribution, mean 255, std 104.5
     noise -= 255
     noise *= (sigma / np.float32(104.5))[:, None, None, None]
     image += noise
@@ -198,8 +198,8 @@ def _coverage(rng: np.random.Generator, labels: NDArray[np.int64]) -> Array:
     u = (x * cosine[:, None])[:, None, :] + (y * sine[:, None])[:, :, None]
     v = (y * cosine[:, None])[:, :, None] - (x * sine[:, None])[:, None, :]
 
-    # All parameters are alike for all classes, so which image gets which is free: the images of a class are
-    # computed side by side, then dealt out once.
+    # The parameters have one distribution for all classes, so images may be computed in any order: those of a class
+    # are computed together, then put in their places.
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(np.bincount(labels, minlength=len(SHAPES))).tolist()
     depth = np.empty((BLOCK, SIZE, SIZE), np.float32)
