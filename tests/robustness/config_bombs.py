@@ -1,6 +1,6 @@
-"""Configs made to take all memory or for ever: each is refused or trained, in little of both.
+"""Configs made to exhaust memory or time: each must be refused or trained, within little of both.
 
-Run by hand for all of them: python -m tests.robustness.config_bombs; with --quick those that take a moment each.
+python -m tests.robustness.config_bombs [--quick]    # --quick: only those that take a moment
 """
 
 import resource
@@ -12,14 +12,14 @@ from pathlib import Path
 from tests.robustness.config_cases import MAIN, Case
 from tests.robustness.config_runs import complaint, run_case
 
-MUCH = 999_000  # bytes, of the 1,000,000 that a config may have
+MUCH = 999_000  # bytes; a config may have 1,000,000
 MANY_RUNS = "sweep: {train.batch_size: {from: 1, to: 10000}}"
 EXTRA_BYTES = 2**29
-"""The address space that all of them together may take beyond what the imports took."""
+"""Address space that all configs together may take beyond that of the imports."""
 
 
 def _aliases(item: str) -> str:
-    """2,400 of the items, 4,000 times."""
+    """A mapping of 2,400 items, and 4,000 aliases of it."""
     return f"a: &a {{{', '.join([item] * 2400)}}}\nb: [{', '.join(['*a'] * 4000)}]"
 
 
@@ -94,7 +94,7 @@ MORE: dict[str, str] = {
 
 
 def main(quick: bool) -> bool:
-    """Whether all ended as they should; says what each took."""
+    """Prints the CPU time of each config; returns whether all ended as they should."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + EXTRA_BYTES, hard))
     is_fine, before = True, _peak_mib()

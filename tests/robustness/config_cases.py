@@ -1,4 +1,4 @@
-"""Draws configs, right and wrong: YAML files and flags, written key by key so that a key can stand twice or nowhere."""
+"""Strategies that draw right and wrong configs as text of YAML files and flags, so that keys may occur twice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from normbench.runs.registries import REGISTRIES
 MAIN = "my.yaml"
 
 Raw = str
-"""The text of a value as it stands in the file."""
+"""The text of a value in a YAML file."""
 Pairs = list[tuple[str, "Raw | Pairs"]]
-"""A mapping: pairs of a key and a value, both as they are written."""
+"""A mapping as pairs of a key and a value, both as texts."""
 
 
 @dataclass
 class Case:
-    """Files by name, and what the command line adds to `command --config my.yaml`."""
+    """A command, the files it reads, by name, and the flags after `command --config my.yaml`."""
 
     command: str
     files: dict[str, bytes]
@@ -94,7 +94,7 @@ VALUES: dict[str, st.SearchStrategy[Raw]] = {
     "pictures.rows": whole(1, 20),
     "pictures.choose": st.sampled_from(["random", "confident"]),
 }
-"""For each key values that are right, as they are written in a file; some make a network over the budget."""
+"""Key -> texts of values that are valid for it; some make a network that exceeds the budget."""
 
 _WRONG = [
     *(
@@ -207,7 +207,7 @@ WRONG = st.one_of(
     st.one_of(st.integers(), st.floats()).map(str),
     _TEXT | _TEXT.map(lambda text: "'" + text.replace("'", "''") + "'"),
 )
-"""Values that fit nowhere, or in few places."""
+"""Texts of values that few keys or none accept."""
 
 KEYS = st.one_of(
     st.sampled_from(
@@ -315,7 +315,7 @@ _EXCLUDE = st.sampled_from(
 
 @st.composite
 def pairs(draw: st.DrawFn, values: dict[str, st.SearchStrategy[Raw]], most: int) -> Pairs:
-    """Some of the keys, each with a value of its own; dotted keys become sections."""
+    """Some of the keys, each with a valid value; dotted keys become sections."""
     chosen = draw(st.lists(st.sampled_from([*values]), max_size=most, unique=True))
     tree: Pairs = []
     for key in chosen:
@@ -330,7 +330,7 @@ def flat_pairs(draw: st.DrawFn, values: dict[str, st.SearchStrategy[Raw]], most:
 
 
 def put(tree: Pairs, dotted: str, value: "Raw | Pairs", *, again: bool = False) -> None:
-    """Writes the value at a dotted key; `again` beside what stands there, so that the key is there twice."""
+    """Sets the value of a dotted key; with `again` adds it beside the old value, so that the key occurs twice."""
     first, _, rest = dotted.partition(".")
     inner = next((found for key, found in tree if key == first and isinstance(found, list)), None)
     if rest and inner is not None:
@@ -428,7 +428,7 @@ def _wrong_section(draw: st.DrawFn, tree: Pairs) -> None:
 
 
 def _extreme_option(draw: st.DrawFn, tree: Pairs) -> None:
-    """An option of the right type, as far out as it may be written."""
+    """An option with a value of the right type and of extreme size."""
     key, label, name, option, kind = draw(st.sampled_from(_OPTIONS))
     value = draw(st.sampled_from(_EXTREMES.get(kind, _EXTREMES[float])))
     written = f"{{{label}: {name}, {option}: {value}}}"
@@ -456,7 +456,7 @@ def _rename(tree: Pairs, old: str, new: str) -> None:
 
 @st.composite
 def experiments(draw: st.DrawFn, tree: Pairs) -> None:
-    """Adds `sweep`, `exclude` and `tune`, right or wrong."""
+    """Adds valid or invalid `sweep`, `exclude` and `tune` sections."""
     sweep = draw(flat_pairs(_AXES, 3))
     if draw(st.booleans()):
         sweep.append(
@@ -559,7 +559,7 @@ _WHOLE_FILES = st.sampled_from(
 
 @st.composite
 def right(draw: st.DrawFn) -> Case:
-    """Every value fits for itself."""
+    """A config in which every value is valid by itself."""
     tree = draw(pairs(VALUES, 8))
     command = draw(st.sampled_from(["train", "train", "sweep"]))
     if command == "sweep":
@@ -571,7 +571,7 @@ def right(draw: st.DrawFn) -> Case:
 
 @st.composite
 def broken(draw: st.DrawFn) -> Case:
-    """One to three keys or values that may not fit, among others that do."""
+    """A config with one to three keys or values that may be invalid."""
     tree = draw(pairs(VALUES, 5))
     command = draw(st.sampled_from(["train", "sweep"]))
     if command == "sweep":
@@ -583,7 +583,7 @@ def broken(draw: st.DrawFn) -> Case:
 
 @st.composite
 def extended(draw: st.DrawFn) -> Case:
-    """Files that extend each other, or try to."""
+    """Several files, some of which extend each other."""
     files = {"empty.yaml": b"", "sub/base.yaml": b"extends: ../my.yaml\n", "base.yaml": _bytes(draw(pairs(VALUES, 3)))}
     if draw(st.booleans()):
         files["base.yaml"] = f"extends: {draw(_EXTENDS)}\n".encode() + files["base.yaml"]
@@ -596,7 +596,7 @@ def extended(draw: st.DrawFn) -> Case:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> Case:
-    """Not the values but the text is wrong."""
+    """A file that is no valid YAML, or not even text."""
     content = _bytes(draw(pairs(VALUES, 4)))
     damage = draw(st.sampled_from(_DAMAGE))
     damaged = damage(content, draw(st.integers(0, len(content))))
@@ -605,7 +605,7 @@ def damaged(draw: st.DrawFn) -> Case:
 
 @st.composite
 def flagged(draw: st.DrawFn) -> Case:
-    """A config that is right, and flags that may not be."""
+    """A valid config, and flags that may be invalid."""
     command, flags = draw(st.sampled_from(["train", "sweep"])), []
     for _ in range(draw(st.sampled_from([1, 1, 2]))):
         key = draw(
@@ -613,7 +613,7 @@ def flagged(draw: st.DrawFn) -> Case:
         )
         value = draw(st.one_of(VALUES.get(key, WRONG), WRONG))
         equals = draw(st.sampled_from(["=", "=", "=", "=", " = ", "", "=="]))
-        flags += ["--set", f"{key}{equals}{value}".replace("\0", "")]  # no shell passes on a null
+        flags += ["--set", f"{key}{equals}{value}".replace("\0", "")]  # a shell cannot pass a null character
     return Case(command, {MAIN: _bytes(draw(pairs(VALUES, 3)))}, flags)
 
 

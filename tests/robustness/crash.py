@@ -1,12 +1,14 @@
-"""Kills `train` and `sweep` at random moments, again and again, until they are done; nothing may be lost or wrong.
+"""Kills `train` and `sweep` at random moments until they are done, and checks that nothing is lost or wrong.
 
     python -m tests.robustness.crash [--kills 120] [--seed 0] [--only WORD]
 
-Every story trains a tiny experiment: its process is killed (SIGKILL, SIGTERM, SIGINT, an exit as the kernel's for lack
-of memory, too little memory, a worker only, all at once; at a random moment, or at a random step of changing files)
-and started again, several times; checkpoints are damaged in between. In the end all is as an undisturbed run left it,
-bit for bit but for times, and no other file is there. Prints a table of what was done; exit code 1 and the folder that
-shows it if anything is wrong. Needs Linux.
+A story trains a tiny experiment whose process is killed and started again several times. A kill is SIGKILL, SIGTERM,
+SIGINT, an exit with the code of the kernel's out-of-memory killer, or too little memory. It hits the process, one of
+its workers, or all of them, at a random moment or at a random change of a file. Checkpoints are damaged in between.
+
+Afterwards the results must equal those of an undisturbed run bit for bit, times excepted, and no other file may be
+there. Prints a table of the kills. If anything is wrong, prints the folder that shows it and exits with code 1. Needs
+Linux.
 """
 
 import argparse
@@ -37,7 +39,7 @@ COMMON = [
     *("--data", "folder", "--batch-size", "8", "--device", "cpu"),
     *("--set", "train.precision=fp32", "--set", "model.dropout=0.1"),
 ]
-STEPS = {"train": 120, "sweep": 200}  # of changing files, about, in one process
+STEPS = {"train": 120, "sweep": 200}  # approximate number of changes of files in one process
 SWEEP = """
 extends: default.yaml
 name: tiny
@@ -47,13 +49,13 @@ sweep: {norm: [bn, gn]}
 """
 TUNE = "tune: {train.optimizer.lr: [0.01, 0.02], seeds: [7]}\n"
 STARVED = "too little memory"
-EXPECTED = {0, 4, 130, 137, -2, -9, -15}  # 4: a worker died or memory was short
-OF_THE_STARVED = {-6, -11}  # C++ without memory, and a stack that cannot grow
+EXPECTED = {0, 4, 130, 137, -2, -9, -15}  # exit codes; 4: a worker died, or memory was short
+OF_THE_STARVED = {-6, -11}  # abort of C++ without memory; segmentation fault of a stack that cannot grow
 
 
 @dataclass
 class Kind:
-    """A command, the folder and the seconds of its undisturbed run."""
+    """A command; the results and the duration of an undisturbed run of it."""
 
     name: str
     arguments: list[str]
@@ -63,6 +65,8 @@ class Kind:
 
 @dataclass
 class Tally:
+    """Counts of what was done, for the table at the end."""
+
     kills: Counter[str] = field(default_factory=Counter)
     over_before: int = 0
     half_written: int = 0
@@ -141,7 +145,7 @@ def undisturbed(kind: Kind, place: Path, *, anew: bool) -> None:
 
 
 def story(kind: Kind, rng: random.Random, place: Path, tally: Tally, *, anew: bool) -> list[str]:
-    """Kills until it is enough or the experiment is done, then lets it end; what is wrong, if anything."""
+    """Kills the command several times, or until it is done, then lets it end; returns what is wrong."""
     results = place / "results"
     shutil.rmtree(results, ignore_errors=True)
     if rng.random() < 0.5:
@@ -154,9 +158,9 @@ def story(kind: Kind, rng: random.Random, place: Path, tally: Tally, *, anew: bo
     for number in range(rng.randint(2, 8)):
         attempt, how = disturbed(kind, command, place / f"output-{number}", rng, anew=anew)
         attempts.append(attempt)
-        linger = kind.name.startswith("sweep") and rng.random() < 0.3  # its workers still run when it begins again
+        linger = kind.name.startswith("sweep") and rng.random() < 0.3  # then its workers still run when the next begins
         finish([attempt], descendants=not linger)
-        if how == STARVED and attempt.code == 1:  # there is no end of what fails for lack of memory
+        if how == STARVED and attempt.code == 1:  # any library may fail in its own way without memory
             tally.unrecognized += 1
             for log in (place / "temporary").iterdir():
                 log.unlink()
@@ -190,11 +194,12 @@ def story(kind: Kind, rng: random.Random, place: Path, tally: Tally, *, anew: bo
 def disturbed(
     kind: Kind, command: list[object], output: Path, rng: random.Random, *, anew: bool
 ) -> tuple[Attempt, str]:
-    """Begins an attempt and ends it in some way, unless it is faster; the way in words."""
+    """Starts the command and arranges its end; returns the process and the kind of kill in words."""
     is_sweep = kind.name.startswith("sweep")
     if not anew and rng.random() < 0.5:
         how = rng.choice([*(number.name for number in SIGNALS), "SIGKILL", "exit"])
-        most = rng.randint(1, STEPS[kind.name.split()[0]])  # early ones more often: many attempts begin near the end
+        # Low numbers are more likely, because many attempts begin near the end of the experiment.
+        most = rng.randint(1, STEPS[kind.name.split()[0]])
         fuse = Fuse(rng.randrange(most), how, rng.random() * 2)
         return begin(command, output, fuse.arm), f"{how} while changing files"
     attempt = begin(command, output, anew=anew)
@@ -216,7 +221,7 @@ def unexpected(attempt: Attempt, how: str) -> list[str]:
 
 
 def damage(results: Path, rng: random.Random) -> list[Path]:
-    """Damages most checkpoints of unfinished runs; which, if the newest of a run are among them."""
+    """Damages most checkpoints of unfinished runs; returns them if the newest of a run is among them."""
     damaged = []
     for path in sorted(results.rglob("checkpoint*.pt")):
         if (path.parent / folders.RECORD).exists() or rng.random() < 0.3:

@@ -1,10 +1,10 @@
-"""Two to eight processes at the same experiment, some of which are killed: each run is trained once, as undisturbed.
+"""Starts two to eight processes on one experiment, kills some, and checks that each run is trained exactly once.
 
     python -m tests.robustness.crowd [--rounds 6] [--seed 0]
 
-A round starts `sweep` and `train` together on an empty folder. In every second round processes are killed meanwhile,
-and one more sweep ends the work; in the others every process has to come to its end by itself, and what they print
-shows who trained what. Exit code 1 and the folder that shows it if anything is wrong. Needs Linux.
+A round starts several `sweep` and `train` at once on an empty folder. In every second round some are killed, and one
+more sweep completes the work. In the other rounds every process has to end by itself; their output says which process
+trained which run. If anything is wrong, prints the folder that shows it and exits with code 1. Needs Linux.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def one_round(sweep: Kind, size: int, rng: random.Random, place: Path, *, kills:
     common = [*sweep.arguments[sweep.arguments.index("--data") :], "--results", results]
     of_sweep = ["sweep", place / "sweep.yaml", "--jobs", "2", *common]
     trained: Counter[str] = Counter()
-    attempts: dict[Attempt, str] = {}  # the one run that it trains, if it is no sweep
+    attempts: dict[Attempt, str] = {}  # process -> title of the run it trains; "" for a sweep
     for number in range(size):
         title = "" if number < 2 else rng.choice(["", *TITLES])
         of_train = ["train", "--config", place / "one.yaml", "--norm", TITLES.get(title), *common]
@@ -77,13 +77,13 @@ def one_round(sweep: Kind, size: int, rng: random.Random, place: Path, *, kills:
 def as_expected(attempt: Attempt, *, kills: bool) -> bool:
     if "Traceback" in attempt.text or "this is a bug" in attempt.text:
         return False
-    if attempt.code == 4 and BUSY in attempt.text:  # a `train` that came second
+    if attempt.code == 4 and BUSY in attempt.text:  # a `train` of a run that another process is training
         return True
     return attempt.code in (EXPECTED if kills else {0})
 
 
 def trained_here(text: str) -> list[str]:
-    """The runs that a sweep trained itself, by the lines it prints: `2/4  BN seed 0  test 40.00%  loss 1.0  3 s`."""
+    """Titles of the runs that a sweep trained, from its lines `2/4  BN seed 0  test 40.00%  loss 1.0  3 s`."""
     over = [line.split("  ") for line in text.splitlines() if "  loss " in line and "/" in line.split("  ")[0]]
     return [parts[1] for parts in over if parts[-1] != "trained by another process"]
 

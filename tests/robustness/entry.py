@@ -1,4 +1,4 @@
-"""Runs the command line in this process as a shell would, and stops what takes too long."""
+"""Runs the command line in this process as a shell would, with a time limit."""
 
 import contextlib
 import io
@@ -14,18 +14,20 @@ from normbench.cli.main import main
 
 
 class Hang(BaseException):
-    """It took longer than it may."""
+    """The command ran longer than allowed."""
 
 
 @dataclass(frozen=True)
 class Ended:
+    """How a command ended. seconds: CPU time."""
+
     code: int
     stdout: str
     stderr: str
-    seconds: float  # of computing
+    seconds: float
 
     def traceback(self) -> str:
-        """Of a bug: what the log says that the message names."""
+        """The log of a bug, which the message names; the log is removed."""
         log = re.search(r"report it with (\S+\.log)", self.stderr)
         if log is None:
             return self.stderr
@@ -36,7 +38,7 @@ class Ended:
 
 
 def run_main(arguments: Sequence[object], limit_s: float) -> Ended:
-    """`normbench arguments` through its entry point; raises Hang where it computes for more than `limit_s` seconds."""
+    """Calls `normbench` with the arguments. Raises Hang after `limit_s` seconds of CPU time."""
     stdout, stderr = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
     argv, sys.argv = sys.argv, ["normbench", *map(str, arguments)]
     start = time.process_time()
@@ -58,7 +60,7 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Of computing; of waiting thirty times as many, as other processes may have the machine for minutes."""
+    """Raises Hang after `seconds` of CPU time, or 30 times as many of waiting, for the machine may be busy."""
 
     def stop(signum: int, frame: object) -> None:
         raise Hang(f"still at it after {seconds:g} s of computing, or thirty times as many of waiting ({signum})")

@@ -1,4 +1,4 @@
-"""Holds what a disturbed experiment left against what an undisturbed one left."""
+"""Compares the files of a disturbed experiment with those of an undisturbed one."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-TIMES = ("timing", "started_at", "finished_at", "resumed_at_epoch")  # the last is when it was interrupted
+TIMES = ("timing", "started_at", "finished_at", "resumed_at_epoch")  # the last depends on when a run is killed
 TIME_COLUMNS = ("train_s", "eval_s", "images_per_s")
 RECORD, METRICS = "run.json", "metrics.csv"
 UNFINISHED = ("checkpoint.pt", "checkpoint.previous.pt", "error.log", ".lock")
@@ -14,7 +14,7 @@ PART = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def record(path: Path) -> dict[str, Any]:
-    """Without its times. Raises ValueError for half a record."""
+    """A record without the keys in TIMES. Raises ValueError for half a record."""
     return {key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES}
 
 
@@ -32,7 +32,7 @@ def half_written(folder: Path) -> int:
 
 
 def wrong_in_finished(reference: Path, results: Path) -> list[str]:
-    """What is not as undisturbed; files too many or too few as well."""
+    """Differences from an undisturbed experiment: missing files, other files, other contents."""
     expected, found = names(reference), names(results)
     wrong = [f"missing: {name}" for name in sorted(expected - found)]
     wrong += [f"left behind: {name}" for name in sorted(found - expected)]
@@ -40,7 +40,7 @@ def wrong_in_finished(reference: Path, results: Path) -> list[str]:
 
 
 def wrong_in_unfinished(reference: Path, results: Path) -> list[str]:
-    """After a kill: what stands under a final name is whole and right, and a record has all of its files beside it."""
+    """Differences that even a kill must not cause: a file under its final name that is not whole, a record alone."""
     wrong = []
     for name in sorted(names(results)):
         path = results / name

@@ -1,12 +1,11 @@
-"""Trains on a disk that is full: wherever that happens the run says so, loses nothing, and goes on once there is room.
+"""Trains on a disk that fills up, and checks that the run says so, loses nothing, and goes on once there is room.
 
     python -m tests.robustness.full_disk [--times 30] [--seed 0]
 
-The results lie on a small file system in memory. Half of the times it is too small from the start, half of the times
-somebody else fills it at a random step of the run, so that now one file is the one that does not fit, now another;
-which, and how often, is printed (tests/end_to_end/test_faults.py takes each in turn). Then there is room, and the same
-command has to end as an undisturbed run does. The same with a file system that may only be read.
-Exit code 1 if anything is wrong. Needs Linux, and root to mount.
+The results are on a small file system in memory. Every second time it is too small from the start; the other times it
+is filled up at a random change of a file, so that each file is sometimes the one that does not fit. Which files, and
+how often, is printed. Then the file system grows, and the same command has to end as an undisturbed run does. A
+file system that is read-only is tried too. Exit code 1 if anything is wrong. Needs Linux, and root to mount.
 """
 
 import argparse
@@ -31,7 +30,7 @@ PLENTY_KIB = 64 * 1024
 
 @dataclass
 class Ballast(Fuse):
-    """Fills a file system, but for `left_bytes`, when the process comes to that step."""
+    """Fills a file system up to `left_bytes` at the chosen change of a file."""
 
     disk: Path = Path()
     left_bytes: int = 0

@@ -1,4 +1,4 @@
-"""How much the fuzz tests draw: in the suite a little, always the same; as much as NORMBENCH_FUZZ says by hand.
+"""How many examples the fuzz tests draw: in the suite a few, always the same ones; by hand as many as wanted.
 
 NORMBENCH_FUZZ=500 pytest tests/end_to_end/test_config_fuzz.py tests/end_to_end/test_record_fuzz.py
 """
@@ -11,9 +11,9 @@ NUM_EXAMPLES = int(os.environ.get("NORMBENCH_FUZZ", "0"))
 
 
 def drawing(in_the_suite: int, slower: int = 1) -> settings:
-    """Examples of one test; by hand fewer of a `slower` one.
+    """Hypothesis settings of one test. By hand a test that is `slower` by a factor draws that many times fewer.
 
-    Nothing is kept between runs: what is found belongs into a test of its own.
+    No database is kept: a failure that is found becomes a test of its own.
     """
     return settings(
         max_examples=NUM_EXAMPLES // slower or in_the_suite,

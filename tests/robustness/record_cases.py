@@ -1,4 +1,4 @@
-"""Results as runs leave them, and what may happen to a file of them; and questions that `compare` may be asked."""
+"""Strategies that draw harm to the files of results, and questions to `compare` about them."""
 
 import io
 import json
@@ -40,7 +40,7 @@ def write_results(results: Path) -> None:
 
 
 def write_whole_run(results: Path, kind: str, seed: int, num_errors: int, **changes: Any) -> Path:
-    """A run whose record, epochs and predictions say the same."""
+    """Writes the folder of a run whose record, metrics.csv and predictions agree."""
     accuracy = 1 - num_errors / NUM_IMAGES
     record = make_record(kind, seed, accuracy, data__num_eval=NUM_IMAGES, config__train__epochs=2, **changes)
     folder = write_run(results, record)
@@ -136,7 +136,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def edit_json(draw: st.DrawFn, content: bytes) -> bytes:
-    """One or two values replaced, taken out, added, or moved to where another stands."""
+    """JSON with one or two values replaced, removed, added, or moved to another key."""
     tree = json.loads(content)
     for _ in range(draw(st.sampled_from([1, 1, 2]))):
         places = _places(tree)
@@ -295,7 +295,7 @@ def edit_npz(draw: st.DrawFn, content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Harm:
-    """What is done to the results: a file gets other content or becomes something else, or a folder is added."""
+    """A change of the results: a file gets other content, becomes another kind of file, or a folder is added."""
 
     file: str
     content: bytes | None
@@ -348,7 +348,7 @@ _FOLDERS = (
 
 @st.composite
 def harms(draw: st.DrawFn, results: Path) -> Harm:
-    """To a run's file or one of the experiment's, or beside them; `results` holds them as they should be."""
+    """Harm to a file of a run or of the experiment, or a new file beside them. `results` are those without harm."""
     if draw(st.integers(0, 9)) == 6:
         return draw(_additions())
     runs = sorted(path.parent.name for path in results.glob("default/*/run.json"))
@@ -369,7 +369,7 @@ def harms(draw: st.DrawFn, results: Path) -> Harm:
 
 @st.composite
 def _additions(draw: st.DrawFn) -> Harm:
-    """Folders of other tools, or of ours in odd places."""
+    """Folders of other tools, or of normbench in odd places."""
     folder = draw(st.sampled_from(_FOLDERS))
     if draw(st.booleans()):
         return Harm(folder, None, "copy")
@@ -407,7 +407,7 @@ _ONLY = ("norms", "grid", "pairs", "metrics", "time_to", "calibration", "classes
 
 @st.composite
 def questions(draw: st.DrawFn) -> list[str]:
-    """Options of `compare`, by themselves fine for the most part."""
+    """Options of `compare`, most of which are valid."""
     asked: list[str] = []
     for flag in ("--all-pairs", "--full", "--runs", "--calibration", "--per-class", "--quiet"):
         asked += [flag] if draw(st.booleans()) else []
@@ -433,7 +433,7 @@ def figures(draw: st.DrawFn) -> list[str]:
 
 @st.composite
 def pairs_of_runs(draw: st.DrawFn, results: Path) -> list[str]:
-    """McNemar's test of two runs, which may be one and the same, and harmed."""
+    """McNemar's test of two runs, which may be the same run, and harmed."""
     runs = sorted(f"RESULTS/{record.parent.relative_to(results)}" for record in results.glob("default/*/run.json"))
     both = [draw(st.sampled_from(runs)) for _ in range(2)]
     return ["--mcnemar", *both, "--format", draw(st.sampled_from(["table", "json", "csv"]))]

@@ -1,4 +1,4 @@
-"""Asks `compare` about results that were harmed, and judges what it says."""
+"""Runs `compare` on harmed results, and judges its answer."""
 
 import csv
 import json
@@ -13,13 +13,13 @@ LONGEST_LINE = 3000
 _REFUSAL = re.compile(
     r"^normbench: (these runs differ in more than|no run has|--by |--where |--baseline |--strict|the table \w+ needs)"
 )
-"""Harm done to one file is no reason not to answer, unless hand-edited values make its run one of another recipe."""
+"""Refusals that are right although only one file was harmed, such as that of runs with different recipes."""
 _REFUSAL_OF_TWO = re.compile(r"^normbench: (--mcnemar|\S+(run\.json|predictions\.npz)\b)")
-"""Nor where two runs are asked for, unless it is one of their files."""
+"""Refusals that are right for a question about two runs."""
 
 
 def complaint(ended: Ended, question: list[str]) -> str | None:
-    """What is wrong with an answer; None if it is a whole answer, or one message that names what is wrong."""
+    """What is wrong with an answer; None for a whole answer, and for one message that names what was wrong."""
     if ended.code not in (0, 2, 3):
         return f"exit code {ended.code}\n{ended.traceback()}"
     for word in ("Traceback", " object at 0x", "<class "):
@@ -54,7 +54,7 @@ def _refuse(name: str) -> None:
 
 
 def ask(results: Path, question: list[str]) -> Ended:
-    """RESULTS and FIGURES in a question are folders."""
+    """Runs `compare` with the question, in which RESULTS and FIGURES stand for folders."""
     places = {"RESULTS": str(results), "FIGURES": str(results.parent / "figures")}
     words = [re.sub("RESULTS|FIGURES", lambda name: places[name.group()], word) for word in question]
     return run_main(["compare", results, *words], LIMIT_S)
