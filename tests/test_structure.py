@@ -10,7 +10,7 @@ import pytest
 
 import normbench
 from normbench.config import load_config, load_experiment, shipped_configs
-from normbench.runs.registries import REGISTRIES
+from normbench.runs.build import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = (

@@ -14,10 +14,10 @@ from normbench.config import Config
 from normbench.data import Dataset, Split
 from normbench.data.batches import arrange, draw_epoch
 from normbench.norms import norm_label
-from normbench.runs.registries import build_recipe, new_member
+from normbench.runs.build import build_recipe, new_member
 from normbench.train.evaluate import infer
-from normbench.train.lockstep import Lockstep, Member
-from normbench.train.loop import Diverged, train_epoch
+from normbench.train.lockstep import Lockstep
+from normbench.train.loop import Diverged, Member, train_epoch
 from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
 

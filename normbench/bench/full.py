@@ -17,9 +17,11 @@ from normbench.bench.turns import rounds_in_turn
 from normbench.config import Config
 from normbench.data import Dataset
 from normbench.norms import norm_label
-from normbench.runs.execute import Finished, execute, folder_of
-from normbench.runs.together import execute_together
-from normbench.train.lockstep import Member
+from normbench.runs.execute import train_group, train_run
+from normbench.runs.record import Record
+from normbench.runs.run_id import folder_of
+from normbench.train.loop import Member
+from normbench.train.machine import Machine
 from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
 
@@ -136,47 +138,21 @@ def _timed(run: Callable[[], list[float]]) -> tuple[float, list[float]]:
 
 def _one(config: Config, dataset: Dataset, plan: FullPlan, results: Path) -> Callable[[], list[float]]:
     def run() -> list[float]:
-        events = execute(
-            config,
-            folder_of(config, results),
-            plan.device.type,
-            say=_ignore,
-            draw=_ignore,
-            precision=plan.precision,
-            load=lambda data, say: dataset,
-        )
-        return [_accuracy(event) for event in events if isinstance(event, Finished)]
+        machine = Machine(plan.device, precision=plan.precision)
+        return [_accuracy(train_run(config, folder_of(config, results), dataset, machine))]
 
     return run
 
 
 def _group(config: Config, way: str, dataset: Dataset, plan: FullPlan, results: Path) -> Callable[[], list[float]]:
     def run() -> list[float]:
-        happenings = execute_together(
-            [(each, folder_of(each, results)) for each in _seeds(config, plan.seeds)],
-            plan.device,
-            way=way,
-            say=_ignore,
-            draw=_ignore,
-            precision=plan.precision,
-            load=lambda data, say: dataset,
-        )
-        accuracies = []
-        for _, event in happenings:
-            if isinstance(event, Exception):
-                raise event
-            if isinstance(event, Finished):
-                accuracies.append(_accuracy(event))
-        return accuracies
+        machine = Machine(plan.device, precision=plan.precision)
+        runs = [(each, folder_of(each, results)) for each in _seeds(config, plan.seeds)]
+        return [_accuracy(record) for record in train_group(runs, dataset, machine, way=way).values()]
 
     return run
 
 
-def _accuracy(finished: Finished) -> float:
+def _accuracy(record: Record) -> float:
     """NaN of a run that diverged."""
-    metrics = finished.record.metrics
-    return float("nan") if metrics is None else metrics.held_out.accuracy
-
-
-def _ignore(*anything: object) -> None:
-    pass
+    return float("nan") if record.metrics is None else record.metrics.held_out.accuracy

@@ -15,8 +15,9 @@ from normbench.config import Choice, Config
 from normbench.data import Dataset
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
-from normbench.runs.registries import build_network
+from normbench.runs.build import build_network
 from normbench.sweeps.estimate import common_precision
+from normbench.train.machine import Machine
 
 WARM_UP = 1  # rounds that are not counted
 MACHINE = "the machine"
@@ -45,7 +46,7 @@ def measure(configs: Sequence[Config], dataset: Dataset, plan: Plan, say: Say) -
     bare = configs[0].model_copy(update={"norm": Choice(WITHOUT)})
     by_norm = {WITHOUT: bare} | {config.norm.name: config for config in configs}
     macs = {norm: count_macs(build_network(config, len(dataset.class_names))) for norm, config in by_norm.items()}
-    precision = common_precision(configs[0], dataset, plan.device.type, plan.threads)
+    precision = common_precision(configs[0], dataset, Machine(plan.device, plan.threads))
     contenders: dict[str, Contender] = {}
     try:
         for norm, config in by_norm.items():

@@ -17,7 +17,7 @@ from normbench.data import Split, load_dataset
 from normbench.data.batches import MEAN, STD
 from normbench.models.reference import Reference
 from normbench.norms import SHELF
-from normbench.sweeps.pool import num_cores
+from normbench.train.machine import num_cores
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
     "bn": nn.BatchNorm2d,

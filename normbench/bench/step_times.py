@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Choice, Config
 from normbench.models.reference import IMAGE_SHAPE
-from normbench.runs.registries import build_network
+from normbench.runs.build import build_network
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.setting import Setting, choose_device
+from normbench.train.machine import choose_device
+from normbench.train.setting import Setting
 
 BASELINE = "bn"
 NUM_CLASSES = 10

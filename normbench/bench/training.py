@@ -10,10 +10,10 @@ from normbench.bench.parts import PartClock, mark_parts
 from normbench.bench.result import Lap
 from normbench.config import Config
 from normbench.data import Split, load_dataset
-from normbench.runs.registries import build_network, new_member
+from normbench.runs.build import build_network, new_member
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.lockstep import Lockstep, Member
-from normbench.train.loop import Position, train_epoch
+from normbench.train.lockstep import Lockstep
+from normbench.train.loop import Member, Position, train_epoch
 from normbench.train.setting import Setting, choose_setting
 
 

@@ -93,8 +93,8 @@ def bench(
     from normbench.files import write_json_atomically
     from normbench.present.report.document import as_document, render_document
     from normbench.present.tables.bench import bench_tables
-    from normbench.runs.misfits import find_misfits
-    from normbench.runs.registries import registries
+    from normbench.runs.build import registries
+    from normbench.runs.validate import find_misfits
 
     plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
     if full and not _is_gpu(plan):
@@ -148,8 +148,9 @@ def _measure_full(
     from normbench.present.report.document import as_document, render_document
     from normbench.present.tables.bench_full import full_tables
     from normbench.sweeps.estimate import common_precision
+    from normbench.train.machine import Machine
 
-    precision = common_precision(configs[0], dataset, plan.device.type, plan.threads)
+    precision = common_precision(configs[0], dataset, Machine(plan.device, plan.threads))
     full_plan = FullPlan(plan.device, precision, FULL_SEEDS, plan.rounds, plan.steps)
     try:
         found = measure_full(configs, dataset, full_plan, (lambda text: None) if quiet else say)
@@ -183,7 +184,7 @@ def _plan(device: str, threads: int | None, rounds: int, steps: int, *, plain: b
     import torch
 
     from normbench.bench.measure import Plan
-    from normbench.train.setting import choose_device
+    from normbench.train.machine import choose_device
 
     return Plan(choose_device(device), threads or torch.get_num_threads(), rounds, steps, plain)
 
@@ -214,7 +215,7 @@ def _load_average() -> float | None:
 
 
 def busy_notes(load: float | None) -> list[str]:
-    from normbench.sweeps.pool import num_cores
+    from normbench.train.machine import num_cores
 
     if load is None or load < BUSY * num_cores():
         return []

@@ -1,5 +1,6 @@
 """Output that the commands share: the table formats, --quiet, and the consoles of stdout and stderr."""
 
+import logging
 from enum import StrEnum
 from typing import Annotated
 
@@ -26,3 +27,15 @@ def console(*, stderr: bool = False) -> Console:
 def say(text: str, *, style: str = "dim") -> None:
     """Print a message on stderr; control characters in it, such as those of a file's name, are escaped."""
     console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
+
+
+class _SayHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def show_log(*, quiet: bool) -> None:
+    """From now on messages of the logger `normbench` are said on stderr; with `quiet` they are dropped."""
+    logger = logging.getLogger("normbench")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [logging.NullHandler() if quiet else _SayHandler()]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,15 +23,8 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, console, say
-from normbench.errors import ConfigError, Interrupted, RunError
-
-if TYPE_CHECKING:
-    from normbench.analysis.compare.compare import Options
-    from normbench.analysis.stats.sequential import PairDecision
-    from normbench.config import Config as RunConfig
-    from normbench.present.terminal.sweep import Outcome
-    from normbench.sweeps.worker import Order
+from normbench.cli.output import Quiet, console, say, show_log
+from normbench.errors import ConfigError, Interrupted
 
 EXAMPLE = "Example: [bold]normbench sweep quickstart --jobs 2[/bold]"
 
@@ -85,85 +78,43 @@ def sweep(
     """Train every run of a config's matrix that is not finished, several at a time, and compare them."""
     if not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
-    from normbench.analysis.compare.compare import Options
     from normbench.config import load_experiment
     from normbench.data import load_dataset
-    from normbench.files import make_writable
-    from normbench.present.terminal.sweep import follow_sweep, print_decisions, print_plan, run_title
-    from normbench.runs.misfits import find_misfits
-    from normbench.runs.pictures import draw_run
-    from normbench.runs.registries import registries
-    from normbench.sweeps.plan import make_plan, orders_for
-    from normbench.sweeps.pool import train_all
-    from normbench.sweeps.tune import choose, trials
-    from normbench.sweeps.until_decided import judge, make_design, runs_at
-    from normbench.train.setting import choose_device
+    from normbench.present.terminal.sweep import SweepView
+    from normbench.runs.build import registries
+    from normbench.runs.validate import find_misfits
+    from normbench.sweeps.run import Options, Rounds, run_sweep
+    from normbench.train.machine import Machine, choose_device
 
+    show_log(quiet=quiet)
     overrides = [*set_overrides(set_), *recipe_overrides(epochs, batch_size, lr, data, data_dir)]
     known, misfits = registries(plugins=not no_plugins), find_misfits(within_budget=True)
     experiment = load_experiment(config, known, overrides, misfits)
-    name, axes = experiment.name, list(experiment.axes)
-    out = console()
-    tell = (lambda text: None) if quiet else say
-    device = choose_device(device).type
-    dataset = load_dataset(experiment.runs[0].data, tell, bar=not quiet and sys.stderr.isatty())
-
-    def train(orders: "Sequence[Order]", what: str, axes: Sequence[str], note: str = "") -> None:
-        plan = make_plan(orders, dataset, device, jobs, threads, draw_run, together)
-        if not quiet:
-            print_plan(plan, what, axes, note, out)
-        if dry_run:
-            return
-        for order in plan.done:
-            order.folder.tidy()
-        if plan.to_do:
-            make_writable(results / name)
-            events = train_all(plan.to_do, plan.place, plan.jobs, fail_fast=fail_fast)
-            try:
-                outcome = follow_sweep(events, plan, run_title(axes), out, quiet=quiet)
-            except KeyboardInterrupt as stop:  # the second one
-                raise Interrupted(f"stopped at once\nto go on: {_command()}") from stop
-            _check(outcome)
-
-    runs: Sequence[RunConfig] = experiment.runs
-    if experiment.tune:
-        note = f"{len(experiment.tune.points)} points a norm, on held-out training images; the runs follow"
-        train(trials(experiment, results), f"tuning of {name}", [*axes, *experiment.tune.grid], note)
-        if not dry_run:
-            runs = choose(experiment, results)
-    if until_decided:
-        design = make_design(experiment, runs, delta, max_seeds, results)
-        looks = ", ".join(map(str, design.looks))
-        decisions: tuple[PairDecision, ...] = ()
-        for look, num_seeds in enumerate(design.looks):
-            runs = runs_at(design, look, decisions)
-            note = f"{num_seeds} seeds a norm; looks are planned at {looks}"
-            train(orders_for(runs, results), f"{name}, look {look + 1} of {len(design.looks)}", axes, note)
-            if dry_run:
-                return
-            decisions = judge(design, look, results)
-            if not quiet:
-                print_decisions(decisions, out)
-            if not any(pair.goes_on for pair in decisions):
-                break
-        runs = design.runs_so_far(results)
-    else:
-        note = f"{experiment.num_excluded} runs are left out by exclude" if experiment.num_excluded else ""
-        train(orders_for(runs, results), name, axes, note)
+    machine = Machine(choose_device(device), threads)
+    dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
+    rounds = Rounds(max_seeds, delta) if until_decided else None
+    options = Options(results, jobs, together, fail_fast, dry_run, rounds)
+    try:
+        with SweepView(console(), quiet=quiet) as view:
+            runs = run_sweep(experiment, dataset, machine, options, view.show)
+    except Interrupted as stop:
+        raise Interrupted(f"{stop}\nto go on: {shlex.join(['normbench', *sys.argv[1:]])}") from stop
     if not dry_run:
-        by = next((axis for axis in axes if axis.partition(".")[0] != "norm"), None)
-        options = Options(baseline, all_pairs=until_decided, delta=delta, by=by)
-        _compare([order.folder.path for order in orders_for(runs, results)], options, quiet=quiet)
+        by = next((axis for axis in experiment.axes if axis.partition(".")[0] != "norm"), None)
+        _compare([run.path for run in runs], baseline, delta, by, all_pairs=until_decided, quiet=quiet)
 
 
-def _compare(folders: list[Path], options: "Options", *, quiet: bool) -> None:
+def _compare(
+    folders: Sequence[Path], baseline: str | None, delta: float, by: str | None, *, all_pairs: bool, quiet: bool
+) -> None:
     """The comparison of the sweep's runs, as `compare` prints it; where it refuses, the refusal is no failure."""
+    from normbench.analysis.compare.compare import Options
     from normbench.analysis.compare.load import compare_runs
     from normbench.present.report.document import render_document
     from normbench.present.report.tables import answer, default_tables
 
     try:
-        comparison, warnings = compare_runs(folders, [], options)
+        comparison, warnings = compare_runs(folders, [], Options(baseline, all_pairs=all_pairs, delta=delta, by=by))
     except ConfigError as refusal:
         say(f"all runs are finished; {refusal}")
         return
@@ -172,17 +123,3 @@ def _compare(folders: list[Path], options: "Options", *, quiet: bool) -> None:
     if not quiet:
         for warning in [*warnings, *more]:
             say(f"note: {warning}")
-
-
-def _check(outcome: "Outcome") -> None:
-    """Raises Interrupted or RunError for a sweep that did not come to its end."""
-    if outcome.is_stopped or (outcome.interrupted and not outcome.failed):  # or somebody stopped a process of ours
-        kept = sum(order.folder.checkpoint.exists() for order in outcome.interrupted)
-        raise Interrupted(f"stopped with {kept} checkpoint(s) kept\nto go on: {_command()}")
-    if outcome.failed:
-        failures = "\n".join(f"  {order.folder.path}: {message}" for order, message in outcome.failed)
-        raise RunError(f"{len(outcome.failed)} run(s) failed; the same command tries them again:\n{failures}")
-
-
-def _command() -> str:
-    return shlex.join(["normbench", *sys.argv[1:]])

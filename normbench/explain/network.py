@@ -13,8 +13,8 @@ from normbench.explain.shape import Shape
 from normbench.models.count import count_parameters, norm_layers
 from normbench.models.reference import IMAGE_SHAPE
 from normbench.norms import norm_label
-from normbench.runs.misfits import find_misfits
-from normbench.runs.registries import build_network, registries
+from normbench.runs.build import build_network, registries
+from normbench.runs.validate import find_misfits
 
 NUM_CLASSES = 10
 

@@ -3,12 +3,11 @@
 import statistics
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
-from normbench.runs.environment import peak_memory_bytes
+from normbench.runs.environment import environment_changes, peak_memory_bytes
 from normbench.runs.record import (
     Data,
     Diverged,
@@ -20,15 +19,12 @@ from normbench.runs.record import (
     Timing,
     TrainMetrics,
 )
-from normbench.runs.resume import environment_changes
-
-if TYPE_CHECKING:
-    from normbench.runs.execute import Prepared, Trained
+from normbench.runs.session import Session
 
 
-def build_record(run: "Prepared", trained: "Trained") -> Record:
+def build_record(run: Session) -> Record:
     """The record of a run that is finished or diverged."""
-    config, dataset, diverged = run.config, run.dataset, trained.diverged
+    config, dataset, diverged = run.config, run.dataset, run.divergence
     environment = dict(run.environments[-1])
     return Record(
         run_id=run.folder.path.name,
@@ -46,12 +42,12 @@ def build_record(run: "Prepared", trained: "Trained") -> Record:
             evaluated_on=config.data.evaluate_on,
         ),
         model=Model(num_parameters=count_parameters(run.model), **count_norms(run.model), macs=count_macs(run.model)),
-        metrics=None if diverged else _metrics(run, trained),
-        statistics=Statistics(**asdict(trained.by_statistics)) if trained.by_statistics else None,
+        metrics=None if diverged else _metrics(run),
+        statistics=Statistics(**asdict(run.by_statistics)) if run.by_statistics else None,
         diverged=Diverged(epoch=diverged.epoch + 1, step=diverged.step + 1, loss=str(diverged.loss))
         if diverged
         else None,
-        timing=_timing(run, trained),
+        timing=_timing(run),
         device=environment.pop("device"),
         precision=run.setting.precision,
         git_commit=environment.pop("git_commit"),
@@ -59,13 +55,13 @@ def build_record(run: "Prepared", trained: "Trained") -> Record:
         environment_changes={key: tuple(values) for key, values in environment_changes(run.environments).items()},
         started_at=run.started_at.isoformat(timespec="seconds"),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        resumed_at_epoch=run.resumed.position.epoch + 1 if run.resumed else None,
+        resumed_at_epoch=run.resumed_at[0] + 1 if run.resumed_at else None,
     )
 
 
-def _metrics(run: "Prepared", trained: "Trained") -> Metrics:
-    """The last epoch's; nothing is selected from the epochs before."""
-    row, split = trained.rows[-1], run.config.data.evaluate_on
+def _metrics(run: Session) -> Metrics:
+    """The metrics of the last epoch; nothing is selected from the epochs before."""
+    row, split = run.rows[-1], run.config.data.evaluate_on
     accuracy = row[f"{split}_accuracy"]
     errors = round((1 - accuracy) * len(run.held_out.labels))
     return Metrics(
@@ -74,8 +70,8 @@ def _metrics(run: "Prepared", trained: "Trained") -> Metrics:
     )
 
 
-def _timing(run: "Prepared", trained: "Trained") -> Timing:
-    rows = trained.rows
+def _timing(run: Session) -> Timing:
+    rows = run.rows
     return Timing(
         train_s=sum(row["train_s"] for row in rows),
         eval_s=sum(row["eval_s"] for row in rows),

@@ -1,10 +1,12 @@
 """What a result was made on: versions, processor, threads, memory, commit."""
 
+import logging
 import os
 import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +20,10 @@ import normbench
 from normbench.kernels.library import library
 from normbench.text import printable
 
+logger = logging.getLogger(__name__)
+
 Environment = dict[str, Any]
+"""Facts by name: text, whole numbers or None."""
 
 # Environment variables by which the libraries under torch compute other bits.
 _STEERING = (
@@ -54,6 +59,38 @@ def _facts(device: torch.device) -> Environment:
         "variables": " ".join(f"{name}={os.environ[name]}" for name in _STEERING if os.environ.get(name)) or None,
         "platform": f"{platform.system()} {platform.machine()}",
     }
+
+
+def environments_so_far(before: Sequence[Environment], now: Environment) -> list[Environment]:
+    """The environments of a run, `before` and `now`, without repetition; logs what has changed since the last one.
+
+    The number of threads stays what the run was begun with.
+    """
+    if not before:
+        return [now]
+    last = before[-1]
+    if now["threads"] != last["threads"]:
+        begun_with = last["threads"]
+        logger.info(f"threads: {begun_with} as the run was begun, not {now['threads']}, for their number changes bits")
+        now = now | {"threads": begun_with}
+    if now == last:
+        return list(before)
+    changes = "; ".join(
+        f"{key} {values[0]}, now {values[1]}" for key, values in environment_changes([last, now]).items()
+    )
+    logger.info(f"note: not what the run was begun in, so its bits may not be those of an undisturbed run: {changes}")
+    return [*before, now]
+
+
+def environment_changes(environments: Sequence[Environment]) -> dict[str, list[Any]]:
+    """By key, the values that a run was trained with one after the other, where they changed."""
+    changes = {}
+    for key in dict.fromkeys(key for environment in environments for key in environment):
+        values = [environment.get(key) for environment in environments]
+        kept = [value for number, value in enumerate(values) if number == 0 or value != values[number - 1]]
+        if len(kept) > 1:
+            changes[key] = kept
+    return changes
 
 
 def git_commit() -> str | None:

@@ -12,85 +12,83 @@ from torch import nn
 
 from normbench.config import Config
 from normbench.data import Dataset
-from normbench.runs.execute import split_sizes
-from normbench.runs.registries import build_network, new_member
+from normbench.runs.build import build_network, new_member
+from normbench.runs.stages import split_sizes
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, steps_per_epoch, train_epoch
-from normbench.train.setting import Setting, choose_device, choose_setting, using_threads
+from normbench.train.machine import Machine, using_threads
+from normbench.train.setting import Setting, choose_setting
 
 WARM_UP = 2  # steps that are not counted
 STEPS = 5
-STEPS_TOGETHER = 20  # on a GPU they take a few milliseconds each
+STEPS_TOGETHER = 20  # on a GPU a step takes a few milliseconds
 EVALUATED = 1_000  # images
 
 
-def common_precision(config: Config, dataset: Dataset, device: str, threads: int) -> str:
+def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
     """What `precision: auto` means on this machine, found with one network, for all runs that shall be compared."""
-    with using_threads(threads):
+    with using_threads(machine.threads):
         model = build_network(config, len(dataset.class_names))
-        return choose_setting(model, dataset.train.images, choose_device(device), config.train.precision).precision
+        return choose_setting(model, dataset.train.images, machine.device, config.train.precision).precision
 
 
-def run_seconds(configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str) -> list[float]:
-    """Seconds that each run will take in a process of its own with `threads` threads, without start and pictures.
+def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> list[float]:
+    """Seconds that each run will take in a process of its own, without its start and its pictures.
 
     Runs that differ in nothing that takes time (seed, lr) are measured once: the median of a few steps, and a piece of
     the evaluation.
     """
     measured: dict[str, float] = {}
     seconds = []
-    with using_threads(threads):
+    with using_threads(machine.threads):
         for config in configs:
             kind = json.dumps(_kind(config), sort_keys=True)
             if kind not in measured:
                 measured[kind] = (
-                    _epoch_seconds(config, dataset, device, precision)
-                    if device == "cpu"
-                    else _epoch_seconds_together([config], dataset, device, threads, precision, "lanes")
+                    _epoch_seconds(config, dataset, machine)
+                    if machine.is_cpu
+                    else _epoch_seconds_together([config], dataset, machine, "lanes")
                 )
             seconds.append(measured[kind] * config.train.epochs)
     return seconds
 
 
-def group_seconds(
-    configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str, way: str
-) -> float:
+def group_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> float:
     """Seconds that runs which differ in their seed only will take together, as `run_seconds` measures one alone."""
-    seconds = configs[0].train.epochs * _epoch_seconds_together(configs, dataset, device, threads, precision, way)
+    with using_threads(machine.threads):
+        seconds = configs[0].train.epochs * _epoch_seconds_together(configs, dataset, machine, way)
     torch.cuda.empty_cache()  # other processes will train
     return seconds
 
 
-def _epoch_seconds_together(
-    configs: Sequence[Config], dataset: Dataset, device: str, threads: int, precision: str, way: str
-) -> float:
-    config, target = configs[0], choose_device(device)
-    setting = Setting(target, _wanted(config, precision))
+def _epoch_seconds_together(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> float:
+    config = configs[0]
+    setting = Setting(machine.device, machine.precision_for(config.train.precision))
     members = [new_member(each, len(dataset.class_names), setting) for each in configs]
     num_train, num_held_out = split_sizes(config, dataset)
-    with using_threads(threads):
-        lockstep = Lockstep(members, dataset.train, setting, way)
-        steps = lockstep.train_epoch()
-        for _ in islice(steps, WARM_UP):  # on CUDA the first records a graph
-            pass
-        num_steps, begun = 0, _now(target)
-        for _ in islice(steps, STEPS_TOGETHER):
-            num_steps += 1
-        step = (_now(target) - begun) / max(num_steps, 1)
-        evaluation = len(configs) * _evaluation_seconds(members[0].model, dataset, setting, num_held_out)
+    lockstep = Lockstep(members, dataset.train, setting, way)
+    steps = lockstep.train_epoch()
+    for _ in islice(steps, WARM_UP):  # on CUDA the first records a graph
+        pass
+    num_steps, begun = 0, _now(machine.device)
+    for _ in islice(steps, STEPS_TOGETHER):
+        num_steps += 1
+    step = (_now(machine.device) - begun) / max(num_steps, 1)
+    evaluation = len(configs) * _evaluation_seconds(members[0].model, dataset, setting, num_held_out)
     return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
 
 
 def _now(device: torch.device) -> float:
-    """Once the device has done what it was asked for."""
+    """The time once the device has done all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def _kind(config: Config) -> Mapping[str, object]:
+    """The keys of a config that change how long a run takes."""
     plain = config.to_dict()
     train = plain["train"]
     return {
@@ -104,9 +102,9 @@ def _kind(config: Config) -> Mapping[str, object]:
     }
 
 
-def _epoch_seconds(config: Config, dataset: Dataset, device: str, precision: str) -> float:
+def _epoch_seconds(config: Config, dataset: Dataset, machine: Machine) -> float:
     keep_freed_memory()
-    setting = Setting(choose_device(device), _wanted(config, precision))
+    setting = Setting(machine.device, machine.precision_for(config.train.precision))
     member = new_member(config, len(dataset.class_names), setting)
     model, position = member.model, member.position
     num_train, num_held_out = split_sizes(config, dataset)
@@ -127,7 +125,3 @@ def _evaluation_seconds(model: nn.Module, dataset: Dataset, setting: Setting, nu
     start = time.perf_counter()
     infer(model, probe, setting)
     return (time.perf_counter() - start) / len(probe) * num_held_out
-
-
-def _wanted(config: Config, precision: str) -> str:
-    return precision if config.train.precision == "auto" else config.train.precision

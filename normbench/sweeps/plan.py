@@ -8,26 +8,30 @@ from normbench.config import Config
 from normbench.data import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
-from normbench.runs.execute import Draw, folder_of
+from normbench.runs.build import build_network
+from normbench.runs.execute import alike_but_for_seed
 from normbench.runs.read import RecordError, finished_record
 from normbench.runs.record import Record
-from normbench.runs.registries import build_network
-from normbench.runs.together import alike_but_for_seed
+from normbench.runs.run_id import folder_of
 from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
-from normbench.sweeps.pool import choose_jobs, num_cores
-from normbench.sweeps.worker import Order, Workplace
+from normbench.sweeps.pool import choose_jobs
+from normbench.sweeps.worker import Order
+from normbench.train.machine import Machine, num_cores
 from normbench.train.passes import WAYS
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`to_do` and how many seconds each takes alone in its process; `done` are finished, with a record to show."""
+    """Runs to train in `jobs` processes, each on `machine`, and those whose record is there already.
+
+    `seconds`: what each run of `to_do` takes in its process; a run that trains in a group takes its share.
+    """
 
     to_do: tuple[Order, ...]
     done: tuple[Order, ...]
     seconds: tuple[float, ...]
     jobs: int
-    place: Workplace
+    machine: Machine
 
     @property
     def total_s(self) -> float:
@@ -40,41 +44,35 @@ def orders_for(configs: Sequence[Config], results: Path) -> list[Order]:
 
 
 def make_plan(
-    orders: Sequence[Order],
-    dataset: Dataset,
-    device: str,
-    jobs: int | None,
-    threads: int | None,
-    draw: Draw,
-    together: str = "auto",
+    orders: Sequence[Order], dataset: Dataset, machine: Machine, jobs: int | None = None, together: str = "auto"
 ) -> Plan:
-    """A plan for at least one run; `jobs` and `threads` None take what the machine carries.
+    """A plan for at least one run; `jobs` or `machine.threads` None takes what the machine carries.
 
     `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off on the CPU, and on a
-    GPU whatever a few steps show to be fastest for each norm.
-    Where `precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so that
-    no difference between norms is one between precisions. Nor is one between numbers of threads: on the CPU, where
-    they change bits, a run has one, however many run at a time. Raises ConfigError for a network over its budget,
+    GPU the way that a few steps show to be fastest for each norm.
+    Where `train.precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so
+    that no difference between norms is one between precisions. On the CPU, where the number of threads changes bits,
+    each run has one thread by default, however many run at a time. Raises ConfigError for a network over its budget,
     DataError if runs were finished on other data.
     """
     _check_budgets(orders, dataset)
     records = [(order, _record_of(order, dataset)) for order in orders]
     done = tuple(order for order, record in records if record)
     to_do = tuple(order for order, record in records if not record)
-    jobs = min(jobs or choose_jobs(len(to_do), device), max(len(to_do), 1))
-    threads = threads or (1 if device == "cpu" else max(1, num_cores() // jobs))
+    jobs = min(jobs or choose_jobs(len(to_do), machine), max(len(to_do), 1))
+    threads = machine.threads or (1 if machine.is_cpu else max(1, num_cores() // jobs))
+    machine = replace(machine, threads=threads)
     chosen = [record.precision for order, record in records if record and order.config.train.precision == "auto"]
-    precision = chosen[0] if chosen else common_precision(orders[0].config, dataset, device, threads)
-    place = Workplace(device, threads, precision, draw)
-    if together == "off" or (together == "auto" and device == "cpu"):
-        seconds = run_seconds([order.config for order in to_do], dataset, device, threads, precision)
-        return Plan(to_do, done, tuple(seconds), jobs, place)
-    planned = _together(to_do, dataset, place, list(WAYS) if together == "auto" else [together])
-    return Plan(tuple(order for order, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, place)
+    machine = replace(machine, precision=chosen[0] if chosen else common_precision(orders[0].config, dataset, machine))
+    if together == "off" or (together == "auto" and machine.is_cpu):
+        seconds = run_seconds([order.config for order in to_do], dataset, machine)
+        return Plan(to_do, done, tuple(seconds), jobs, machine)
+    planned = _together(to_do, dataset, machine, list(WAYS) if together == "auto" else [together])
+    return Plan(tuple(order for order, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, machine)
 
 
 def _together(
-    orders: Sequence[Order], dataset: Dataset, place: Workplace, ways: Sequence[str]
+    orders: Sequence[Order], dataset: Dataset, machine: Machine, ways: Sequence[str]
 ) -> list[tuple[Order, float]]:
     """Each order with the fastest of the ways for its group, and its share of the seconds the group takes."""
     planned: dict[int, tuple[Order, float]] = {}
@@ -83,7 +81,7 @@ def _together(
         times: dict[str, float] = {}
         for way in ways:
             try:
-                times[way] = group_seconds(group, dataset, place.device, place.threads, place.precision, way)
+                times[way] = group_seconds(group, dataset, machine, way)
             except RuntimeError:  # the device cannot do it: too little memory, say, or too many groups in a conv
                 if len(ways) == 1:
                     raise
@@ -96,6 +94,7 @@ def _together(
 
 
 def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
+    """Checks each network with the classes of the data set, before any run begins."""
     checked = []
     for order in orders:
         config = order.config
@@ -106,7 +105,7 @@ def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
 
 
 def _record_of(order: Order, dataset: Dataset) -> Record | None:
-    """Of a finished run; None for one that is not, or whose record is damaged: its process will say so."""
+    """The record of a finished run; None for another, or a damaged record, which the run's process will report."""
     try:
         return finished_record(order.folder, dataset.fingerprint) if order.folder.is_finished else None
     except RecordError:

@@ -1,4 +1,4 @@
-"""Many runs on one machine: a few processes, each training one run at a time."""
+"""Many runs on one machine: a few processes, each training one run, or one group of runs, at a time."""
 
 import multiprocessing
 import os
@@ -6,29 +6,31 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
-from normbench.runs.stopping import StopRequest
-from normbench.runs.together import alike_but_for_seed
-from normbench.sweeps.worker import Ended, Message, Order, Workplace, work
+from normbench.runs.events import Event, Finished, Unfinished
+from normbench.runs.execute import alike_but_for_seed
+from normbench.runs.interrupt import StopRequest
+from normbench.sweeps.worker import Numbered, Order, work
+from normbench.train.machine import Machine, num_cores
 
 POLL_S = 0.5
-RETRY_S = 5.0  # between two looks at runs that another process trains
+RETRY_S = 5.0  # between two attempts at runs that another process trains
 BYTES_PER_JOB = 3 * 2**29  # 1.5 GiB: what the hungriest norms take; bn, gn and ln about 1.1
 
 
 @dataclass(frozen=True)
 class RunEvent:
-    """What became of a run, or how far it is; no two runs at a time have one `slot`, a number from 0."""
+    """What happened to a run; no two runs at a time have the same `slot`, a number from 0."""
 
     order: Order
     slot: int
-    message: Message
+    event: Event
 
 
 @dataclass(frozen=True)
@@ -40,31 +42,15 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Stopping:
-    """Ctrl-C came: the steps in hand are finished and checkpoints kept."""
+    """Ctrl-C came: each run finishes its step and keeps a checkpoint."""
 
 
-Event = RunEvent | Waiting | Stopping
+PoolEvent = RunEvent | Waiting | Stopping
 
 
-@dataclass
-class _Worker:
-    slot: int
-    process: BaseProcess
-    connection: "Connection[Sequence[Order] | None, tuple[int, Message]]"
-    orders: dict[int, Order] = field(default_factory=dict)
-    """What it is at, by number among those it was sent at once."""
-
-
-def num_cores() -> int:
-    """The processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def choose_jobs(num_runs: int, device: str) -> int:
+def choose_jobs(num_runs: int, machine: Machine) -> int:
     """A process a core, fewer where there are fewer runs or too little memory; on CUDA one."""
-    if device == "cuda":
+    if not machine.is_cpu:
         return 1
     by_memory = num_runs
     if "SC_AVPHYS_PAGES" in os.sysconf_names:
@@ -72,55 +58,153 @@ def choose_jobs(num_runs: int, device: str) -> int:
     return max(1, min(num_cores(), num_runs, by_memory))
 
 
-def train_all(orders: Sequence[Order], place: Workplace, jobs: int, *, fail_fast: bool = False) -> Iterator[Event]:
-    """Trains all runs in up to `jobs` processes with the workplace's threads; yields as they go on.
+def train_all(
+    orders: Sequence[Order],
+    machine: Machine,
+    jobs: int,
+    report: Callable[[PoolEvent], None],
+    *,
+    fail_fast: bool = False,
+    retry_s: float = RETRY_S,
+) -> None:
+    """Trains all runs in up to `jobs` processes; `report` is called with what happens.
 
-    A process trains one at a time, or together those whose `way` says so and that differ in their seed only.
-    A run that fails, or whose process dies, ends in its Ended message, and the others go on, unless `fail_fast`. Runs
-    that other processes are training are tried again once nothing else is left. After Ctrl-C or SIGTERM each run is
-    stopped after its step, with a checkpoint; the caller sees Stopping and the last Ended messages.
+    A process trains one run at a time, or together those whose `way` says so and that differ in their seed only. The
+    last event of a run is Finished or Unfinished. A run that fails, or whose process dies, does not hold up the others,
+    unless `fail_fast`. Runs that other processes train are tried again, every `retry_s` seconds, once nothing else is
+    left. After SIGINT or SIGTERM each run is stopped after its step, with a checkpoint.
     """
-    groups = _groups(orders)
-    jobs, width = min(jobs, len(groups)), max(map(len, groups), default=1)
-    to_do, busy = deque(groups), deque[Sequence[Order]]()
-    workers: list[_Worker] = []
-    retry_at = 0.0
-    stopping = False
-    with StopRequest() as stop:
-        try:
-            while True:
-                if stop.requested and not stopping:
-                    stopping = True
-                    yield Stopping()
-                    _stop(workers)
-                if stopping:
-                    to_do.clear()
-                    busy.clear()
-                if busy and not to_do and time.monotonic() >= retry_at:
-                    to_do, busy = busy, deque()
-                _hand_out(to_do, workers, jobs, place)
-                if not to_do and not busy and not any(worker.orders for worker in workers):
-                    break
-                for event in _heard(workers, width):
-                    yield event
-                    match event.message:
-                        case Ended(status="busy"):
-                            busy.append([event.order])
-                            retry_at = time.monotonic() + RETRY_S
-                            if not to_do and not any(worker.orders for worker in workers):
-                                yield Waiting(tuple(order for group in busy for order in group))
-                        case Ended(status="failed") if fail_fast and not stopping:
-                            stopping = True
-                            _stop(workers)
-            for worker in workers:
-                _dismiss(worker)
-        finally:
-            for worker in workers:
-                worker.process.kill()
+    with StopRequest() as stop, _Pool(orders, machine, jobs, retry_s) as pool:
+        while pool.has_work:
+            if stop.requested and not pool.is_stopping:
+                report(Stopping())
+                pool.stop()
+            pool.hand_out()
+            for heard in pool.heard():
+                report(heard)
+                match heard.event:
+                    case Unfinished(status="busy"):
+                        pool.try_later(heard.order)
+                        if pool.only_waits:
+                            report(Waiting(tuple(pool.busy)))
+                    case Unfinished(status="failed") if fail_fast and not pool.is_stopping:
+                        pool.stop()
+        pool.dismiss()
+
+
+@dataclass
+class _Worker:
+    """A process, and the runs it trains by their number among those it was sent at once."""
+
+    slot: int
+    process: BaseProcess
+    connection: "Connection[Sequence[Order] | None, Numbered]"
+    orders: dict[int, Order] = field(default_factory=dict)
+
+
+class _Pool:
+    """The worker processes and the runs that wait for one; leaving it kills the processes."""
+
+    def __init__(self, orders: Sequence[Order], machine: Machine, jobs: int, retry_s: float) -> None:
+        groups = _groups(orders)
+        self._to_do = deque(groups)
+        self.busy: list[Order] = []
+        self.is_stopping = False
+        self._machine, self._retry_s, self._retry_at = machine, retry_s, 0.0
+        self._jobs, self._width = min(jobs, len(groups)), max(map(len, groups), default=1)
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> "_Pool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._to_do or self.busy or self._is_training)
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether nothing is left but runs that other processes train."""
+        return bool(self.busy) and not self._to_do and not self._is_training
+
+    @property
+    def _is_training(self) -> bool:
+        return any(worker.orders for worker in self._workers)
+
+    def hand_out(self) -> None:
+        """Every idle process gets runs, and processes are started while runs wait and fewer than `jobs` are there."""
+        if self.busy and not self._to_do and time.monotonic() >= self._retry_at:
+            self._to_do.extend([order] for order in self.busy)
+            self.busy.clear()
+        while self._to_do:
+            worker = next((worker for worker in self._workers if not worker.orders), None)
+            if worker is None:
+                if len(self._workers) == self._jobs:
+                    return
+                worker = self._start()
+            group = self._to_do.popleft()
+            worker.orders = dict(enumerate(group))
+            with suppress(BrokenPipeError):  # the process died meanwhile, which `heard` will find
+                worker.connection.send(group)
+
+    def _start(self) -> _Worker:
+        taken = {worker.slot for worker in self._workers}
+        slot = next(slot for slot in range(self._jobs) if slot not in taken)
+        context = _context()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, self._machine, dict(os.environ)), daemon=True)
+        with without_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
+            process.start()
+        theirs.close()
+        worker = _Worker(slot, process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def heard(self) -> Iterator[RunEvent]:
+        """The events that come within POLL_S. The runs of a process that died have failed."""
+        by_connection = {worker.connection: worker for worker in self._workers}
+        for connection in wait(list(by_connection), timeout=POLL_S):
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                events = [worker.connection.recv()]
+            except (EOFError, ConnectionResetError):
+                worker.process.join()
+                self._workers.remove(worker)
+                events = [(number, _death(worker.process.exitcode)) for number in worker.orders]
+            for number, event in events:
+                is_last = isinstance(event, Finished | Unfinished)
+                order = worker.orders.pop(number) if is_last else worker.orders.get(number)
+                if order is not None:
+                    yield RunEvent(order, worker.slot * self._width + number, event)
+
+    def try_later(self, order: Order) -> None:
+        """Keeps a run that another process trains for another attempt."""
+        if not self.is_stopping:
+            self.busy.append(order)
+            self._retry_at = time.monotonic() + self._retry_s
+
+    def stop(self) -> None:
+        """Begins no further run; those in training stop after their step, with a checkpoint."""
+        self.is_stopping = True
+        self._to_do.clear()
+        self.busy.clear()
+        for worker in self._workers:
+            worker.process.terminate()
+
+    def dismiss(self) -> None:
+        """Ends the idle processes and waits for them."""
+        for worker in self._workers:
+            with suppress(BrokenPipeError):
+                worker.connection.send(None)
+            worker.process.join()
+            worker.connection.close()
 
 
 def _groups(orders: Sequence[Order]) -> list[Sequence[Order]]:
-    """In the order of their first run."""
+    """The runs that train together, in the order of their first run."""
     ways = {order.way for order in orders}
     groups: list[list[int]] = [[number] for number, order in enumerate(orders) if order.way is None]
     for way in ways - {None}:
@@ -128,32 +212,6 @@ def _groups(orders: Sequence[Order]) -> list[Sequence[Order]]:
         alike = alike_but_for_seed([orders[number].config for number in numbers])
         groups += [[numbers[place] for place in group] for group in alike]
     return [[orders[number] for number in group] for group in sorted(groups)]
-
-
-def _hand_out(to_do: deque[Sequence[Order]], workers: list[_Worker], jobs: int, place: Workplace) -> None:
-    """Every idle process gets runs, and processes are started while there are runs and fewer than `jobs` of them."""
-    while to_do:
-        idle = next((worker for worker in workers if not worker.orders), None)
-        if idle is None:
-            if len(workers) == jobs:
-                return
-            taken = {worker.slot for worker in workers}
-            idle = _start(next(slot for slot in range(jobs) if slot not in taken), place)
-            workers.append(idle)
-        group = to_do.popleft()
-        idle.orders = dict(enumerate(group))
-        with suppress(BrokenPipeError):  # it died meanwhile: the next look tells
-            idle.connection.send(group)
-
-
-def _start(slot: int, place: Workplace) -> _Worker:
-    context = _context()
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, place, dict(os.environ)), daemon=True)
-    with without_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
-        process.start()
-    theirs.close()
-    return _Worker(slot, process, ours)
 
 
 def _context() -> "ForkServerContext | SpawnContext":
@@ -167,7 +225,7 @@ def _context() -> "ForkServerContext | SpawnContext":
 
 @contextmanager
 def without_interrupt() -> Iterator[None]:
-    """A process started in here ignores Ctrl-C from its first moment."""
+    """A process started within ignores Ctrl-C from its first moment."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -178,38 +236,9 @@ def without_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _heard(workers: list[_Worker], width: int) -> Iterator[RunEvent]:
-    """What the workers have to say within a moment. One that died is struck off, and its runs have failed."""
-    by_connection = {worker.connection: worker for worker in workers}
-    for connection in wait(list(by_connection), timeout=POLL_S):
-        worker = by_connection[connection]  # type: ignore[index]
-        try:
-            heard = [worker.connection.recv()]
-        except (EOFError, ConnectionResetError):
-            worker.process.join()
-            workers.remove(worker)
-            heard = [(number, _death(worker.process.exitcode)) for number in worker.orders]
-        for number, message in heard:
-            order = worker.orders.pop(number) if isinstance(message, Ended) else worker.orders.get(number)
-            if order is not None:
-                yield RunEvent(order, worker.slot * width + number, message)
-
-
-def _death(exit_code: int | None) -> Ended:
+def _death(exit_code: int | None) -> Unfinished:
     if exit_code == -signal.SIGTERM:
-        return Ended("interrupted", message="stopped before its first step")
+        return Unfinished("interrupted", "stopped before its first step")
     if exit_code == -signal.SIGKILL:
-        return Ended("failed", message="its process was killed, perhaps for lack of memory: try fewer --jobs")
-    return Ended("failed", message=f"its process ended with exit code {exit_code}")
-
-
-def _dismiss(worker: _Worker) -> None:
-    with suppress(BrokenPipeError):
-        worker.connection.send(None)
-    worker.process.join()
-    worker.connection.close()
-
-
-def _stop(workers: Sequence[_Worker]) -> None:
-    for worker in workers:
-        worker.process.terminate()
+        return Unfinished("failed", "its process was killed, perhaps for lack of memory: try fewer --jobs")
+    return Unfinished("failed", f"its process ended with exit code {exit_code}")

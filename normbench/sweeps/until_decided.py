@@ -11,9 +11,9 @@ from normbench.config import Config, Experiment
 from normbench.errors import ConfigError
 from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
-from normbench.runs.execute import folder_of
 from normbench.runs.folder import decisions_file
 from normbench.runs.read import finished_record, read_decisions
+from normbench.runs.run_id import folder_of
 from normbench.runs.sweep_records import DecidedPair, Decisions
 from normbench.text import shortened
 

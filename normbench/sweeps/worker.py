@@ -1,37 +1,34 @@
-"""A process that trains one run after another and tells its parent how it goes."""
+"""A process that trains one run after another and sends its parent what happens."""
 
+import logging
 import os
 import signal
-import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Literal
-
-import torch
 
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, load_dataset
 from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
 from normbench.files import write_bytes_atomically
-from normbench.runs.execute import Draw, EpochDone, Event, Finished, Load, Prepared, RunIsBusy, Say, Step, execute
+from normbench.runs.events import Event, Finished, Logged, Unfinished
+from normbench.runs.execute import RunIsBusy, train_group
 from normbench.runs.folder import RunFolder
-from normbench.runs.record import Record
-from normbench.runs.together import Happening, execute_together
-from normbench.train.setting import choose_device
+from normbench.train.machine import Machine
 
-TELL_S = 0.25  # between two messages about the steps of a run
+logger = logging.getLogger("normbench")
 
-Status = Literal["finished", "diverged", "already", "busy", "failed", "interrupted"]
+Numbered = tuple[int, Event]
+"""An event, with the number of its run among those that were sent at once."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A run to train and where.
+    """A run to train and its folder.
 
-    `way`: how it trains together with those that differ in their seed only, one of WAYS; None trains it alone.
+    `way`: how it trains together with runs that differ in their seed only, one of WAYS; None trains it alone.
     """
 
     config: Config
@@ -39,132 +36,82 @@ class Order:
     way: str | None = None
 
 
-@dataclass(frozen=True)
-class Workplace:
-    """What is the same for all runs of a sweep. `precision` is what `auto` means in all of them."""
-
-    device: str
-    threads: int
-    precision: str
-    draw: Draw
-
-
-@dataclass(frozen=True)
-class Advanced:
-    """`done` is the fraction of the run's steps that are done, those of an earlier process included."""
-
-    epoch: int
-    done: float
-    images_per_s: float
-
-
-@dataclass(frozen=True)
-class EpochEnded:
-    row: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Said:
-    text: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """`record` of a run that is over (finished or diverged, now or before), else None and a message that says why."""
-
-    status: Status
-    record: Record | None = None
-    message: str = ""
-
-
-Message = Advanced | EpochEnded | Said | Ended
-
-
 def work(
-    connection: "Connection[tuple[int, Message], Sequence[Order] | None]", place: Workplace, environ: Mapping[str, str]
+    connection: "Connection[Numbered, Sequence[Order] | None]", machine: Machine, environ: Mapping[str, str]
 ) -> None:
-    """Trains what it is sent until None comes, or nobody is there any more. The parent alone hears Ctrl-C.
+    """Trains the runs it receives until None comes or the parent is gone. Ctrl-C is left to the parent.
 
-    Orders that come at once train together; each message comes with the number of its order among them.
-    `environ` is the parent's: a fork server keeps the one it began with.
+    Orders that come at once train together. `environ` is the parent's: a fork server keeps the one it began with.
     """
     os.environ.update(environ)
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(place.threads)
-    known: dict[str, Dataset] = {}
-
-    def load(config: DataConfig, say: Say) -> Dataset:
-        key = repr((config.source, config.dir, config.urls))
-        if key not in known:
-            known[key] = load_dataset(config, say, bar=False)
-        return known[key]
-
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_Sender(connection)]
+    loaded: dict[str, Dataset] = {}
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while orders := connection.recv():
-            for number, message in _messages(orders, place, load, lambda text: connection.send((0, Said(text)))):
-                connection.send((number, message))
+            _train(orders, machine, connection, loaded)
 
 
-def _messages(orders: Sequence[Order], place: Workplace, load: Load, say: Say) -> Iterator[tuple[int, Message]]:
-    """Each order's, by its number, of which the last is Ended."""
-    going, told = dict(enumerate(orders)), dict.fromkeys(range(len(orders)), 0.0)
+class _Sender(logging.Handler):
+    """Sends each message as an event of the first run in hand."""
+
+    def __init__(self, connection: "Connection[Numbered, Sequence[Order] | None]") -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._connection.send((0, Logged(record.getMessage())))
+
+
+def _train(
+    orders: Sequence[Order],
+    machine: Machine,
+    connection: "Connection[Numbered, Sequence[Order] | None]",
+    loaded: dict[str, Dataset],
+) -> None:
+    """Trains the orders; the last event of each is Finished or Unfinished. `loaded`: the data sets of this process."""
+    going = dict(enumerate(orders))
+
+    def report(number: int, event: Event) -> None:
+        if isinstance(event, Finished | Unfinished):
+            del going[number]
+        connection.send((number, event))
+
+    def fail(number: int, error: Exception) -> None:
+        if isinstance(error, BrokenPipeError | ConnectionResetError):  # of the connection: the parent is gone
+            raise error
+        report(number, _unfinished(orders[number].folder, error))
+
     try:
-        for number, event in _events(orders, place, load, say):
-            if isinstance(event, Step):
-                if time.monotonic() - told[number] < TELL_S:
-                    continue
-                told[number] = time.monotonic()
-            message = _message(orders[number], event)
-            if isinstance(message, Ended):
-                del going[number]
-            yield number, message
-    except (BrokenPipeError, ConnectionResetError):
-        raise
+        dataset = _load(orders[0].config.data, loaded)
+        runs = [(order.config, order.folder) for order in orders]
+        train_group(runs, dataset, machine, way=orders[0].way, report=report, on_error=fail)
     except Exception as error:
-        for number, order in going.items():
-            yield number, _message(order, error)
+        for number in list(going):
+            fail(number, error)
 
 
-def _events(orders: Sequence[Order], place: Workplace, load: Load, say: Say) -> Iterator[Happening]:
-    first = orders[0]
-    if first.way is None:
-        for event in execute(
-            first.config, first.folder, place.device, say=say, draw=place.draw, precision=place.precision, load=load
-        ):
-            yield 0, event
-        return
-    yield from execute_together(
-        [(order.config, order.folder) for order in orders],
-        choose_device(place.device),
-        way=first.way,
-        say=say,
-        draw=place.draw,
-        precision=place.precision,
-        load=load,
-    )
+def _load(config: DataConfig, loaded: dict[str, Dataset]) -> Dataset:
+    key = repr((config.source, config.dir, config.urls))
+    if key not in loaded:
+        loaded[key] = load_dataset(config, bar=False)
+    return loaded[key]
 
 
-def _message(order: Order, event: Event | Exception) -> Message:
-    match event:
-        case Prepared():
-            return Advanced(0, 0.0, 0.0)
-        case Step():
-            done = (event.epoch + event.step / event.num_steps) / order.config.train.epochs
-            return Advanced(event.epoch, done, event.images_per_s)
-        case EpochDone():
-            return EpochEnded(event.row)
-        case Finished():
-            return Ended("already" if event.already and event.record.metrics else event.record.status, event.record)
+def _unfinished(folder: RunFolder, error: Exception) -> Unfinished:
+    """What an error means for a run; the traceback of a bug is written into the run's folder."""
+    match error:
         case RunIsBusy():
-            return Ended("busy", message=str(event))
+            return Unfinished("busy", str(error))
         case Interrupted():
-            return Ended("interrupted", message=str(event))
+            return Unfinished("interrupted", str(error))
         case NormbenchError():
-            return Ended("failed", message=str(event))
-    if trouble := trouble_of_the_machine(event):
-        return Ended("failed", message=str(trouble))
+            return Unfinished("failed", str(error))
+    if trouble := trouble_of_the_machine(error):
+        return Unfinished("failed", str(trouble))
     with suppress(NormbenchError):
-        write_bytes_atomically(order.folder.error, "".join(traceback.format_exception(event)).encode())
-    return Ended("failed", message=f"{type(event).__name__}: {event} (traceback in {order.folder.error})")
+        write_bytes_atomically(folder.error, "".join(traceback.format_exception(error)).encode())
+    return Unfinished("failed", f"{type(error).__name__}: {error} (traceback in {folder.error})")

@@ -1,36 +1,31 @@
 """Runs that differ in their seed only, trained step by step together, with all they need on the device."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor
 
 from normbench.data.batches import EpochDraws, arrange, draw_epoch
 from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
-from normbench.train.capture import NotRecordable, capture
-from normbench.train.loop import Diverged, Position, Recipe, set_lr, steps_per_epoch
+from normbench.train.capture import NotRecordable, State, capture
+from normbench.train.loop import Divergence, Member, Position, set_lr, steps_per_epoch
 from normbench.train.optimizers.registry import joined
 from normbench.train.passes import WAYS, tensors_of
 from normbench.train.setting import Setting
 
+logger = logging.getLogger(__name__)
+
 NEVER = -1
 
-
-@dataclass
-class Member:
-    """One of the runs; its model is on the device, and model, optimizer and position are as they were resumed."""
-
-    model: nn.Module
-    optimizer: optim.Optimizer
-    recipe: Recipe
-    position: Position
+Capture = Callable[[Callable[[], None], State, torch.device, Sequence[torch.Generator]], Callable[[], None]]
+"""(step, its state, device, its generators) -> the step as one call, see `capture`."""
 
 
 class Lockstep:
@@ -39,21 +34,28 @@ class Lockstep:
     Each member has its own weights, order, augmentation and dropout, drawn from its seed as `train_epoch` draws them,
     and keeps its own optimizer state and position, so that it can be saved and go on alone, or with others, later.
     Nothing waits for the device before the end of an epoch; a member whose loss is not finite goes on as it is, and
-    `diverged` says since when. `finish` gives the members back.
+    `divergence` says since when. `finish` gives the members back.
 
     Args:
         members: at the same position, if they were resumed.
         split: on the CPU or the device.
         way: one of WAYS, how the members' passes are computed.
+        capture: how a step becomes one call; tests hand in a stand-in for CUDA's graphs.
     """
 
-    def __init__(self, members: Sequence[Member], split: Split, setting: Setting, way: str = "lanes") -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        split: Split,
+        setting: Setting,
+        way: str = "lanes",
+        capture: Capture = capture,
+    ) -> None:
         device, recipe, count = setting.device, members[0].recipe, len(members)
         self.members, self._device = members, device
         self.split = Split(split.images.to(device), split.labels.to(device))
         self.num_steps = steps_per_epoch(len(split), recipe.batch_size)
-        self.not_recorded: str | None = None
-        """Why the step is not one call, where it should be."""
+        self._capture, self._is_recorded = capture, True
 
         self._images = torch.empty(count, *split.images.shape, dtype=torch.uint8, device=device)
         self._labels = torch.empty(count, len(split), dtype=torch.int64, device=device)
@@ -120,12 +122,12 @@ class Lockstep:
             member.position = Position.start_of(epoch, self._device)
         self._place_sums()
 
-    def diverged(self, number: int) -> Diverged | None:
-        """Whether, and where in the epoch just trained, a member's loss was no longer finite. Waits for the device."""
+    def divergence(self, number: int) -> Divergence | None:
+        """Where in the epoch just trained the loss of a member was no longer finite. Waits for the device."""
         at = int(self._bad_step[number])
         if at == NEVER:
             return None
-        return Diverged(at // self.num_steps, at % self.num_steps, float(self._bad_loss[number]))
+        return Divergence(at // self.num_steps, at % self.num_steps, float(self._bad_loss[number]))
 
     def finish(self) -> None:
         """Frees what only training together needs; the members' models have memory of their own again."""
@@ -163,9 +165,11 @@ class Lockstep:
         if size not in self._calls:
             step = partial(self._one_step, size)
             try:
-                self._calls[size] = capture(step, self._state, self._device, self._generators)
+                self._calls[size] = self._capture(step, self._state, self._device, self._generators)
             except NotRecordable as error:
-                self.not_recorded = str(error)
+                if self._is_recorded:
+                    self._is_recorded = False
+                    logger.info(f"the training step is not one CUDA graph, and slower for it: {error}")
                 self._calls[size] = step
         return self._calls[size]
 

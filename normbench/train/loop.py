@@ -51,12 +51,31 @@ class Position:
         return cls(epoch, step=0, loss_sum=zero.double(), num_correct=zero.long(), train_s=0.0)
 
 
+@dataclass
+class Member:
+    """A run in training: its model on the device, its optimizer, its recipe and its position."""
+
+    model: nn.Module
+    optimizer: optim.Optimizer
+    recipe: Recipe
+    position: Position
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The step, counted from 0, at which the loss was seen to be no longer finite."""
+
+    epoch: int
+    step: int
+    loss: float
+
+
 class Diverged(Exception):
     """The training loss is no longer finite."""
 
-    def __init__(self, epoch: int, step: int, loss: float) -> None:
-        super().__init__(f"the loss is {loss} in epoch {epoch + 1}, by step {step + 1}")
-        self.epoch, self.step, self.loss = epoch, step, loss
+    def __init__(self, at: Divergence) -> None:
+        super().__init__(f"the loss is {at.loss} in epoch {at.epoch + 1}, by step {at.step + 1}")
+        self.at = at
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
@@ -104,7 +123,7 @@ def train_epoch(
         position.num_correct += (logits.detach().argmax(dim=1) == labels).sum()
         look = setting.device.type == "cpu" or step % CHECK_EVERY == 0 or step == num_steps - 1
         if look and not math.isfinite(position.loss_sum.item()):
-            raise Diverged(epoch, step, loss.item())
+            raise Diverged(Divergence(epoch, step, loss.item()))
         now = time.perf_counter()
         position.train_s += now - clock
         position.step = step + 1

@@ -1,8 +1,8 @@
-"""Where and how numbers are computed: device, precision, memory layout, threads. It changes bits, not the recipe."""
+"""How numbers are computed: device, precision, memory layout. A setting changes bits, not the recipe."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -11,56 +11,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.data.batches import normalize
-from normbench.errors import ConfigError
 
 PROBE_IMAGES = 32
 PROBE_STEPS = 3
-HOPELESS = 20.0  # a first step this many times slower than a warm fp32 step decides at once; warming up costs less
+HOPELESS = 20.0  # a bf16 warm-up step this many times slower than a warm fp32 step decides against bf16
 
 
 @dataclass(frozen=True)
 class Setting:
+    """Device, precision (`fp32` or `bf16`) and memory layout of a network's tensors."""
+
     device: torch.device
     precision: str = "fp32"
     memory_format: torch.memory_format = torch.channels_last
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Computes convs and matrix products in bfloat16 where the precision asks for it; weights stay float32."""
+        """With `bf16`, convs and matrix products are computed in bfloat16; weights stay float32."""
         if self.precision == "bf16":
-            # Each weight is used once a pass: nothing to cache, and a cache must not outlive the recording of a graph.
+            # Each weight is cast once a pass, so a cache saves nothing; and it must not outlive a recorded CUDA graph.
             return torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False)
         return nullcontext()
-
-
-@contextmanager
-def using_threads(number: int) -> Iterator[None]:
-    """On the CPU, sums are split among the threads: their number changes the bits of a result."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA where there is a device, else the CPU. Raises ConfigError for what is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise ConfigError(f"--device {name}: known: auto, cpu, cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda: torch finds no CUDA device on this machine; --device cpu works everywhere")
-    return torch.device(name)
 
 
 def choose_setting(model: nn.Module, images: Tensor, device: torch.device, precision: str) -> Setting:
     """The setting for `precision`; `auto` times a few steps of both precisions on this machine and takes the faster.
 
-    On CUDA it takes bf16 where the hardware has it: steps called one by one, which is all that could be timed here, say
-    nothing about a recorded one.
-    images: uint8 [N, 3, H, W], of which the first few serve as the probe. The model and the random state stay as
-    they are.
+    On CUDA `auto` takes bf16 where the hardware has it: eager steps, all that could be timed here, do not predict the
+    time of a recorded step.
+    images: uint8 [N, 3, H, W]; the first PROBE_IMAGES are the probe. The model and the random state do not change.
     """
     if precision != "auto":
         return Setting(device, precision)
@@ -74,7 +52,7 @@ def choose_setting(model: nn.Module, images: Tensor, device: torch.device, preci
 
 
 def _seconds_per_step(model: nn.Module, images: Tensor, setting: Setting, hopeless: float = float("inf")) -> float:
-    """Best of a few training steps of a copy of the model, after one that warms up (and decides if hopeless)."""
+    """The best of a few training steps of a copy of the model, or the warm-up step if that takes over `hopeless`."""
     model = deepcopy(model).to(setting.device, memory_format=setting.memory_format).train()  # type: ignore[call-overload]
     inputs = normalize(images, memory_format=setting.memory_format)
     labels = torch.zeros(len(images), dtype=torch.int64, device=setting.device)

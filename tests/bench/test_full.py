@@ -17,7 +17,7 @@ from normbench.data import Split, load_dataset
 from normbench.data.batches import arrange
 from normbench.errors import ConfigError, RunError
 from normbench.present.tables.bench_full import full_tables
-from normbench.runs.registries import REGISTRIES
+from normbench.runs.build import REGISTRIES
 from tests.tiny import invoke, make_folder
 
 CPU = torch.device("cpu")

@@ -23,7 +23,7 @@ from normbench.errors import ConfigError, RunError
 from normbench.models.reference import Reference
 from normbench.present.report.document import render_document
 from normbench.present.tables.bench import bench_tables
-from normbench.runs.registries import REGISTRIES, build_network
+from normbench.runs.build import REGISTRIES, build_network
 from tests.tiny import make_folder
 
 CPU = torch.device("cpu")
@@ -146,7 +146,7 @@ def test_the_lr_is_zero_however_often_the_epochs_begin_anew(config: Config, monk
         models.append(build_network(config, num_classes))
         return models[-1]
 
-    monkeypatch.setattr("normbench.runs.registries.build_network", build)
+    monkeypatch.setattr("normbench.runs.build.build_network", build)
     sgd = config.model_copy(update={"train": load_config("reference", REGISTRIES, [("train.epochs", 1, "")]).train})
     take = training_laps(sgd, "fp32", CPU, num_steps=2)
     before = [parameter.clone() for parameter in models[0].parameters()]

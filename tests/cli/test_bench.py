@@ -120,7 +120,7 @@ def test_bad_numbers_are_usage_errors(arguments: list[object]) -> None:
 
 
 def test_a_machine_that_was_busy_before_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("normbench.sweeps.pool.num_cores", lambda: 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2, 3})
     assert busy_notes(0.9) == busy_notes(None) == []
     (note,) = busy_notes(3.14)
     assert "3.1 processes ready to run on 4 cores" in note

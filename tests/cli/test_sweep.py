@@ -65,6 +65,26 @@ def test_a_sweep_trains_all_runs_and_compares_them(config: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()} == before
 
 
+def test_a_sweep_together_is_the_sweep_run_by_run(config: Path) -> None:
+    """With dropout, in two processes: every file of every run but its times."""
+    config.write_text(config.read_text().replace("train:", "model: {dropout: 0.1}\ntrain:"))
+    for how in ("off", "lanes"):
+        result = invoke("sweep", config, "--jobs", 2, "--together", how, "--results", how)
+        assert result.exit_code == 0, result.output
+        assert "4/4" in result.output
+        assert ("train together (lanes)" in result.output) == (how == "lanes")
+    folders = sorted(Path("lanes/tiny").iterdir())
+    assert len(folders) == 4
+    for folder in folders:
+        other = Path("off/tiny") / folder.name
+        assert {file.name for file in folder.iterdir()} == {file.name for file in other.iterdir()}
+        for name in ("config.yaml", "model.safetensors", "predictions.npz"):
+            assert (folder / name).read_bytes() == (other / name).read_bytes(), name
+        ours, theirs = (json.loads((run / "run.json").read_text()) for run in (folder, other))
+        for part in ("run_id", "status", "label", "seed", "data", "model", "metrics", "statistics", "precision"):
+            assert ours[part] == theirs[part], part
+
+
 def test_a_dry_run_trains_nothing(config: Path) -> None:
     result = invoke("sweep", config, "--dry-run")
     assert result.exit_code == 0, result.output

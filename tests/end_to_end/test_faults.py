@@ -17,7 +17,7 @@ from PIL import Image
 
 from normbench.cli import main as cli
 from normbench.errors import ConfigError, DataError, RunError
-from normbench.runs import execute, record
+from normbench.runs import build_record, stages
 from normbench.runs.folder import RunFolder
 from normbench.runs.read import RecordError
 from normbench.train.checkpoint import from_bytes, to_bytes
@@ -114,14 +114,14 @@ def test_a_checkpoint_of_another_network_is_not_trained_on(
 ) -> None:
     """As after an update of normbench that changed it."""
     run = stopped_before_the_end(*SMALL, "--data-dir", images, results=tmp_path)
-    build = execute.build_optimizer
+    build = stages.build_optimizer
 
     def older(config: Any, model: torch.nn.Module) -> torch.optim.Optimizer:
         optimizer = build(config, model)
         optimizer.param_groups[0]["a new one"] = 1
         return optimizer
 
-    monkeypatch.setattr(execute, "build_optimizer", older)
+    monkeypatch.setattr(stages, "build_optimizer", older)
     result = train(images, tmp_path)
     assert result.exit_code == 0, result.output
     assert "is damaged (its optimizer has other options)" in result.stderr
@@ -164,7 +164,7 @@ def test_too_little_memory_suggests_a_smaller_batch(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(execute, "train_epoch", fail)
+    monkeypatch.setattr("normbench.train.steppers.train_epoch", fail)
     result = train(images, tmp_path)
     assert isinstance(result.exception, RunError)
     message = str(result.exception)
@@ -281,7 +281,7 @@ def test_a_clock_that_goes_backwards_spoils_nothing(
             cls.hours -= 1
             return datetime.now(zone) + timedelta(hours=cls.hours)
 
-    for module in (execute, record):
+    for module in (stages, build_record):
         monkeypatch.setattr(module, "datetime", Backwards)
     assert train(images, tmp_path).exit_code == 0
     run = only_run(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from normbench.errors import ConfigError, DataError
-from normbench.runs import execute
+from normbench.runs import stages
 from normbench.runs.folder import find_runs
 from tests.tiny import invoke, make_folder, stopped_before_the_end
 
@@ -46,7 +46,7 @@ def bits(results: str) -> dict[str, bytes]:
 
 
 def test_the_number_of_runs_at_a_time_changes_no_bit(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("normbench.sweeps.plan.num_cores", lambda: 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2, 3})
     for jobs in (1, 2):
         result = invoke("sweep", sweep, "--jobs", jobs, "--results", str(jobs))
         assert result.exit_code == 0, result.output
@@ -62,9 +62,9 @@ def test_the_number_of_runs_at_a_time_changes_no_bit(sweep: Path, monkeypatch: p
 
 def test_a_run_goes_on_with_its_threads_and_records_what_changed(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = stopped_before_the_end(*TINY, "--data-dir", images, "--threads", 2, results=Path("results"))
-    now = execute.environment_now
+    now = stages.environment_now
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "environment_now", lambda device: now(device) | {"torch": "1.0"})
+        patch.setattr(stages, "environment_now", lambda device: now(device) | {"torch": "1.0"})
         command = ("train", "--config", run.config, "--device", "cpu", "--threads", 1)
         result = invoke(*command)
     assert result.exit_code == 0, result.output

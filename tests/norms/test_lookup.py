@@ -17,8 +17,8 @@ from normbench.models.count import count_norms, count_parameters, norm_layers
 from normbench.models.summary import summarize
 from normbench.norms import NORMS, SHELF, Conv2d, lookup, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
-from normbench.runs.identity import run_id
-from normbench.runs.registries import REGISTRIES, build_network
+from normbench.runs.build import REGISTRIES, build_network
+from normbench.runs.run_id import run_id
 from tests.tiny import invoke, make_folder
 
 MODULE = '''

@@ -28,8 +28,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork cannot go on with th
 import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
 import scipy.stats  # noqa: F401
 
-import normbench.runs.pictures
-import normbench.runs.together
 import normbench.sweeps.plan
 import normbench.sweeps.pool
 from normbench.cli.main import main
@@ -92,11 +90,10 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
         pool: Any = normbench.sweeps.pool
         plan: Any = normbench.sweeps.plan
         pool._context = lambda: multiprocessing.get_context("fork")
-        pool.RETRY_S = 0.5
+        pool.train_all.__kwdefaults__["retry_s"] = 0.5
         pool.work = partial(_without_the_parents_ends, pool.work)
         plan.run_seconds = lambda configs, *_: [1.0] * len(configs)
         plan.group_seconds = lambda *_: 1.0
-        normbench.runs.together.KEEP_S = 0.0
         if arm:
             arm()
         try:

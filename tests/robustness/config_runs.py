@@ -1,8 +1,8 @@
 """Runs a drawn config through the entry point until its first training step, and judges how it ended."""
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,10 +12,12 @@ import torch
 from normbench.config import load_config, shipped_configs
 from normbench.data import Dataset, Split
 from normbench.errors import Interrupted
-from normbench.runs.execute import Event, Finished, Step, execute
-from normbench.runs.identity import run_id
-from normbench.runs.registries import REGISTRIES
+from normbench.runs.build import REGISTRIES
+from normbench.runs.events import Event, Finished, Step
+from normbench.runs.execute import train_run
+from normbench.runs.run_id import run_id
 from normbench.sweeps.worker import Order
+from normbench.train.machine import Machine
 from tests.robustness.config_cases import MAIN, Case
 from tests.robustness.entry import Ended, run_main
 
@@ -106,29 +108,24 @@ def _not_the_same_again(results: Path) -> str | None:
     return None if run_id(again) == written.parent.name else f"{written} is the config of {run_id(again)}"
 
 
+def _stop_at_a_step(event: Event) -> None:
+    if isinstance(event, Step) or (isinstance(event, Finished) and event.record.status == "diverged"):
+        raise Interrupted(A_STEP)
+
+
 @contextmanager
 def _one_step() -> Iterator[None]:
-    def follow(events: Generator[Event], *_: Any, **__: Any) -> Mapping[str, Any]:
-        with closing(events):  # or the run's lock is held until the traceback is gone
-            for event in events:
-                if isinstance(event, Step) or (isinstance(event, Finished) and event.record["status"] == "diverged"):
-                    raise Interrupted(A_STEP)
-        raise AssertionError("the run ended without a step")
-
-    def make_plan(orders: Sequence[Order], dataset: Dataset, device: str, *_: Any) -> Any:
-        def nothing(*_: Any) -> None: ...
-
+    def make_plan(orders: Sequence[Order], dataset: Dataset, machine: Machine, *_: Any) -> Any:
         for order in (orders[0], orders[-1]):
-            events = execute(order.config, order.folder, device, say=nothing, draw=nothing, load=lambda *_: dataset)
             try:
-                follow(events)
+                train_run(order.config, order.folder, dataset, machine, report=_stop_at_a_step)
             except Interrupted as stop:
                 last = stop
         raise last
 
     with (
-        patch("normbench.present.terminal.run.follow", follow),
-        patch("normbench.sweeps.plan.make_plan", make_plan),
+        patch("normbench.present.terminal.run.RunView.show", lambda view, event: _stop_at_a_step(event)),
+        patch("normbench.sweeps.run.make_plan", make_plan),
     ):
         yield
 

@@ -2,132 +2,202 @@
 
 import os
 import signal
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from filelock import FileLock
 from safetensors.numpy import load_file
 
-from normbench.config import load_config
-from normbench.runs.execute import folder_of
-from normbench.runs.registries import REGISTRIES
-from normbench.sweeps import pool
-from normbench.sweeps.pool import RunEvent, Waiting, train_all
-from normbench.sweeps.worker import Ended, Order, Workplace
+from normbench.config import Config, load_config
+from normbench.runs.build import REGISTRIES
+from normbench.runs.events import EpochDone, Finished, Step, Unfinished
+from normbench.runs.run_id import folder_of
+from normbench.sweeps.pool import PoolEvent, RunEvent, Waiting, choose_jobs, train_all
+from normbench.sweeps.worker import Order
+from normbench.train.checkpoint import from_bytes
+from normbench.train.machine import Machine
 from tests.tiny import invoke, make_folder
 
-
-def draw_nothing(run: Any, trained: Any) -> None:
-    pass
-
-
-def die_drawing_gn(run: Any, trained: Any) -> None:
-    if run.config.norm.name == "gn":
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fail_drawing_gn(run: Any, trained: Any) -> None:
-    if run.config.norm.name == "gn":
-        raise ZeroDivisionError("a bug")
-
-
-def place(draw: Any = draw_nothing) -> Workplace:
-    return Workplace(device="cpu", threads=1, precision="fp32", draw=draw)
+CPU = torch.device("cpu")
+MACHINE = Machine(CPU, threads=1, precision="fp32")
+FAILING = "tests.outside_norms:Failing"
 
 
 @pytest.fixture
-def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Order]:
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
-    images = make_folder(tmp_path / "images")
-    settings = {"data.source": "folder", "data.dir": str(images), "train.epochs": 1, "train.batch_size": 8}
+    return make_folder(tmp_path / "images")
+
+
+def config_for(images: Path, norm: dict[str, Any], seed: int = 0, epochs: int = 1) -> Config:
+    settings = {"data.source": "folder", "data.dir": str(images), "train.epochs": epochs, "train.batch_size": 8}
     overrides = [(key, value, f"--set {key}") for key, value in settings.items()]
-    configs = [load_config("default", REGISTRIES, [*overrides, ("norm", norm, "--norm")]) for norm in ("gn", "bn")]
-    return [Order(config, folder_of(config, tmp_path / "results")) for config in configs]
+    return load_config("default", REGISTRIES, [*overrides, ("norm", norm, "--norm"), ("seeds", [seed], "--seed")])
 
 
-def ends(events: list[Any]) -> dict[str, Ended]:
+def order(config: Config, results: Path, way: str | None = None) -> Order:
+    return Order(config, folder_of(config, results), way)
+
+
+@pytest.fixture
+def orders(images: Path, tmp_path: Path) -> list[Order]:
+    return [order(config_for(images, {"kind": norm}), tmp_path / "results") for norm in ("gn", "bn")]
+
+
+def train(orders: list[Order], jobs: int = 1, **more: Any) -> list[PoolEvent]:
+    events: list[PoolEvent] = []
+    train_all(orders, MACHINE, jobs, events.append, **more)
+    return events
+
+
+def ends(events: list[PoolEvent]) -> dict[str, Finished | Unfinished]:
     """What became of each norm's run."""
-    over = [event for event in events if isinstance(event, RunEvent) and isinstance(event.message, Ended)]
-    return {event.order.config.norm.name: event.message for event in over}
+    over = [event for event in events if isinstance(event, RunEvent) and isinstance(event.event, Finished | Unfinished)]
+    return {event.order.config.norm.name: event.event for event in over}
 
 
 def test_a_run_in_the_pool_has_the_bits_of_the_run_alone(orders: list[Order], tmp_path: Path) -> None:
-    found = ends(list(train_all(orders, place(), jobs=2)))
-    assert {norm: end.status for norm, end in found.items()} == {"gn": "finished", "bn": "finished"}
-    for order in orders:
-        record = found[order.config.norm.name].record
-        assert record is not None
+    found = ends(train(orders, jobs=2))
+    assert set(found) == {"gn", "bn"}
+    for one in orders:
+        record = found[one.config.norm.name].record
+        assert record.status == "finished"
         assert record.environment["threads"] == 1
-        assert record.precision == "fp32"  # what the workplace says, where the config says auto
-        folder = folder_of(order.config, tmp_path / "alone")
-        alone = Order(order.config, folder)
-        list(train_all([alone], place(), jobs=1))
-        together = load_file(order.folder.weights)
-        for name, weights in load_file(folder.weights).items():
+        assert record.precision == "fp32"  # the machine's, where the config says auto
+        alone = order(one.config, tmp_path / "alone")
+        train([alone])
+        together = load_file(one.folder.weights)
+        for name, weights in load_file(alone.folder.weights).items():
             assert (weights == together[name]).all(), name
-        assert folder.predictions.read_bytes() == order.folder.predictions.read_bytes()
+        assert alone.folder.predictions.read_bytes() == one.folder.predictions.read_bytes()
 
 
-@pytest.mark.parametrize("draw", [die_drawing_gn, fail_drawing_gn])
-def test_what_fails_does_not_hold_up_the_others(draw: Any, orders: list[Order]) -> None:
-    found = ends(list(train_all(orders, place(draw), jobs=1)))
-    assert found["gn"].status == "failed"
-    assert found["bn"].status == "finished"
-    assert not orders[0].folder.is_finished
-    if draw is die_drawing_gn:
-        assert "killed, perhaps for lack of memory" in found["gn"].message
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """While this file is there, the norm FAILING fails."""
+    (tmp_path / "marker").touch()
+    return tmp_path / "marker"
+
+
+def failing(marker: Path, *, kill: bool) -> dict[str, Any]:
+    return {"kind": FAILING, "marker": str(marker), "kill": kill}
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_what_fails_does_not_hold_up_the_others(
+    kill: bool, images: Path, marker: Path, orders: list[Order], tmp_path: Path
+) -> None:
+    broken = order(config_for(images, failing(marker, kill=kill)), tmp_path / "results")
+    both = [broken, orders[1]]
+    found = ends(train(both))
+    assert found[FAILING].status == "failed"
+    assert found["bn"].record.status == "finished"
+    assert not broken.folder.is_finished
+    if kill:
+        assert "killed, perhaps for lack of memory" in found[FAILING].message
     else:
-        assert "ZeroDivisionError: a bug" in found["gn"].message
-        assert "a bug" in orders[0].folder.error.read_text()
-    again = ends(list(train_all(orders, place(), jobs=1)))
-    assert {norm: end.status for norm, end in again.items()} == {"gn": "finished", "bn": "already"}
-    assert not orders[0].folder.error.exists()
+        assert "ZeroDivisionError: a bug" in found[FAILING].message
+        assert "a bug" in broken.folder.error.read_text()
+    marker.unlink()
+    again = ends(train(both))
+    assert [again[FAILING].already, again["bn"].already] == [False, True]
+    assert not broken.folder.error.exists()
 
 
-def test_fail_fast_stops_at_the_first_failure(orders: list[Order]) -> None:
-    found = ends(list(train_all(orders, place(fail_drawing_gn), jobs=1, fail_fast=True)))
-    assert list(found) == ["gn"]
+def test_fail_fast_stops_at_the_first_failure(images: Path, marker: Path, orders: list[Order], tmp_path: Path) -> None:
+    broken = order(config_for(images, failing(marker, kill=False)), tmp_path / "results")
+    found = ends(train([broken, orders[1]], fail_fast=True))
+    assert list(found) == [FAILING]
     assert not orders[1].folder.path.exists()
 
 
-def test_what_another_process_trains_is_waited_for(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "RETRY_S", 0.1)
-    order = orders[0]
-    order.folder.path.mkdir(parents=True)
-    lock = FileLock(order.folder.lock)
+def test_what_another_process_trains_is_waited_for(orders: list[Order]) -> None:
+    busy = orders[0]
+    busy.folder.path.mkdir(parents=True)
+    lock = FileLock(busy.folder.lock)
     lock.acquire()
-    seen: Counter[str] = Counter()
-    for event in train_all(orders, place(), jobs=1):
+    waited, finished = [], []
+
+    def follow(event: PoolEvent) -> None:
         match event:
             case Waiting(waiting):
-                assert waiting == (order,)
+                assert waiting == (busy,)
                 assert orders[1].folder.is_finished  # the other one was not kept waiting
-                seen["waiting"] += 1
-                if seen["waiting"] == 2:
+                waited.append(waiting)
+                if len(waited) == 2:
                     lock.release()
-            case RunEvent(message=Ended(status=status)):
-                seen[status] += 1
-    assert seen["waiting"] >= 2
-    assert seen["finished"] == 2
-    assert order.folder.is_finished
+            case RunEvent(event=Finished()):
+                finished.append(event.order)
+
+    train_all(orders, MACHINE, 1, follow, retry_s=0.1)
+    assert len(waited) >= 2
+    assert finished == [orders[1], busy]
+    assert busy.folder.is_finished
+
+
+@pytest.mark.parametrize("kill", [None, True])
+def test_the_pool_tells_of_each_run_of_a_group(kill: bool | None, images: Path, marker: Path, tmp_path: Path) -> None:
+    norm = failing(marker, kill=kill) if kill else {"kind": "bn"}
+    orders = [order(config_for(images, norm, seed, epochs=2), tmp_path / "results", "lanes") for seed in (0, 1)]
+    mine: dict[int, list[RunEvent]] = {0: [], 1: []}
+    for event in train(orders, jobs=2):
+        assert isinstance(event, RunEvent)
+        mine[event.order.config.seed].append(event)
+    for seed, told in mine.items():
+        assert {event.slot for event in told} == {seed}
+        end = told[-1].event
+        if kill:
+            assert isinstance(end, Unfinished)
+            assert end.status == "failed"
+        else:
+            assert isinstance(end, Finished)
+            assert sum(isinstance(event.event, EpochDone) for event in told) == 2
+
+
+def test_a_stopped_group_keeps_every_checkpoint(images: Path, tmp_path: Path) -> None:
+    """By a signal, as soon as steps are told of."""
+    orders = [
+        order(
+            config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1000})}),
+            tmp_path / "results",
+            "wide",
+        )
+        for config in (config_for(images, {"kind": "bn"}, seed) for seed in (0, 1))
+    ]
+    is_sent, statuses = False, []
+
+    def follow(event: PoolEvent) -> None:
+        nonlocal is_sent
+        match event:
+            case RunEvent(event=Step()) if not is_sent:
+                is_sent = True
+                os.kill(os.getpid(), signal.SIGINT)
+            case RunEvent(event=Unfinished(status=status)):
+                statuses.append(status)
+
+    train_all(orders, MACHINE, 1, follow)
+    assert statuses == ["interrupted", "interrupted"]
+    positions = [from_bytes(one.folder.checkpoint.read_bytes(), CPU).position for one in orders]
+    assert positions[0].epoch == positions[1].epoch
+    assert positions[0].step == positions[1].step > 0
 
 
 def test_the_jobs_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "num_cores", lambda: 4)
-    assert pool.choose_jobs(100, "cpu") <= 4
-    assert pool.choose_jobs(2, "cpu") <= 2
-    assert pool.choose_jobs(0, "cpu") == 1
-    assert pool.choose_jobs(100, "cuda") == 1
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3})
+    assert choose_jobs(100, MACHINE) <= 4
+    assert choose_jobs(2, MACHINE) <= 2
+    assert choose_jobs(0, MACHINE) == 1
+    assert choose_jobs(100, Machine(torch.device("cuda"))) == 1
 
 
 def test_train_refuses_a_run_that_another_process_trains(orders: list[Order], tmp_path: Path) -> None:
-    order = orders[0]
-    order.folder.path.mkdir(parents=True)
-    config = order.folder.path.parent / "config.yaml"
-    config.write_text(yaml.safe_dump(order.config.to_dict()))
-    with FileLock(order.folder.lock):
+    busy = orders[0]
+    busy.folder.path.mkdir(parents=True)
+    config = busy.folder.path.parent / "config.yaml"
+    config.write_text(yaml.safe_dump(busy.config.to_dict()))
+    with FileLock(busy.folder.lock):
         result = invoke("train", "--config", config, "--results", tmp_path / "results")
     assert "another process is training this run" in str(result.exception)

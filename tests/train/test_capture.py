@@ -1,8 +1,7 @@
-"""What is asked of CUDA, and in which order, with a stand-in that notes it: no machine of the tests has a GPU."""
+"""What is asked of CUDA, and in which order, with a stand-in for `torch.cuda`: no machine of the tests has a GPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import torch
@@ -12,96 +11,124 @@ from normbench.train.capture import REHEARSALS, Lanes, NotRecordable, capture
 CUDA = torch.device("cuda")
 
 
-class StandIn:
-    """Streams and graphs that note what they are told. A graph recorded is the calls made meanwhile."""
+class Stream:
+    def __init__(self, cuda: "Cuda", name: str) -> None:
+        self.cuda, self.name = cuda, name
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def wait_stream(self, other: "Stream") -> None:
+        self.cuda.notes.append(f"{self.name} waits for {other.name}")
+
+
+class Graph:
+    """Replays what was noted while it was recorded."""
+
+    def __init__(self, cuda: "Cuda") -> None:
+        self.cuda = cuda
+        self.recorded: list[str] = []
+
+    def register_generator_state(self, generator: torch.Generator) -> None:
+        self.cuda.notes.append("generator")
+
+    def replay(self) -> None:
+        self.cuda.notes += [f"replayed: {note}" for note in self.recorded]
+
+
+class Cuda:
+    """Notes the work, by the stream it is given to, and who waits for whom."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
         self.notes: list[str] = []
-        self.current = "main"
-        self.fails = False
-        self.num_streams = 0
-        stand_in = self
+        self.refuses, self.num_streams = refuses, 0
+        self.current = Stream(self, "main")
 
-        class Stream:
-            def __init__(self, device: Any = None, name: str = "") -> None:
-                stand_in.num_streams += not name
-                self.name = name or f"side {stand_in.num_streams}"
+    def work(self) -> str:
+        self.notes.append(f"work in {self.current.name}")
+        return self.current.name
 
-            def wait_stream(self, other: "Stream") -> None:
-                stand_in.notes.append(f"{self.name} waits for {other.name}")
+    def Stream(self, device: torch.device) -> Stream:
+        self.num_streams += 1
+        return Stream(self, f"side {self.num_streams}")
 
-        class Graph:
-            def register_generator_state(self, generator: torch.Generator) -> None:
-                stand_in.notes.append("generator")
+    def CUDAGraph(self) -> Graph:
+        return Graph(self)
 
-            def replay(self) -> None:
-                stand_in.notes.append("replay")
+    def current_stream(self, device: torch.device) -> Stream:
+        return self.current
 
-        @contextmanager
-        def stream(which: Stream) -> Iterator[None]:
-            before, self.current = self.current, which.name
+    @contextmanager
+    def stream(self, which: Stream) -> Iterator[None]:
+        before, self.current = self.current, which
+        yield
+        self.current = before
+
+    @contextmanager
+    def graph(self, graph: Graph, stream: Stream) -> Iterator[None]:
+        """As on a GPU, what is called within is recorded and not done."""
+        with self.stream(stream):
+            done, self.notes = self.notes, []
             yield
-            self.current = before
-
-        @contextmanager
-        def graph(made: Graph, stream: Stream) -> Iterator[None]:
-            with torch.cuda.stream(stream):  # type: ignore[arg-type]
-                stand_in.notes.append("recording")
-                yield
-                if stand_in.fails:
-                    raise RuntimeError("operation not permitted when stream is capturing\nmore")
-                stand_in.notes.append("recorded")
-
-        fakes = {"Stream": Stream, "CUDAGraph": Graph, "stream": stream, "graph": graph}
-        for name, fake in fakes.items():
-            patch.setattr(torch.cuda, name, fake)
-        patch.setattr(torch.cuda, "current_stream", lambda device: Stream(name=self.current))
+            graph.recorded, self.notes = self.notes, done
+            if self.refuses:
+                raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
 
-def test_a_step_is_rehearsed_aside_and_recorded_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda, count = StandIn(monkeypatch), torch.zeros(1)
+def test_a_step_is_rehearsed_on_a_stream_aside_and_then_replayed() -> None:
+    cuda, count = Cuda(), torch.zeros(1)
+    fastest_convs = set()
 
     def step() -> None:
-        cuda.notes.append(f"step in {cuda.current}, {torch.backends.cudnn.benchmark}")
-        if "recording" not in cuda.notes:
-            count.add_(1)
+        cuda.work()
+        fastest_convs.add(torch.backends.cudnn.benchmark)
+        count.add_(1)
 
     before = torch.backends.cudnn.benchmark
-    call = capture(step, lambda: [count], CUDA, [torch.Generator()])
+    call = capture(step, lambda: [count], CUDA, [torch.Generator()], cuda)
+    rehearsal = ["side 1 waits for main", *["work in side 1"] * REHEARSALS, "main waits for side 1"]
+    assert cuda.notes == [*rehearsal, "generator"]
+    assert fastest_convs == {True}
     assert torch.backends.cudnn.benchmark == before
-    assert count.item() == 0
-    aside = "step in side 1, True"
-    waits = ["side 1 waits for main", *[aside] * REHEARSALS, "main waits for side 1"]
-    assert cuda.notes == [*waits, "generator", "recording", aside, "recorded"]
+    cuda.notes.clear()
     call()
-    assert cuda.notes[-1] == "replay"
+    call()
+    assert cuda.notes == ["replayed: work in side 1"] * 2
 
 
-def test_a_step_that_cannot_be_recorded_is_named_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda, before = StandIn(monkeypatch), torch.backends.cudnn.benchmark
-    cuda.fails = True
+def test_a_rehearsal_is_undone() -> None:
+    count = torch.zeros(1)
+    seen = []
+
+    def step() -> None:
+        count.add_(1)
+        seen.append(count.item())
+
+    capture(step, lambda: [count], CUDA, (), Cuda())
+    assert seen == [1] * (REHEARSALS + 1)  # the last one while recording, which only the stand-in really does
+
+
+def test_a_step_that_cannot_be_recorded_is_named() -> None:
+    before = torch.backends.cudnn.benchmark
     with pytest.raises(NotRecordable, match=r"^operation not permitted when stream is capturing$"):
-        capture(lambda: None, list, CUDA)
+        capture(lambda: None, list, CUDA, (), Cuda(refuses=True))
     assert torch.backends.cudnn.benchmark == before
-    cuda.fails = False
 
+
+def test_an_error_in_the_rehearsal_is_the_steps_own() -> None:
     def broken() -> None:
         raise RuntimeError("in the rehearsal already")
 
     with pytest.raises(RuntimeError, match="in the rehearsal already"):  # a bug, or too little memory
-        capture(broken, list, CUDA)
+        capture(broken, list, CUDA, (), Cuda())
 
 
-def test_lanes_fork_from_the_current_stream_and_join_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda = StandIn(monkeypatch)
-    lanes = Lanes(CUDA, 2)
+def test_lanes_fork_from_the_current_stream_and_join_it() -> None:
+    cuda = Cuda()
+    assert Lanes(CUDA, 2, cuda).run([cuda.work] * 2) == ["side 1", "side 2"]
+    forks = ["side 1 waits for main", "work in side 1", "side 2 waits for main", "work in side 2"]
+    assert cuda.notes == [*forks, "main waits for side 1", "main waits for side 2"]
 
-    def task() -> str:
-        cuda.notes.append(cuda.current)
-        return cuda.current
 
-    assert lanes.run([task, task]) == ["side 1", "side 2"]
-    first, second = (["side 1 waits for main", "side 1"], ["side 2 waits for main", "side 2"])
-    assert cuda.notes == [*first, *second, "main waits for side 1", "main waits for side 2"]
-    assert Lanes(CUDA, 1).run([task]) == ["main"]
-    assert Lanes(torch.device("cpu"), 3).run([task] * 3) == ["main"] * 3
+def test_one_task_and_the_cpu_have_no_lanes() -> None:
+    cuda = Cuda()
+    assert Lanes(CUDA, 1, cuda).run([cuda.work]) == ["main"]
+    assert Lanes(torch.device("cpu"), 3, cuda).run([cuda.work] * 3) == ["main"] * 3
+    assert cuda.num_streams == 0

@@ -1,7 +1,8 @@
 """Runs trained together are the runs trained alone: the same bits in lanes, the same numbers as one wide network."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -13,11 +14,11 @@ from normbench.models import MODELS, build
 from normbench.models.side_by_side import side_by_side
 from normbench.norms import NORMS, SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.train.capture import rehearse
+from normbench.train.capture import NotRecordable, State, capture, rehearse
 from normbench.train.checkpoint import Checkpoint, from_bytes, to_bytes
 from normbench.train.evaluate import infer
-from normbench.train.lockstep import Lockstep, Member
-from normbench.train.loop import Position, Recipe, epoch_metrics, set_base_lr, train_epoch
+from normbench.train.lockstep import Capture, Lockstep
+from normbench.train.loop import Member, Position, Recipe, epoch_metrics, set_base_lr, train_epoch
 from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
 from tests.recording import record_on_cpu
@@ -58,11 +59,12 @@ def alone(one: Member) -> Member:
     return one
 
 
-def together(members: list[Member], way: str = "lanes") -> list[Member]:
-    lockstep = Lockstep(members, split(), FP32, way)
+def together(members: list[Member], way: str = "lanes", capture: Capture = capture) -> list[Member]:
+    lockstep = Lockstep(members, split(), FP32, way, capture)
     for epoch in range(members[0].position.epoch, EPOCHS):
         for _ in lockstep.train_epoch():
             pass
+        infer(members[0].model, split().images, FP32)
         if epoch + 1 < EPOCHS:
             lockstep.start_epoch(epoch + 1)
     lockstep.finish()
@@ -190,11 +192,11 @@ def test_a_run_that_diverges_says_where_and_leaves_the_others_alone() -> None:
     lockstep = Lockstep(members, split(), FP32)
     for _ in lockstep.train_epoch():
         pass
-    diverged = lockstep.diverged(0)
-    assert diverged is not None
-    assert (diverged.epoch, diverged.step) == (0, 0)
-    assert diverged.loss != diverged.loss
-    assert lockstep.diverged(1) is None
+    divergence = lockstep.divergence(0)
+    assert divergence is not None
+    assert (divergence.epoch, divergence.step) == (0, 0)
+    assert divergence.loss != divergence.loss
+    assert lockstep.divergence(1) is None
     expected = member(SEEDS[1])
     for _ in train_epoch(expected.model, expected.optimizer, split(), expected.recipe, FP32, expected.position):
         pass
@@ -204,46 +206,40 @@ def test_a_run_that_diverges_says_where_and_leaves_the_others_alone() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_rehearsal_leaves_nothing_behind(way: str) -> None:
     """Before a graph is recorded, steps are taken; what follows has the bits of a run without them."""
+
+    def after_a_rehearsal(step: Callable[[], None], state: State, *_: object) -> Callable[[], None]:
+        rehearse(step, state)
+        return step
+
     rehearsed, plain = ([member(seed, dropout=0.0) for seed in SEEDS[:2]] for _ in range(2))
-    lockstep = Lockstep(rehearsed, split(), FP32, way)
-    steps = lockstep.train_epoch()
-    call = lockstep._call
-    lockstep._call = lambda size: rehearse(partial(lockstep._one_step, size), lockstep._state) or call(size)
-    for _ in steps:
-        pass
-    other = Lockstep(plain, split(), FP32, way)
-    for _ in other.train_epoch():
-        pass
+    together(rehearsed, way, after_a_rehearsal)
+    together(plain, way)
     for one, expected in zip(rehearsed, plain, strict=True):
         assert_same_bits(one, expected)
 
 
-def test_a_step_reads_and_writes_the_same_memory_each_time() -> None:
-    """What a graph is recorded with is what it is replayed with: nothing may move between two steps."""
-    members = [member(seed, dropout=0.0) for seed in SEEDS[:2]]
-    lockstep = Lockstep(members, split(), FP32, "wide")
-    places = []
-    for epoch in range(EPOCHS):
-        for _ in lockstep.train_epoch():
-            inputs = [lockstep._images, lockstep._labels, lockstep._lrs, lockstep._lr_by_step]
-            places.append([tensor.data_ptr() for tensor in (*lockstep._state(), *inputs)])
-        infer(members[0].model, split().images, FP32)
-        if epoch + 1 < EPOCHS:
-            lockstep.start_epoch(epoch + 1)
-    assert len({tuple(place) for place in places}) == 1
+def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(*_: object) -> Callable[[], None]:
+        raise NotRecordable("operation not permitted when stream is capturing")
+
+    with caplog.at_level(logging.INFO, logger="normbench"):
+        (refused,) = together([member(SEEDS[0])], capture=refuse)
+    assert caplog.messages == [
+        "the training step is not one CUDA graph, and slower for it: operation not permitted when stream is capturing"
+    ]
+    assert_same_bits(refused, alone(member(SEEDS[0])))
 
 
 @pytest.mark.parametrize(
     ("norm", "way"), [*((norm, "lanes") for norm in NORMS), *((norm, "wide") for norm in ("bn", "gn", "brn", "rms"))]
 )
 def test_a_step_recorded_once_and_replayed_trains_the_run(norm: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a CUDA graph would: the same operations on the same memory, with nothing of Python's in between."""
+    """As a CUDA graph does: the same operations on the same memory, without Python; nothing may move between steps."""
     without_kernels(monkeypatch)
     seeds = SEEDS[: 1 if way == "lanes" else 2]
     plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in seeds] for _ in range(2))
     together(plain, way)
-    monkeypatch.setattr("normbench.train.lockstep.capture", record_on_cpu)
-    together(replayed, way)
+    together(replayed, way, record_on_cpu)
     for one, expected in zip(replayed, plain, strict=True):
         assert_same_bits(one, expected)
 

@@ -137,7 +137,7 @@ def test_training_metrics_are_means_over_images_not_over_batches() -> None:
 def test_a_loss_that_is_not_finite_raises() -> None:
     with pytest.raises(Diverged) as caught:
         Run(norm="none", lr=1e6).train()
-    assert caught.value.epoch in (0, 1)
+    assert caught.value.at.epoch in (0, 1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 20, 500])

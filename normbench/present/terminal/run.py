@@ -1,99 +1,99 @@
 """A run while it trains: a header, a bar on a terminal, one line an epoch."""
 
-import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from normbench.models.count import count_norms, count_parameters
+from normbench.config import Config
 from normbench.norms import norm_label
-from normbench.runs.execute import EpochDone, Event, Finished, Prepared, Step
+from normbench.runs.events import EpochDone, Event, Finished, Started, Step
+from normbench.runs.folder import RunFolder
 from normbench.runs.record import Record, Timing
 from normbench.text import printable
 
-REFRESH_S = 0.2
 
-
-def follow(events: Iterable[Event], console: Console, *, quiet: bool) -> Record:
-    """Shows the events of one run on `console` as they come; returns the run's record.
+class RunView:
+    """Shows the events of one run on `console`, from entering to leaving it.
 
     On a terminal a bar runs under the epoch lines; piped output has plain lines only. `quiet` shows nothing.
     """
-    progress = Progress(
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[rate]:,.0f} images/s"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        console=console,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-    )
-    record: Record | None = None
-    with progress:
-        task = progress.add_task("train", total=None, start=False, visible=False, epoch=0, rate=0.0)
-        last_shown = 0.0
-        total_epochs = 0
-        for event in events:
-            match event:
-                case Prepared():
-                    total_epochs = event.config.train.epochs
-                    if not quiet:
-                        print_header(event, console)
-                case Step() if (now := time.monotonic()) - last_shown > REFRESH_S:
-                    last_shown = now
-                    if not progress.tasks[0].started:
-                        progress.start_task(task)
-                    progress.update(
-                        task,
-                        visible=True,
-                        total=total_epochs * event.num_steps,
-                        completed=event.epoch * event.num_steps + event.step,
-                        epoch=f"{event.epoch + 1}/{total_epochs}",
-                        rate=event.images_per_s,
-                    )
-                case EpochDone() if not quiet:
-                    console.print(epoch_line(event.row, total_epochs), highlight=False, soft_wrap=True)
-                case Finished():
-                    record = event.record
-                    if event.already and not quiet:
-                        console.print("finished already; --restart trains it again", highlight=False, soft_wrap=True)
-    assert record is not None  # the last event of a run is Finished
-    return record
+
+    def __init__(self, config: Config, folder: RunFolder, console: Console, *, quiet: bool) -> None:
+        self._config, self._folder, self._console, self._quiet = config, folder, console, quiet
+        self._num_epochs = config.train.epochs
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._progress.add_task("train", total=None, start=False, visible=False, epoch=0, rate=0.0)
+
+    def __enter__(self) -> "RunView":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Step():
+                self._move_bar(event)
+            case Started() if not self._quiet:
+                print_header(self._config, self._folder, event, self._console)
+            case EpochDone(row) if not self._quiet:
+                self._console.print(epoch_line(row, self._num_epochs), highlight=False, soft_wrap=True)
+            case Finished(already=True) if not self._quiet:
+                line = "finished already; --restart trains it again"
+                self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _move_bar(self, step: Step) -> None:
+        if not self._progress.tasks[0].started:
+            self._progress.start_task(self._task)
+        self._progress.update(
+            self._task,
+            visible=True,
+            total=self._num_epochs * step.num_steps,
+            completed=step.epoch * step.num_steps + step.step,
+            epoch=f"{step.epoch + 1}/{self._num_epochs}",
+            rate=step.images_per_s,
+        )
 
 
-def print_header(run: Prepared, console: Console) -> None:
+def print_header(config: Config, folder: RunFolder, run: Started, console: Console) -> None:
     """What is about to be trained, as built."""
-    norms = count_norms(run.model)
-    layers = ", ".join(f"{count} {name}" for name, count in norms["norm_layers"].items()) or "no norm layers"
-    num_parameters = count_parameters(run.model)
-    budget = run.config.budget.max_parameters
-    train, setting = run.config.train, run.setting
-    threads = run.environments[-1]["threads"]
+    layers = ", ".join(f"{count} {name}" for name, count in run.norm_layers.items()) or "no norm layers"
+    budget = config.budget.max_parameters
+    train = config.train
     of_budget = f" (budget: at most {budget:,})" if budget is not None else " (no budget)"
     lines = {
-        "norm": f"{norm_label(run.config.norm.name, run.config.norm.options)}: {layers}",
-        "network": f"{run.config.model.name}, {num_parameters:,} parameters{of_budget}",
-        "data": f"{run.dataset.source}: {len(run.train.labels):,} train, {len(run.held_out.labels):,} "
-        f"{run.config.data.evaluate_on} images, {len(run.dataset.class_names)} classes",
-        "recipe": f"{run.config.name}: {train.epochs} epochs, batch {train.batch_size}, {train.optimizer.name} "
-        f"lr {train.optimizer.options.get('lr')}, seed {run.config.seed}",
-        "machine": f"{setting.device.type}, {threads} thread{'s' if threads > 1 else ''}, {setting.precision}"
+        "norm": f"{norm_label(config.norm.name, config.norm.options)}: {layers}",
+        "network": f"{config.model.name}, {run.num_parameters:,} parameters{of_budget}",
+        "data": f"{run.source}: {run.num_train:,} train, {run.num_held_out:,} "
+        f"{config.data.evaluate_on} images, {run.num_classes} classes",
+        "recipe": f"{config.name}: {train.epochs} epochs, batch {train.batch_size}, {train.optimizer.name} "
+        f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
+        "machine": f"{run.device}, {run.threads} thread{'s' if run.threads > 1 else ''}, {run.precision}"
         + (" (measured to be the faster here)" if train.precision == "auto" else ""),
-        "folder": str(run.folder.path),
+        "folder": str(folder.path),
     }
-    if run.resumed:
-        position = run.resumed.position
-        lines["resumed"] = f"in epoch {position.epoch + 1} after {position.step} steps"
+    if run.resumed_at:
+        epoch, step = run.resumed_at
+        lines["resumed"] = f"in epoch {epoch + 1} after {step} steps"
     print_fields(lines, console)
 
 
-def epoch_line(row: dict[str, float], epochs: int) -> str:
+def epoch_line(row: Mapping[str, float], epochs: int) -> str:
     """At most 80 columns."""
     split = "val" if "val_loss" in row else "test"
     return (
@@ -104,7 +104,7 @@ def epoch_line(row: dict[str, float], epochs: int) -> str:
 
 
 def print_result(record: Record, folder: Path, console: Console) -> None:
-    """The last epoch's metrics and where the rest lies."""
+    """The last epoch's metrics, and the run's folder."""
     if record.metrics is None:
         lines = {"status": "diverged"}
     else:

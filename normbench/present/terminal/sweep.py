@@ -1,8 +1,7 @@
 """A sweep before and while it trains: the plan, a bar over all runs, a line a running run, a line a finished one."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -12,9 +11,11 @@ from normbench.analysis.stats.sequential import PairDecision
 from normbench.config import Config
 from normbench.norms import norm_label
 from normbench.present.terminal.run import print_fields
+from normbench.runs.events import EpochDone, Finished, Logged, Started, Step, Unfinished
 from normbench.sweeps.plan import Plan
-from normbench.sweeps.pool import Event, RunEvent, Stopping, Waiting
-from normbench.sweeps.worker import Advanced, Ended, EpochEnded, Order, Said
+from normbench.sweeps.pool import RunEvent, Stopping, Waiting
+from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained
+from normbench.sweeps.worker import Order
 from normbench.text import printable_lines
 
 TOO_EARLY = 0.05  # of all work: before that the plan's estimate is better than the pace so far
@@ -22,15 +23,42 @@ TOO_EARLY = 0.05  # of all work: before that the plan's estimate is better than 
 Title = Callable[[Config], str]
 
 
-@dataclass
-class Outcome:
-    """How a sweep's runs ended."""
+class SweepView:
+    """Shows the events of a sweep on `console`, from entering to leaving it.
 
-    finished: list[Order] = field(default_factory=list)
-    diverged: list[Order] = field(default_factory=list)
-    failed: list[tuple[Order, str]] = field(default_factory=list)
-    interrupted: list[Order] = field(default_factory=list)
-    is_stopped: bool = False
+    Piped output has a line a run that is over. `quiet` shows nothing.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console, self._quiet = console, quiet
+        self._bars: _Bars | None = None
+
+    def __enter__(self) -> "SweepView":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop_bars()
+
+    def show(self, event: SweepEvent) -> None:
+        match event:
+            case Planned(title, plan, axes, note, trains):
+                if not self._quiet:
+                    print_plan(plan, title, axes, note, self._console)
+                if trains:
+                    self._bars = _Bars(plan, run_title(axes), self._console, quiet=self._quiet)
+                    self._bars.progress.start()
+            case Judged(decisions):
+                if not self._quiet:
+                    print_decisions(decisions, self._console)
+            case Trained():
+                self._stop_bars()
+            case RunEvent() | Waiting() | Stopping() if self._bars:
+                self._bars.show(event)
+
+    def _stop_bars(self) -> None:
+        if self._bars:
+            self._bars.progress.stop()
+            self._bars = None
 
 
 def run_title(axes: Sequence[str]) -> Title:
@@ -64,7 +92,7 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
     orders = [*plan.done, *plan.to_do]
     labels = dict.fromkeys(norm_label(order.config.norm.name, order.config.norm.options) for order in orders)
     seeds = sorted({order.config.seed for order in orders})
-    place = plan.place
+    machine = plan.machine
     lines = {
         "sweep": f"{name}: {len(orders):,} runs" + (f", {len(plan.done):,} of them finished" if plan.done else ""),
         "norms": ", ".join(labels),
@@ -74,8 +102,9 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
         lines["swept"] = ", ".join(others)
     if plan.to_do:
         processes = f"{plan.jobs} process{'es' if plan.jobs > 1 else ''}"
-        threads = f"{place.threads} thread{'s' if place.threads > 1 else ''}"
-        lines["machine"] = f"{place.device}, {processes} of {threads}, {place.precision}"
+        assert machine.threads is not None
+        threads = f"{machine.threads} thread{'s' if machine.threads > 1 else ''}"
+        lines["machine"] = f"{machine.device.type}, {processes} of {threads}, {machine.precision}"
         if ways := dict.fromkeys(order.way for order in plan.to_do if order.way):
             lines["machine"] += f"; the seeds of a norm train together ({' or '.join(ways)})"
         lines["time"] = f"about {duration(plan.total_s)} for {len(plan.to_do):,} runs, from a few steps of each kind"
@@ -96,27 +125,10 @@ def _seeds(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def follow_sweep(events: Iterable[Event], plan: Plan, title: Title, console: Console, *, quiet: bool) -> Outcome:
-    """Shows a sweep as it goes on; piped output has a line a run that is over. `quiet` shows failures only."""
-    shown = _Shown(plan, title, console, quiet=quiet)
-    with shown.progress:
-        for event in events:
-            match event:
-                case RunEvent():
-                    shown.run(event)
-                case Waiting(orders):
-                    shown.waiting(len(orders))
-                case Stopping():
-                    shown.outcome.is_stopped = True
-                    shown.say("stopping: each run finishes its step and keeps a checkpoint (Ctrl-C again: at once)")
-    return shown.outcome
-
-
-class _Shown:
+class _Bars:
     """The bars of a sweep. Progress is counted in estimated seconds, so that long runs weigh more than short ones."""
 
     def __init__(self, plan: Plan, title: Title, console: Console, *, quiet: bool) -> None:
-        self.outcome = Outcome()
         self.title, self.console, self.quiet = title, console, quiet
         self.weight = {order.folder.path: max(s, 1e-3) for order, s in zip(plan.to_do, plan.seconds, strict=True)}
         self.ended = 0.0
@@ -140,28 +152,33 @@ class _Shown:
         self.estimate_s = plan.total_s
         self.start: float | None = None
 
+    def show(self, event: RunEvent | Waiting | Stopping) -> None:
+        match event:
+            case RunEvent():
+                self.run(event)
+            case Waiting(orders):
+                self.waiting(len(orders))
+            case Stopping():
+                self.say("stopping: each run finishes its step and keeps a checkpoint (Ctrl-C again: at once)")
+
     def run(self, event: RunEvent) -> None:
         order, slot = event.order, event.slot
         weight = self.weight.get(order.folder.path, 1.0)
-        match event.message:
-            case Advanced(epoch, done, rate):
-                self.began.setdefault(slot, time.monotonic())
-                self.start = self.start or time.monotonic()
-                if slot not in self.bars:
-                    self.bars[slot] = self.progress.add_task(self.title(order.config), total=1.0, note="")
-                self.running[slot] = done * weight
-                note = f"epoch {epoch + 1}/{order.config.train.epochs}"
-                if rate:
-                    note += f"  {rate:,.0f} images/s"
-                self.progress.update(self.bars[slot], completed=done, note=note + self.last_row.get(slot, ""))
-            case EpochEnded(row):
+        match event.event:
+            case Started():
+                self.advanced(order, slot, f"epoch 1/{order.config.train.epochs}", 0.0)
+            case Step(epoch, step, num_steps, rate):
+                num_epochs = order.config.train.epochs
+                done = (epoch + step / num_steps) / num_epochs
+                self.advanced(order, slot, f"epoch {epoch + 1}/{num_epochs}  {rate:,.0f} images/s", done)
+            case EpochDone(row):
                 split = "val" if "val_accuracy" in row else "test"
                 self.last_row[slot] = f"  {split} {row[f'{split}_accuracy']:.1%}"
-            case Said(text):
+            case Logged(text):
                 self.say(f"{self.title(order.config)}: {text}")
-            case Ended() as ended:
-                self.over(order, slot, ended)
-                self.ended += weight if ended.status != "busy" else 0.0
+            case Finished() | Unfinished() as end:
+                self.over(order, slot, end)
+                self.ended += 0.0 if isinstance(end, Unfinished) and end.status == "busy" else weight
         completed = self.ended + sum(self.running.values())
         note = f"{self.num_over}/{self.num_runs} runs, about {duration(self.left_s(completed))} left"
         self.progress.update(self.overall, completed=completed, note=note)
@@ -174,31 +191,33 @@ class _Shown:
             return self.estimate_s * (1 - share)
         return (time.monotonic() - self.start) * (1 - share) / share
 
-    def over(self, order: Order, slot: int, ended: Ended) -> None:
+    def advanced(self, order: Order, slot: int, note: str, done: float) -> None:
+        """`done`: the fraction of the run's steps that are done, those of an earlier process included."""
+        self.began.setdefault(slot, time.monotonic())
+        self.start = self.start or time.monotonic()
+        if slot not in self.bars:
+            self.bars[slot] = self.progress.add_task(self.title(order.config), total=1.0, note="")
+        self.running[slot] = done * self.weight.get(order.folder.path, 1.0)
+        self.progress.update(self.bars[slot], completed=done, note=note + self.last_row.get(slot, ""))
+
+    def over(self, order: Order, slot: int, end: Finished | Unfinished) -> None:
         if slot in self.bars:
             self.progress.remove_task(self.bars.pop(slot))
         self.running.pop(slot, None)
         self.last_row.pop(slot, None)
         took = duration(time.monotonic() - self.began.pop(slot, time.monotonic()))
         name = self.title(order.config)
-        match ended.status:
-            case "finished" | "already":
-                assert ended.record is not None
-                assert ended.record.metrics is not None  # the status of a run without metrics is diverged
-                self.outcome.finished.append(order)
-                split, metrics = ended.record.data.evaluated_on, ended.record.metrics
-                how = took if ended.status == "finished" else "trained by another process"
-                result = f"{split} {metrics.held_out.accuracy:.2%}  loss {metrics.held_out.loss:.3f}  {how}"
-            case "diverged":
-                self.outcome.diverged.append(order)
-                result = "diverged, recorded as such"
-            case "failed":
-                self.outcome.failed.append((order, ended.message))
-                result = f"failed: {ended.message}"
-            case "interrupted":
-                self.outcome.interrupted.append(order)
-                return
-            case "busy":
+        match end:
+            case Finished(record, already):
+                if record.metrics is None:
+                    result = "diverged, recorded as such"
+                else:
+                    held_out = record.metrics.held_out
+                    how = "trained by another process" if already else took
+                    result = f"{record.data.evaluated_on} {held_out.accuracy:.2%}  loss {held_out.loss:.3f}  {how}"
+            case Unfinished("failed", message):
+                result = f"failed: {message}"
+            case Unfinished():
                 return
         self.num_over += 1
         self.say(f"{self.num_over:>{len(str(self.num_runs))}}/{self.num_runs}  {name}  {result}")

@@ -9,7 +9,7 @@ import yaml
 
 from normbench.config import Choice, Config, load_config, load_experiment, shipped_configs, with_values
 from normbench.errors import ConfigError
-from normbench.runs.registries import REGISTRIES
+from normbench.runs.build import REGISTRIES
 from tests.config_fakes import FAKES, experiment_text, flags, load_text
 
 # Runs

@@ -12,9 +12,10 @@ from normbench.data.augment import AUGMENTATIONS
 from normbench.errors import ConfigError
 from normbench.models.budget import check_budget
 from normbench.models.reference import IMAGE_SHAPE
-from normbench.runs.execute import USUAL_CLASSES
-from normbench.runs.registries import build_network
+from normbench.runs.build import build_network
 from normbench.train import OPTIMIZERS, SCHEDULES
+
+USUAL_CLASSES = 10  # networks are built with so many before any data are there
 
 Part = tuple[KeyPath, object, Callable[[], object]]
 """Where it stands, all that it depends on, and the function that makes it or raises ConfigError."""

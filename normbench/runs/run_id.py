@@ -1,21 +1,28 @@
-"""The name of a run: the same run always has the same place."""
+"""The name of a run and its folder: the same config always has the same place."""
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from normbench.config import Config
 from normbench.norms import norm_folder_name
+from normbench.runs.folder import RunFolder
 
-# What may change without making it another run: names, where the same data lie, the rules of the game, and how its
-# results are drawn.
+# Keys that may change without making another run: names, the budget, where the same data are found, how results are
+# drawn.
 _NOT_PART = ("name", "seeds", "budget", "pictures")
 _NOT_PART_OF_DATA = ("dir", "urls")
 
 
 def run_id(config: Config) -> str:
-    """`<norm>-s<seed>-<hash>`: readable and unique; the hash covers everything else that matters, norm options too."""
+    """`<norm>-s<seed>-<hash>`: readable and unique; the hash covers all other keys that change a result."""
     return f"{norm_folder_name(config.norm.name)}-s{config.seed}-{_hash(config.to_dict())}"
+
+
+def folder_of(config: Config, results: Path) -> RunFolder:
+    """`<results>/<experiment>/<run id>`."""
+    return RunFolder(results / config.name / run_id(config))
 
 
 def _hash(config: dict[str, Any]) -> str:

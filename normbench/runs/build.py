@@ -13,8 +13,7 @@ from normbench.data.streams import stream_seed
 from normbench.models import MODELS, build
 from normbench.norms import OUR_SHELF, SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.train.lockstep import Member
-from normbench.train.loop import Position, Recipe, set_base_lr
+from normbench.train.loop import Member, Position, Recipe, set_base_lr
 from normbench.train.setting import Setting
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {

@@ -7,11 +7,13 @@ import pytest
 
 from normbench.config import load_config, load_experiment
 from normbench.errors import ConfigError
-from normbench.runs import misfits as module
-from normbench.runs.misfits import find_misfits
-from normbench.runs.registries import REGISTRIES, build_network
+from normbench.runs.build import REGISTRIES
+from normbench.runs.validate import find_misfits
 from tests.config_fakes import Overrides, flags
+from tests.outside_norms import Counted
 from tests.tiny import invoke
+
+NORM_LAYERS = 8  # of the reference network
 
 
 def errors_of(folder: Path, text: str, overrides: Overrides | None = None, *, within_budget: bool = True) -> str:
@@ -79,15 +81,11 @@ def test_a_network_over_the_budget_may_be_looked_at(tmp_path: Path) -> None:
     assert invoke("summary", "--config", tmp_path / "my.yaml").exit_code == 0
 
 
-def test_what_many_runs_share_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-
-    def count(*arguments: Any) -> Any:
-        made.append(arguments)
-        return build_network(*arguments)
-
-    monkeypatch.setattr(module, "build_network", count)
-    (tmp_path / "my.yaml").write_text("sweep: {norm: [bn, gn], train.batch_size: {from: 1, to: 50}}")
+def test_what_many_runs_share_is_made_once(tmp_path: Path) -> None:
+    text = "sweep: {norm: ['tests.outside_norms:Counted', bn], train.batch_size: {from: 1, to: 50}}"
+    (tmp_path / "my.yaml").write_text(text)
+    before = Counted.made
     misfits = find_misfits(within_budget=True)
     assert len(load_experiment(tmp_path / "my.yaml", REGISTRIES, [], misfits).runs) == 100
-    assert len(made) == 5  # the network without a norm, and two for each norm: one of them for the budget
+    made = Counted.made - before
+    assert 0 < made <= 2 * NORM_LAYERS + 1  # a network for the norm, one for the budget, a layer to look at the norm

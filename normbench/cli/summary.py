@@ -1,0 +1,43 @@
+"""`normbench summary`: the network with a norm."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from normbench.cli.options import Config, Groups, NoPlugins, Norm, Set, norm_overrides, set_overrides
+from normbench.cli.output import console
+
+EXAMPLE = "Example: [bold]normbench summary --norm gn --groups 8[/bold]"
+
+
+class SummaryFormat(StrEnum):
+    table = "table"
+    json = "json"
+
+
+def summary(
+    norm: Norm = None,
+    config: Config = "default",
+    groups: Groups = None,
+    set_: Set = None,
+    no_plugins: NoPlugins = False,
+    format_: Annotated[SummaryFormat, typer.Option("--format", "-f", help="table or json.")] = SummaryFormat.table,
+) -> None:
+    """The network with a norm: layers, parameters, multiply-adds, receptive field, budget. Needs no data."""
+    from normbench.config import load_config
+    from normbench.models.summary import summarize
+    from normbench.norms import norm_label
+    from normbench.present.terminal.network import print_summary
+    from normbench.runs.build import build_network, registries
+    from normbench.runs.validate import find_misfits
+
+    overrides = [*set_overrides(set_), *norm_overrides(norm, groups)]
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides, find_misfits(within_budget=False))
+    found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
+    label = norm_label(resolved.norm.name, resolved.norm.options)
+    if format_ is SummaryFormat.json:
+        print(json.dumps({"label": label} | found.as_dict(), indent=2))
+    else:
+        print_summary(found, label, console())

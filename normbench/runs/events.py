@@ -1,0 +1,75 @@
+"""What happens to a run, told while it happens: plain values, which travel from a worker process to its parent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from normbench.runs.record import Record
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run is built and about to train; the numbers are those of the network and the images that it trains on."""
+
+    num_parameters: int
+    norm_layers: Mapping[str, int]
+    """Layers by class name."""
+    source: str
+    num_train: int
+    num_held_out: int
+    num_classes: int
+    device: str
+    threads: int
+    precision: str
+    resumed_at: tuple[int, int] | None
+    """(epoch, steps done in it), counted from 0; None for a run that starts at its beginning."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """`step` of `num_steps` in `epoch` are done; `images_per_s` is the mean over the epoch so far."""
+
+    epoch: int
+    step: int
+    num_steps: int
+    images_per_s: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch is trained and evaluated; `row` is its row of `metrics.csv`."""
+
+    row: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run's record is written. `already`: it was written before, and nothing was trained."""
+
+    record: Record
+    already: bool = False
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that ended without a record, and why.
+
+    `busy`: another process trains it. `interrupted`: it was stopped, and its checkpoint is kept.
+    """
+
+    status: Literal["busy", "failed", "interrupted"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line for a person, from the log of a worker process."""
+
+    text: str
+
+
+Event = Started | Step | EpochDone | Finished | Unfinished | Logged
+
+Report = Callable[[Event], None]
+GroupReport = Callable[[int, Event], None]
+"""Called with the number of a run among those that train together, and what happened to it."""

@@ -1,0 +1,79 @@
+"""A run in training: what it is made of, and what training has left behind so far."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from torch import Tensor, nn
+
+from normbench.config import Config
+from normbench.data import Dataset, Split
+from normbench.models.count import count_norms, count_parameters
+from normbench.runs.environment import Environment
+from normbench.runs.events import Started, Step
+from normbench.runs.folder import RunFolder
+from normbench.runs.outputs import Row
+from normbench.train.loop import Divergence, Member
+from normbench.train.setting import Setting
+from normbench.train.statistics import AccuracyByStatistics
+
+
+@dataclass
+class Session:
+    """A run from its preparation to its record. `number` tells the runs apart that train together."""
+
+    number: int
+    config: Config
+    folder: RunFolder
+    dataset: Dataset
+    train: Split
+    """On the CPU, or on the device once training has moved it there."""
+    held_out: Split
+    """The images that the run is evaluated on, on the CPU."""
+    member: Member
+    setting: Setting
+    environments: list[Environment]
+    """What the run was trained in, one after the other; the last is the present one."""
+    started_at: datetime
+    resumed_at: tuple[int, int] | None = None
+    """(epoch, steps done in it), counted from 0, of the checkpoint that this session goes on from."""
+    rows: list[Row] = field(default_factory=list)
+    """Of `metrics.csv`, one a finished epoch; a run that diverges keeps those before."""
+    logits: Tensor | None = None
+    """Of the held-out images after the last finished epoch, float32 [N, classes]."""
+    divergence: Divergence | None = None
+    by_statistics: AccuracyByStatistics | None = None
+
+    @property
+    def model(self) -> nn.Module:
+        return self.member.model
+
+    @property
+    def threads(self) -> int:
+        """The CPU threads that the run was begun with."""
+        return int(self.environments[-1]["threads"])
+
+    @property
+    def place(self) -> tuple[int, int, str, int]:
+        """(epoch, step, precision, threads): runs that agree in it can train in the same steps."""
+        position = self.member.position
+        return position.epoch, position.step, self.setting.precision, self.threads
+
+    def started(self) -> Started:
+        return Started(
+            num_parameters=count_parameters(self.model),
+            norm_layers=count_norms(self.model)["norm_layers"],
+            source=self.dataset.source,
+            num_train=len(self.train),
+            num_held_out=len(self.held_out),
+            num_classes=len(self.dataset.class_names),
+            device=self.setting.device.type,
+            threads=self.threads,
+            precision=self.setting.precision,
+            resumed_at=self.resumed_at,
+        )
+
+    def step(self, num_steps: int) -> Step:
+        """The step just done, of `num_steps` an epoch."""
+        position = self.member.position
+        seen = min(position.step * self.member.recipe.batch_size, len(self.train))
+        return Step(position.epoch, position.step, num_steps, seen / position.train_s)

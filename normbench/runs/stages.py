@@ -1,0 +1,156 @@
+"""The stages of a run: prepared, kept in checkpoints, evaluated after each epoch, finished."""
+
+import math
+import time
+from datetime import UTC, datetime
+
+import yaml
+from torch import Tensor, nn
+
+from normbench.config import Config
+from normbench.data import Dataset, Split, hold_out
+from normbench.files import write_bytes_atomically, write_json_atomically
+from normbench.models.budget import check_budget
+from normbench.runs.build import build_member, build_network, build_optimizer
+from normbench.runs.build_record import build_record
+from normbench.runs.checkpoints import keep_checkpoint, newest_checkpoint
+from normbench.runs.environment import environment_now, environments_so_far
+from normbench.runs.folder import RunFolder
+from normbench.runs.outputs import columns, metrics_row, write_metrics, write_predictions, write_weights
+from normbench.runs.pictures import draw_run
+from normbench.runs.record import Record
+from normbench.runs.session import Session
+from normbench.train.allocator import keep_freed_memory
+from normbench.train.checkpoint import Checkpoint
+from normbench.train.checkpoint_check import check_checkpoint
+from normbench.train.evaluate import evaluate, infer
+from normbench.train.loop import Divergence, epoch_metrics
+from normbench.train.machine import Machine
+from normbench.train.setting import choose_setting
+from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
+
+VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
+
+
+def split_sizes(config: Config, dataset: Dataset) -> tuple[int, int]:
+    """How many images a run trains on, and how many it is evaluated on."""
+    if config.data.evaluate_on == "test":
+        return len(dataset.train), len(dataset.test)
+    num_held_out = len(dataset.train) // VAL_SHARE
+    return len(dataset.train) - num_held_out, num_held_out
+
+
+def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, machine: Machine) -> Session:
+    """A run ready to train: at its beginning, or where its newest checkpoint is.
+
+    A resumed run keeps the precision and the threads that it was begun with. Raises ConfigError for a network over its
+    budget, and as `newest_checkpoint` does.
+    """
+    started_at = datetime.now(UTC)
+    model = build_network(config, len(dataset.class_names))
+    check_budget(model, config.budget.max_parameters)
+    train, held_out = _splits(config, dataset)
+    resumed = _checkpoint_of(config, folder, dataset, model, len(train), machine)
+    if resumed is None:
+        folder.clear()
+    keep_freed_memory()
+    precision = resumed.precision if resumed else machine.precision_for(config.train.precision)
+    setting = choose_setting(model, train.images, machine.device, precision)
+    model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
+    write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
+    environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))
+    member = build_member(config, model, setting.device)
+    session = Session(number, config, folder, dataset, train, held_out, member, setting, environments, started_at)
+    if resumed:
+        model.load_state_dict(resumed.model)
+        member.optimizer.load_state_dict(resumed.optimizer)
+        member.position = resumed.position
+        session.rows = list(resumed.rows)
+        session.resumed_at = resumed.position.epoch, resumed.position.step
+    return session
+
+
+def _splits(config: Config, dataset: Dataset) -> tuple[Split, Split]:
+    """The images to train on and those to evaluate on."""
+    if config.data.evaluate_on == "test":
+        return dataset.train, dataset.test
+    _, num_held_out = split_sizes(config, dataset)
+    return hold_out(dataset.train, num_held_out)
+
+
+def _checkpoint_of(
+    config: Config, folder: RunFolder, dataset: Dataset, model: nn.Module, num_images: int, machine: Machine
+) -> Checkpoint | None:
+    """The newest checkpoint that `model` can go on from."""
+
+    def check(checkpoint: Checkpoint) -> None:
+        check_checkpoint(
+            checkpoint,
+            model,
+            build_optimizer(config, model),
+            epochs=config.train.epochs,
+            batch_size=config.train.batch_size,
+            num_images=num_images,
+            columns=columns(config.data.evaluate_on),
+        )
+
+    return newest_checkpoint(folder, dataset.fingerprint, machine.device, check)
+
+
+def keep(session: Session) -> None:
+    """Writes the run's checkpoint."""
+    member = session.member
+    checkpoint = Checkpoint(
+        # cloned: in a wide network, a run's tensors are views into those of all runs
+        model={name: tensor.clone() for name, tensor in member.model.state_dict().items()},
+        optimizer=member.optimizer.state_dict(),
+        position=member.position,
+        precision=session.setting.precision,
+        run=session.folder.path.name,
+        fingerprint=session.dataset.fingerprint,
+        rows=session.rows,
+        environments=session.environments,
+    )
+    keep_checkpoint(session.folder, checkpoint)
+
+
+def end_epoch(session: Session, held_out: Tensor) -> Divergence | None:
+    """Evaluates the epoch just trained and adds its row; a loss that is not finite adds none and is returned.
+
+    held_out: the images of the held-out split, on the CPU or the device.
+    """
+    begun, member, train = time.perf_counter(), session.member, session.train
+    position = member.position
+    recompute_statistics(member.model, train, session.setting, member.recipe.seed)
+    session.logits = infer(member.model, held_out, session.setting)
+    evaluated = evaluate(session.logits, session.held_out.labels)
+    row = metrics_row(
+        epoch=position.epoch + 1,
+        lr=member.optimizer.param_groups[0]["lr"],
+        train=epoch_metrics(position, len(train)),
+        split=session.config.data.evaluate_on,
+        held_out=evaluated,
+        train_s=position.train_s,
+        eval_s=time.perf_counter() - begun,
+    )
+    if not math.isfinite(evaluated.loss):
+        return Divergence(position.epoch, position.step - 1, evaluated.loss)
+    session.rows.append(row)
+    return None
+
+
+def finish(session: Session) -> Record:
+    """Writes the outputs and returns the record, which is written last: a folder with a record is a finished run."""
+    folder, config = session.folder, session.config
+    write_metrics(folder, session.rows)
+    if session.logits is not None and not session.divergence:
+        session.by_statistics = accuracy_by_statistics(
+            session.model, session.train, session.held_out, session.setting, config.train.batch_size, config.seed
+        )
+        write_predictions(folder, session.held_out.labels, session.logits)
+        write_weights(folder, session.model)
+        draw_run(session)
+    record = build_record(session)
+    write_json_atomically(folder.record, record.to_dict())
+    folder.remove_checkpoints()
+    return record

@@ -1,0 +1,182 @@
+"""A sweep from its experiment to its finished runs: tuning, rounds of seeds, training."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from normbench.analysis.stats.sequential import PairDecision
+from normbench.config import Config, Experiment
+from normbench.data import Dataset
+from normbench.errors import Interrupted, RunError
+from normbench.files import make_writable
+from normbench.runs.events import Unfinished
+from normbench.runs.folder import RunFolder
+from normbench.sweeps.plan import Plan, make_plan, orders_for
+from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
+from normbench.sweeps.tune import choose, trials
+from normbench.sweeps.until_decided import judge, make_design, runs_at
+from normbench.sweeps.worker import Order
+from normbench.train.machine import Machine
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Seeds are added in rounds, up to `max_seeds`, until every pair of norms is decided to within `delta` points."""
+
+    max_seeds: int
+    delta: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep trains its runs; `jobs` None takes what the machine carries.
+
+    `together`: how runs that differ in their seed only train, see `make_plan`. `rounds` None trains each run of the
+    experiment. A `dry_run` plans, and trains nothing.
+    """
+
+    results: Path
+    jobs: int | None = None
+    together: str = "auto"
+    fail_fast: bool = False
+    dry_run: bool = False
+    rounds: Rounds | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A part of the sweep (the tuning, a round, all runs) is planned; `trains`: its training follows.
+
+    `axes`: the config keys by which its runs differ. `note`: a line about it, or nothing.
+    """
+
+    title: str
+    plan: Plan
+    axes: tuple[str, ...]
+    note: str
+    trains: bool
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The runs that were planned last are over."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The state of each pair of norms after a round."""
+
+    decisions: tuple[PairDecision, ...]
+
+
+SweepEvent = Planned | PoolEvent | Trained | Judged
+Report = Callable[[SweepEvent], None]
+
+
+def run_sweep(
+    experiment: Experiment, dataset: Dataset, machine: Machine, options: Options, report: Report
+) -> list[RunFolder]:
+    """Trains every run of an experiment that is not finished; returns the folders of the runs to compare.
+
+    A sweep that is tuned trains its trials first. `report` is called with what happens. After a dry run no folder is
+    returned. Raises what `make_plan`, `choose` and `make_design` raise, RunError if runs failed, Interrupted if the
+    sweep was stopped.
+    """
+    sweep = _Sweep(experiment, dataset, machine, options, report)
+    runs = sweep.tuned() if experiment.tune else experiment.runs
+    if options.rounds:
+        runs = sweep.train_in_rounds(runs, options.rounds)
+    else:
+        left_out = experiment.num_excluded
+        note = f"{left_out} runs are left out by exclude" if left_out else ""
+        sweep.train(orders_for(runs, options.results), experiment.name, experiment.axes, note)
+    return [] if options.dry_run else [order.folder for order in orders_for(runs, options.results)]
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    experiment: Experiment
+    dataset: Dataset
+    machine: Machine
+    options: Options
+    report: Report
+
+    def tuned(self) -> Sequence[Config]:
+        """The experiment's runs with what the trials chose; after a dry run, as they are."""
+        experiment, results = self.experiment, self.options.results
+        assert experiment.tune is not None
+        note = f"{len(experiment.tune.points)} points a norm, on held-out training images; the runs follow"
+        axes = [*experiment.axes, *experiment.tune.grid]
+        self.train(trials(experiment, results), f"tuning of {experiment.name}", axes, note)
+        return experiment.runs if self.options.dry_run else choose(experiment, results)
+
+    def train_in_rounds(self, runs: Sequence[Config], rounds: Rounds) -> Sequence[Config]:
+        """Trains round after round until each pair is decided; returns the runs that are finished.
+
+        A dry run plans the first round.
+        """
+        experiment, results = self.experiment, self.options.results
+        design = make_design(experiment, runs, rounds.delta, rounds.max_seeds, results)
+        looks = ", ".join(map(str, design.looks))
+        decisions: tuple[PairDecision, ...] = ()
+        for look, num_seeds in enumerate(design.looks):
+            orders = orders_for(runs_at(design, look, decisions), results)
+            note = f"{num_seeds} seeds a norm; looks are planned at {looks}"
+            self.train(orders, f"{experiment.name}, look {look + 1} of {len(design.looks)}", experiment.axes, note)
+            if self.options.dry_run:
+                break
+            decisions = judge(design, look, results)
+            self.report(Judged(decisions))
+            if not any(pair.goes_on for pair in decisions):
+                break
+        return design.runs_so_far(results)
+
+    def train(self, orders: Sequence[Order], title: str, axes: Iterable[str], note: str) -> None:
+        """Plans the runs and trains those that are not finished, unless this is a dry run."""
+        options = self.options
+        plan = make_plan(orders, self.dataset, self.machine, options.jobs, options.together)
+        trains = bool(plan.to_do) and not options.dry_run
+        self.report(Planned(title, plan, tuple(axes), note, trains))
+        if options.dry_run:
+            return
+        for order in plan.done:
+            order.folder.tidy()
+        if not trains:
+            return
+        make_writable(options.results / self.experiment.name)
+        outcome = _Outcome(self.report)
+        try:
+            train_all(plan.to_do, plan.machine, plan.jobs, outcome.watch, fail_fast=options.fail_fast)
+        except KeyboardInterrupt as stop:  # the second one
+            raise Interrupted("stopped at once") from stop
+        self.report(Trained())
+        outcome.check()
+
+
+@dataclass
+class _Outcome:
+    """The runs that ended without a record; passes each event on."""
+
+    report: Report
+    failed: list[tuple[Order, str]] = field(default_factory=list)
+    interrupted: list[Order] = field(default_factory=list)
+    is_stopped: bool = False
+
+    def watch(self, event: PoolEvent) -> None:
+        match event:
+            case RunEvent(order=order, event=Unfinished(status="failed", message=message)):
+                self.failed.append((order, message))
+            case RunEvent(order=order, event=Unfinished(status="interrupted")):
+                self.interrupted.append(order)
+            case Stopping():
+                self.is_stopped = True
+        self.report(event)
+
+    def check(self) -> None:
+        """Raises Interrupted or RunError for a sweep that did not come to its end."""
+        if self.is_stopped or (self.interrupted and not self.failed):  # the latter: a worker was stopped from outside
+            kept = sum(order.folder.checkpoint.exists() for order in self.interrupted)
+            raise Interrupted(f"stopped with {kept} checkpoint(s) kept")
+        if self.failed:
+            failures = "\n".join(f"  {order.folder.path}: {message}" for order, message in self.failed)
+            raise RunError(f"{len(self.failed)} run(s) failed; the same command tries them again:\n{failures}")
