@@ -1,14 +1,20 @@
 """`normbench compare`: parse, call one function a table, print."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from normbench.cli.output import Quiet, TableFormat, console, say
 from normbench.errors import ConfigError
 from normbench.text import capped
+
+if TYPE_CHECKING:
+    from normbench.analysis.compare.compare import Options
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
@@ -91,26 +97,47 @@ def compare(
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     if to_accuracy is not None and not 1 < to_accuracy <= 100:
         raise ConfigError(f"--to-accuracy {to_accuracy:g}: give an accuracy in %, above 1, e.g. 80")
-    from normbench.analysis.compare.compare import Options
+    on_demand = {"metrics": full, "runs": runs, "time_to": to_accuracy is not None}
+    on_demand |= {"calibration": calibration, "classes": per_class}
+    asked = [name for name, is_asked in on_demand.items() if is_asked]
+    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
+    with _without_garbage_collection():
+        from normbench.analysis.compare.compare import Options
+
+        options = Options(baseline, all_pairs, delta, by, strict)
+        name = only.value if only else None
+        _answer(
+            paths or [Path("results")], conditions, options, asked, name, to_accuracy, figures, format_, quiet=quiet
+        )
+
+
+def _answer(
+    paths: list[Path],
+    conditions: list[str],
+    options: "Options",
+    asked: list[str],
+    only: str | None,
+    to_accuracy: float | None,
+    figures: Path | None,
+    format_: TableFormat,
+    *,
+    quiet: bool,
+) -> None:
+    """Prints the default tables and those `asked` for, or the table `only`; then draws the figures."""
     from normbench.analysis.compare.load import compare_runs
     from normbench.present.report.document import comparison_head, render_document
     from normbench.present.report.tables import answer, default_tables, table_needs
 
-    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
-    options = Options(baseline, all_pairs, delta, by, strict)
-    on_demand = {"metrics": full, "runs": runs, "time_to": to_accuracy is not None}
-    on_demand |= {"calibration": calibration, "classes": per_class}
-    asked = [only.value] if only else [name for name, is_asked in on_demand.items() if is_asked]
-    needs = table_needs(asked)
+    needs = table_needs([only] if only else asked)
     if figures is not None:
         from normbench.present.report.figures import draw_comparison, figure_needs
 
-        needs |= figure_needs(by)
-    comparison, warnings = compare_runs(paths or [Path("results")], conditions, options, needs)
-    names = [only.value] if only else [*default_tables(comparison), *asked]
-    if not only and format_ is TableFormat.json:
-        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # whatever a machine may look for
-    tables, more = answer(comparison, names, to_accuracy)
+        needs |= figure_needs(options.by)
+    comparison, warnings = compare_runs(paths, conditions, options, needs)
+    names = [*default_tables(comparison), *asked]
+    if format_ is TableFormat.json:
+        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # whatever a program may look for
+    tables, more = answer(comparison, [only] if only else names, to_accuracy)
     warnings += capped(more, MOST_NOTES, "like these")
     render_document(tables, format_, console(), comparison_head(comparison), warnings)
     if format_ is TableFormat.csv and len(tables) > 1:
@@ -121,6 +148,18 @@ def compare(
             say(f"note: {warning}")
     if figures is not None:
         draw_comparison(comparison, figures, (lambda text: None) if quiet else say)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """All that is read of a thousand runs is kept to the end: looking for garbage would take a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _two_runs(path_a: Path, path_b: Path, format_: TableFormat) -> None:

@@ -1,6 +1,7 @@
 """`run.json`: all that a finished or diverged run is remembered by. No torch here: `compare` reads a thousand."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
@@ -74,6 +75,7 @@ class Metrics(Part):
         return {key: getattr(getattr(self, part), name) for key, (part, name) in _metric_fields(split).items()}
 
 
+@cache
 def _metric_fields(split: str) -> dict[str, tuple[str, str]]:
     """By key in `run.json`: the field of Metrics, and the field within it."""
     parts = (("train", "train", TrainMetrics), (split, "held_out", HeldOutMetrics))

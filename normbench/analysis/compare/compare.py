@@ -1,6 +1,5 @@
 """Runs -> a comparison of norms, or a refusal that says why the runs cannot be compared."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +118,7 @@ def compare(
     notes += capped(
         [_diverged_note(record) for record in kept_records if not record.metrics], MOST_NOTES, "diverged runs"
     )
-    notes += [_mixed_model_note(row) for row in rows if len({_model(run.record) for run in row.runs}) > 1]
+    notes += [_mixed_model_note(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
     if key is not None:
         notes += varying_note(key, recipes)
     return comparison, notes + environment_notes(kept_records)
@@ -163,8 +162,9 @@ def _diverged_note(record: Record) -> str:
     return f"diverged: {record.label} seed {record.seed}{details}; counted, not averaged"
 
 
-def _model(record: Record) -> str:
-    return json.dumps([record.model.num_parameters, record.model.norm_layers], sort_keys=True)
+def _network(record: Record) -> tuple[int, frozenset[tuple[str, int]]]:
+    """Equal for two records of networks with the same parameters and norm layers."""
+    return record.model.num_parameters, frozenset(record.model.norm_layers.items())
 
 
 def _mixed_model_note(row: NormRow) -> str:

@@ -1,6 +1,6 @@
 """What runs were made on: where they differ is named key by key, with the norms of each value."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from normbench.analysis.compare.facts import flatten, show_value
 from normbench.analysis.compare.rows import order
@@ -14,17 +14,20 @@ Environment = dict[str, dict[str, list[str]]]
 
 
 def environment(records: Iterable[Record]) -> Environment:
+    """In the order of the records, for keys, values and labels."""
     found: Environment = {}
-    for record in records:
-        of_run = {"device": record.device, "precision": record.precision, "git_commit": record.git_commit}
-        changes = record.environment_changes
-        for key, value in (of_run | flatten({"environment": record.environment})).items():
-            one_after_the_other = changes.get(key.removeprefix("environment."), [value])
-            text = _THEN.join(show_value(each, key) for each in one_after_the_other)
-            labels = found.setdefault(key, {}).setdefault(text, [])
-            if record.label not in labels:
-                labels.append(record.label)
+    for key, text, label in dict.fromkeys(value for record in records for value in _values(record)):
+        found.setdefault(key, {}).setdefault(text, []).append(label)
     return found
+
+
+def _values(record: Record) -> Iterator[tuple[str, str, str]]:
+    """(dotted key, value, label of the norm) of all that is known of a run's environment."""
+    of_run = {"device": record.device, "precision": record.precision, "git_commit": record.git_commit}
+    changes = record.environment_changes
+    for key, value in (of_run | flatten({"environment": record.environment})).items():
+        one_after_the_other = changes.get(key.removeprefix("environment."), (value,))
+        yield key, _THEN.join(show_value(each, key) for each in one_after_the_other), record.label
 
 
 def environment_notes(records: Sequence[Record]) -> list[str]:
