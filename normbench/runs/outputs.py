@@ -1,4 +1,4 @@
-"""What a run writes into its folder, each file whole or not at all."""
+"""The files that a run writes into its folder beside the record, each whole or not at all."""
 
 import csv
 import io
@@ -16,17 +16,21 @@ Row = dict[str, float]
 """A row of `metrics.csv`: an epoch's numbers by column."""
 
 
+METRICS = ("loss", "accuracy")
+"""Of each epoch: attributes of `train.evaluate.Metrics`, a column each for the training and the held-out images."""
+
+
 def columns(split: str) -> tuple[str, ...]:
-    """Of a row of `metrics.csv`."""
-    metrics = ("train_loss", "train_accuracy", f"{split}_loss", f"{split}_accuracy")
+    """The columns of `metrics.csv`; `split`, test or val, names the held-out images."""
+    metrics = (f"{images}_{name}" for images in ("train", split) for name in METRICS)
     return ("epoch", "lr", *metrics, "train_s", "eval_s", "images_per_s")
 
 
 def metrics_row(
     *, epoch: int, lr: float, train: Metrics, split: str, held_out: Metrics, train_s: float, eval_s: float
 ) -> Row:
-    """`split` names the images `held_out` is measured on: `test` or `val`; `lr` is the last step's."""
-    metrics = (train.loss, train.accuracy, held_out.loss, held_out.accuracy)
+    """An epoch, from 1. `split` names the images of `held_out`; `lr` is that of the last step."""
+    metrics = (getattr(measured, name) for measured in (train, held_out) for name in METRICS)
     values = (epoch, lr, *metrics, train_s, eval_s, train.num_images / train_s)
     return dict(zip(columns(split), values, strict=True))
 
@@ -41,7 +45,7 @@ def write_metrics(folder: RunFolder, rows: Sequence[Row]) -> None:
 
 
 def write_predictions(folder: RunFolder, labels: Tensor, logits: Tensor) -> None:
-    """labels int64 [N] and logits [N, classes], as float16: `infer` has rounded them already, so nothing is lost."""
+    """labels int64 [N], logits [N, classes], stored as float16: `infer` has rounded them, so no precision is lost."""
     buffer = io.BytesIO()
     numpy.savez_compressed(buffer, labels=labels.numpy(), logits=logits.numpy().astype(numpy.float16))
     write_bytes_atomically(folder.predictions, buffer.getvalue())

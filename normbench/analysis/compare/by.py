@@ -23,9 +23,9 @@ _NOT_AN_AXIS = (
 class Grid:
     """Accuracy by norm and value of `key`. `cells[label, value]` is over the finished runs, as a fraction.
 
-    `labels` are in the order of the tables, `values` ascending. Along an option of a norm (`norm.num_groups`) the label
-    leaves it out, GN instead of GN(4), and a norm without that option has its cell at the value None.
-    `diverged[label, value]` counts runs that diverged; a cell of such runs only has no mean.
+    `labels` are in the order of the tables, `values` ascending. Along an option of a norm (`norm.num_groups`) labels
+    leave out the option, GN instead of GN(4), and a norm without the option has its cell at the value None.
+    `diverged[label, value]` counts runs that diverged; a cell without a finished run has no mean.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Pairs of norms: how far apart their accuracies are over seeds, and what may be said about it."""
+"""Pairs of norms: the difference of their accuracies over seeds, its tests, and the verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from normbench.errors import ConfigError
 from normbench.text import unknown_name
 
 DELTA = 0.5
-"""Points of accuracy: what is smaller matters to nobody, unless --delta says otherwise."""
+"""The default of --delta: the smallest difference that matters, in points of accuracy."""
 
 Couple = tuple[NormRow, NormRow]
 
@@ -64,9 +64,9 @@ def compare_pairs(
 
 
 def baseline_of(rows: Sequence[NormRow], asked: str | None) -> str:
-    """The label that `asked` means, a label itself or a kind; by default BN's, or else the first row's.
+    """The label of the baseline: `asked` is a label or a kind; the default is BN, or without BN the first row.
 
-    Raises ConfigError for what is not there, and for a kind that several labels have.
+    Raises ConfigError for an unknown norm, and for a kind that several labels have.
     """
     labels = list(dict.fromkeys(row.label for row in rows))
     kinds = dict.fromkeys(str(row.norm.get("kind")) for row in rows)
@@ -83,7 +83,7 @@ def baseline_of(rows: Sequence[NormRow], asked: str | None) -> str:
 
 
 def _couples(rows: Sequence[NormRow], baseline: str | None, all_pairs: bool) -> list[Couple]:
-    rows = sorted(rows, key=lambda row: row.label != baseline)  # the baseline first, the others as they were
+    rows = sorted(rows, key=lambda row: row.label != baseline)  # stable: the baseline first, the others in their order
     if all_pairs:
         return [(later, earlier) for earlier, later in combinations(rows, 2)]
     return [(other, rows[0]) for other in rows[1:]] if rows[0].label == baseline else []

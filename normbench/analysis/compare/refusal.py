@@ -1,4 +1,4 @@
-"""Why some runs are not compared, and how to choose among them."""
+"""The message for runs that cannot be compared: the keys that differ, and the options that choose among the runs."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ _ABSENT = "not set"
 
 
 def refusal(groups: Sequence[Group], by: str | None = None) -> ConfigError:
-    """The differing keys with the values found and how many runs have each, and the options that choose one group.
+    """Names the differing keys, the number of runs with each value, and the options that choose one group.
 
-    With `by` the groups are those at equal values of that key.
+    With `by`, the groups have equal values of that key.
     """
     free = "norm and seed" if by is None else f"norm, seed and {by}"
     lines = [f"these runs differ in more than {free}, so they are not compared:"]
@@ -36,7 +36,7 @@ def refusal(groups: Sequence[Group], by: str | None = None) -> ConfigError:
 
 
 def _axes(groups: Sequence[Group], differing: Sequence[str]) -> list[str]:
-    """Keys along which the groups could stand side by side: each has one group a value, at most one more follows it."""
+    """Keys that --by could take: at most two keys differ, and each value of such a key belongs to one group."""
     if len(differing) > 2:
         return []
     values = {key: {_shown(recipe, key) for _, recipe in groups} for key in differing if not key.startswith("data.")}
@@ -53,7 +53,7 @@ def _shown(recipe: Mapping[str, Any], key: str) -> str:
 
 
 def _ways(groups: Sequence[Group]) -> list[str]:
-    """An experiment chooses a group if all its runs are in it; otherwise the keys that tell the largest group."""
+    """Options that choose one group: an experiment with runs of that group only, or the largest group's keys."""
     owners: dict[str, set[int]] = {}
     for index, (records, _) in enumerate(groups):
         for record in records:

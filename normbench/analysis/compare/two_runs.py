@@ -1,4 +1,4 @@
-"""Two trained networks on the same images: McNemar's test over what each got right."""
+"""McNemar's test of two runs: which images does only one of the networks classify correctly."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from normbench.text import printable
 
 @dataclass(frozen=True)
 class TwoRuns:
-    """Numbers of images; those that only one network has right are in `test`."""
+    """Numbers of images that both networks, or neither, classify correctly; `test` has those of one network alone."""
 
     a: Record
     b: Record
@@ -23,9 +23,10 @@ class TwoRuns:
 
 
 def compare_two(path_a: Path, path_b: Path) -> TwoRuns:
-    """The runs in these two folders. Raises ConfigError unless both were evaluated on the very same images.
+    """Compares the runs in two folders.
 
-    RecordError: a record or predictions that are missing or damaged.
+    Raises ConfigError unless both were evaluated on the same images; RecordError for a record or predictions that are
+    missing or damaged.
     """
     import numpy as np
 

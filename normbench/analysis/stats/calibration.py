@@ -1,4 +1,4 @@
-"""What predicted probabilities are worth, and accuracy class by class: pure functions of arrays."""
+"""Calibration, log-likelihood and accuracy class by class: pure functions of labels and logits."""
 
 from typing import TYPE_CHECKING
 

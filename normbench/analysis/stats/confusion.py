@@ -1,4 +1,4 @@
-"""What several runs take the same images for, and where norms disagree: pure functions of arrays."""
+"""Confusion matrices, and images on which two norms disagree: pure functions of arrays."""
 
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 def confusion_rates(
     labels: "NDArray[np.int64]", predicted: "NDArray[np.int64]", num_classes: int
 ) -> "NDArray[np.float64]":
-    """[classes, classes]: [i, j] is the share of the images of class i that were taken for j.
+    """The confusion matrix [classes, classes]: [i, j] is the fraction of the images of class i predicted as class j.
 
-    labels [N] are the true classes; predicted [N] or [runs, N], and then the mean over the runs. The row of a class
-    without images is NaN.
+    labels [N] are the true classes, predicted [N] or [runs, N] the predicted ones; of several runs, the mean. The row
+    of a class without images is NaN.
     """
     import numpy as np
 
@@ -27,11 +27,11 @@ def confusion_rates(
 def right_against_wrong(
     right: "NDArray[np.bool_]", other_right: "NDArray[np.bool_]", margin: "NDArray[np.float64] | None" = None
 ) -> "NDArray[np.int64]":
-    """The images one norm gets right in more than half of its runs and the other in fewer than half of its own.
+    """Indices of the images that one norm classifies correctly in over half of its runs, the other in under half.
 
-    right [runs, N], other_right [other runs, N]: whether a run is right on an image. The largest difference of the two
-    shares comes first; among equals the largest `margin` [N] (by which one norm is surer of the truth), then the order
-    of the data.
+    right [runs, N], other_right [other runs, N]: whether a run is correct on an image. Sorted by the difference of the
+    two shares, largest first; then by `margin` [N], the difference of the mean probabilities of the true class; then
+    by index.
     """
     import numpy as np
 

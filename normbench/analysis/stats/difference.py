@@ -1,4 +1,4 @@
-"""Is a metric of two norms different over seeds: pure functions of numbers, what cannot be computed says why."""
+"""Tests and intervals for the difference of two norms over seeds: pure functions of numbers."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from normbench.analysis.stats.estimate import CONFIDENCE, checked
 if TYPE_CHECKING:
     import numpy as np
 
-_ROUNDING = 1e-12  # a spread below this part of the values is what floating point adds, not what seeds do
+_ROUNDING = 1e-12  # relative; a smaller spread comes from floating point, not from seeds
 _MOST_ENUMERATED = 20  # pairs; half a million sign patterns, 10 ms
 _DRAWS = 99_999
 
@@ -48,9 +48,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class TestResult:
-    """A two-sided p-value, and the smallest one that this many pairs can give."""
+    """A two-sided p-value, and the smallest p-value possible with this number of pairs."""
 
-    __test__ = False  # no test class of pytest's, whatever its name
+    __test__ = False  # pytest collects classes by this name
 
     p_value: float | None
     why_undefined: str | None
@@ -98,7 +98,7 @@ def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE
 def paired_t(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Difference:
     """The mean difference of pairs, a[i] with b[i], by Student's t with n − 1 degrees of freedom: a, b [n].
 
-    It gains over `welch` where what a pair shares, here the seed, moves both of its values the same way.
+    More powerful than `welch` if the values of a pair are positively correlated, here through the seed.
     Student (1908), Biometrika 6(1). Undefined for fewer than two pairs and where all differences are equal.
     Raises ValueError for unequal lengths, a value that is not finite, or a bad confidence.
     """
@@ -117,7 +117,7 @@ def paired_t(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDE
 
 
 def sign_flip(a: Sequence[float], b: Sequence[float]) -> TestResult:
-    """Could the signs of the differences of pairs be chance? a[i] with b[i], [n]; two-sided, no normality assumed.
+    """Fisher's randomization test of pairs a[i], b[i], [n]: two-sided, without assuming normality.
 
     p = the share of the 2^n ways to swap a with b within pairs whose |sum of differences| is at least the one found.
     Exact by enumeration up to 20 pairs; beyond that 99,999 seeded draws, (k + 1) / (draws + 1). Fisher (1935), The
@@ -144,11 +144,11 @@ def sign_flip(a: Sequence[float], b: Sequence[float]) -> TestResult:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """P-values adjusted for being several, so that the chance of any false alarm among them stays below alpha.
+    """P-values adjusted for multiple tests: rejecting at adjusted p <= alpha keeps the family-wise error at alpha.
 
     The i-th smallest of m is multiplied by m − i + 1, never below the one before it, at most 1. Valid however the
-    tests depend on one another. Holm (1979), Scandinavian Journal of Statistics 6. None is no test: it stays None and
-    does not count. Raises ValueError for a p-value outside [0, 1].
+    tests depend on one another. Holm (1979), Scandinavian Journal of Statistics 6. None, a pair without a test, stays
+    None and does not count. Raises ValueError for a p-value outside [0, 1].
     """
     known = [(p_value, index) for index, p_value in enumerate(p_values) if p_value is not None]
     if not all(0 <= p_value <= 1 for p_value, _ in known):
@@ -179,7 +179,9 @@ def probability_better(a: Sequence[float], b: Sequence[float], confidence: float
 
     spread = math.hypot(test.std_a, test.std_b)
     root_m = spread / test.std_error
-    t = max(-3000.0, min(3000.0, test.difference / test.std_error))  # beyond, all are 0 or 1 and SciPy never returns
+    t = max(
+        -3000.0, min(3000.0, test.difference / test.std_error)
+    )  # beyond, all results are 0 or 1, and SciPy's search does not end
     tail = (1 - confidence) / 2
     value = float(ndtr(test.difference / spread))
     low = float(ndtr(nctdtrinc(test.df, 1 - tail, t) / root_m))
@@ -188,7 +190,7 @@ def probability_better(a: Sequence[float], b: Sequence[float], confidence: float
 
 
 def std(values: Sequence[float]) -> float:
-    """Σ (x − mean)² / (n − 1), rooted, of two or more values; 0 where they differ by no more than rounding does."""
+    """The sample standard deviation sqrt(Σ (x − mean)² / (n − 1)) of n >= 2 values; 0 for differences of rounding."""
     if max(values) - min(values) <= _ROUNDING * max(map(abs, values)):
         return 0.0
     mean = _mean(values)
@@ -196,7 +198,7 @@ def std(values: Sequence[float]) -> float:
 
 
 def welch_df(v_a: float, v_b: float, n_a: int, n_b: int) -> float:
-    """Satterthwaite's degrees of freedom for v = std² / n of two sides, not both 0."""
+    """Satterthwaite's degrees of freedom; v_a, v_b are the sides' std² / n, not both 0."""
     share = v_a / (v_a + v_b)  # scaled first: the square of a small variance would underflow
     return 1 / (share**2 / (n_a - 1) + (1 - share) ** 2 / (n_b - 1))
 
@@ -222,7 +224,9 @@ def _student(
 def _enumerated(differences: Sequence[float], at_least: float) -> float:
     import numpy as np
 
-    sums = differences[0] + _signed_sums(differences[1:])  # its other sign gives the mirror image
+    sums = differences[0] + _signed_sums(
+        differences[1:]
+    )  # the first value keeps its sign: by symmetry half of the patterns suffice
     return float(np.mean(np.abs(sums) >= at_least))
 
 
@@ -230,7 +234,7 @@ def _drawn(differences: Sequence[float], at_least: float) -> float:
     import numpy as np
 
     generator, sums = np.random.default_rng(0), np.zeros(_DRAWS)
-    for start in range(0, len(differences), 8):  # one draw for the signs of eight: a tenth of the time
+    for start in range(0, len(differences), 8):  # one random byte gives eight signs: a tenth of the time
         of_pattern = _signed_sums(differences[start : start + 8])
         sums += of_pattern[generator.integers(len(of_pattern), size=_DRAWS)]
     return (int(np.sum(np.abs(sums) >= at_least)) + 1) / (_DRAWS + 1)
@@ -251,7 +255,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
-    """a − b, 0 where rounding is all that differs."""
+    """a − b; 0 for a difference of rounding."""
     return [x - y if abs(x - y) > _ROUNDING * max(abs(x), abs(y)) else 0.0 for x, y in zip(a, b, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Statistics of a metric over runs: pure functions of numbers."""
+"""The mean of a metric over runs and its interval: pure functions of numbers."""
 
 import math
 from collections.abc import Sequence

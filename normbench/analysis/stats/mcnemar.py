@@ -1,4 +1,4 @@
-"""McNemar's test: do two trained networks differ on the images both were tested on?"""
+"""McNemar's test: do two trained networks differ in accuracy, judged by the same images?"""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class McNemar:
-    """`only_a`, `only_b`: images that one network alone has right. `difference` of accuracies, a − b, as a fraction."""
+    """`only_a`, `only_b`: images that one network alone classifies correctly. `difference`: a − b, as a fraction."""
 
     n: int
     only_a: int
@@ -31,8 +31,8 @@ def mcnemar(correct_a: "np.ndarray", correct_b: "np.ndarray", confidence: float 
     about the norms: another seed of the same norm differs too, and by more than chance over images.
 
     p is the two-sided mid-p of a binomial(only_a + only_b, 1/2), the exact p less half the probability of what was
-    found: the exact test is too shy, the mid-p keeps its level but for traces. The interval is Bonett and Price's,
-    d ± z · sqrt((p_a + p_b − d²) / (n + 2)), p_x = (only_x + 1) / (n + 2), d = p_a − p_b. McNemar (1947),
+    found: the exact test is conservative, the mid-p test keeps its level almost exactly. The interval is Bonett and
+    Price's, d ± z · sqrt((p_a + p_b − d²) / (n + 2)), p_x = (only_x + 1) / (n + 2), d = p_a − p_b. McNemar (1947),
     Psychometrika 12; Fagerland, Lydersen & Laake (2013), BMC Med. Res. Methodol. 13, and (2014), Statistics in
     Medicine 33, who recommend both; Bonett & Price (2012), J. Educ. Behav. Stat. 37.
 

@@ -1,4 +1,4 @@
-"""How many runs a norm it takes to tell a difference: the power of Welch's test, and its inversion."""
+"""The power of Welch's test, and the number of runs that a given power takes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from normbench.analysis.stats.difference import Difference
 
 POWER = 0.9
-MOST_SEEDS = 10_000  # runs per norm; who needs more should settle for a larger difference
-_NODES = 16  # of a quadrature; 96 give the same counts
+MOST_SEEDS = 10_000  # runs per norm
+_NODES = 16  # of the quadrature; 96 nodes give the same counts
 
 
 def welch_power(n_a: int, n_b: int, std_a: float, std_b: float, delta: float, alpha: float = 0.05) -> float:
     """The chance that `welch` over n_a and n_b runs says p <= alpha where the true means differ by delta.
 
     For normally distributed values: the mean, over the chi-square distributions of both sample variances, of the
-    normal probability that the difference exceeds the critical t times the standard error found. So the random
-    degrees of freedom are in it, which the textbook's noncentral t leaves out (Cohen 1988, Statistical Power
-    Analysis). The tests hold it against simulation and, for pooled spreads, against the noncentral t.
+    normal probability that the difference exceeds the critical t times the standard error found. That includes the
+    random degrees of freedom, which the usual noncentral t leaves out (Cohen 1988, Statistical Power Analysis).
+    The tests compare it with simulation and, for pooled spreads, with the noncentral t.
 
     Raises ValueError for n below 2, a std that is negative, both 0, delta <= 0 or alpha outside (0, 1).
     """
@@ -48,7 +48,7 @@ def more_seeds(difference: Difference, delta: float, alpha: float = 0.05, power:
 
     0 where there are enough. None without an interval or where it would take more than 10,000. The count is a plan;
     testing again after adding runs because of it is a second look at the same data, which only
-    `analysis.sequential` accounts for. Raises ValueError for delta <= 0, alpha or power outside (0, 1).
+    `sequential` accounts for. Raises ValueError for delta <= 0, alpha or power outside (0, 1).
     """
     _check(1, 1, delta, alpha, power)
     std_a, std_b, df = difference.std_a, difference.std_b, difference.df
@@ -96,7 +96,7 @@ def _mean_power(
 
 
 def _quadrature() -> tuple[list[float], list[float]]:
-    """Gauss and Legendre's nodes on (0, 1), taken as quantiles of what is averaged over, and their weights."""
+    """Gauss-Legendre nodes on (0, 1), used as quantiles of the averaged variable, and their weights."""
     import numpy as np
 
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
@@ -104,7 +104,7 @@ def _quadrature() -> tuple[list[float], list[float]]:
 
 
 def _least(power_of: Callable[[int], float], start: int, power: float) -> int:
-    """The least count from `start` on whose power reaches `power`: steps that double, then bisection."""
+    """The smallest count >= `start` whose power reaches `power`: doubling steps, then bisection."""
     if power_of(start) >= power:
         return start
     step = 1

@@ -34,16 +34,16 @@ from normbench.analysis.stats.verdict import Kind, between, relation, with_unit
 
 Pair = tuple[str, str]
 Values = Mapping[str, Sequence[float | None]]
-LEAST_RUNS = 3  # of a norm at the first look: two have a spread that hardly ever lets them decide
+LEAST_RUNS = 3  # of a norm at the first look; two runs hardly ever decide a pair
 
 
 @dataclass(frozen=True)
 class PairDecision:
-    """What is known of a pair at a look. `difference` is a − b with its repeated interval, in the values' unit.
+    """The state of a pair at a look. `difference` is a − b with its repeated interval, in the values' unit.
 
     `look` is the index of the look that decided, or of the last one taken; `n_a`, `n_b` count the finished runs
-    there. `nominal_alpha` is the level that p was held against. `smaller`: than delta, which a real difference can be
-    too. `goes_on`: more runs of both norms are called for; not where all runs of one norm diverged so far.
+    there. p was compared with `nominal_alpha`. `smaller`: the difference is smaller than delta, which a real one can be
+    too. `goes_on`: the pair needs more runs of both norms; False if all runs of a norm diverged so far.
     """
 
     a: str
@@ -62,7 +62,7 @@ class PairDecision:
 
 
 def planned_looks(max_seeds: int, num_looks: int = 5) -> tuple[int, ...]:
-    """The runs a norm has at each look: equal steps up to max_seeds, from 3 on. Five looks save most there is to save.
+    """The runs of each norm at each look: equal steps up to max_seeds, from 3 on. More than five looks save little.
 
     Raises ValueError for max_seeds below 2 or no look.
     """
@@ -85,9 +85,9 @@ def decide(
     """The state of each pair after look `look_index`, in the order of `pairs`; see the module for the procedure.
 
     values: for each norm its runs in the order of the plan (the order of seeds), None where a run diverged, in the
-    unit of delta (accuracies: 100 · fraction); at look k the first looks[k] count, whatever else is there. looks: runs
-    a norm at each planned look, the last being the most there will be. Earlier looks are taken again from the values,
-    so nothing needs to be kept between rounds and a killed sweep decides the same.
+    unit of delta (accuracies: 100 · fraction); at look k only the first looks[k] count. looks: runs of each norm at
+    each planned look, growing. Earlier looks are computed again from the values, so that nothing is stored between
+    looks and a killed sweep decides the same.
 
     Raises ValueError for a norm with too few runs for a look that an open pair takes, looks that do not grow, a value
     that is not finite, delta <= 0, alpha outside (0, 0.5), or a pair that is listed twice or of one norm.
@@ -97,7 +97,7 @@ def decide(
     latest: dict[Pair, PairDecision] = {}
 
     def levels() -> tuple[float, float]:
-        """Holm: alpha over the pairs not found real so far, and over those not found smaller than delta."""
+        """Holm's levels: alpha / (pairs not yet found real), alpha / (pairs not yet found smaller than delta)."""
         real = sum(each.kind == "real" for each in closed.values())
         smaller = sum(each.smaller for each in closed.values())
         return alpha / max(1, len(pairs) - real), alpha / max(1, len(pairs) - smaller)
@@ -105,7 +105,7 @@ def decide(
     for look in range(look_index + 1):
         tests = [_Test(values, pair, looks, look, delta, unit) for pair in pairs if pair not in closed]
         for kind in ("real", "equivalent"):
-            while True:  # what one pair leaves over may be enough for the next
+            while True:  # a decided pair raises the level of the others
                 still_open = [test for test in tests if test.pair not in closed]
                 found = [each for test in still_open if (each := test.claim(kind, *levels()))]
                 if not found:
@@ -131,7 +131,7 @@ class _Test:
         self._plan = _plan(self._runs, looks, look)
 
     def claim(self, kind: str, real_level: float, smaller_level: float) -> PairDecision | None:
-        """The decision `real` or `equivalent` where the data give it, else None."""
+        """The decision `kind`, real or equivalent, if the data support it, else None."""
         outer, inner = self._interval(real_level), self._interval(2 * smaller_level)
         if outer is None or inner is None:
             return None
@@ -176,7 +176,7 @@ class _Test:
         )
 
     def _nominal(self, level: float) -> float | None:
-        """What p is held against here where `level` is spent over all looks; None where there is nothing new."""
+        """The nominal level of this look if `level` is spent over all looks; None without a new finished run."""
         if not self._plan or self._plan[-1][0] != self._look:
             return None
         _, information, fractions = zip(*self._plan, strict=True)
@@ -196,13 +196,13 @@ class _Test:
 
 
 def _plan(runs: Sequence[Sequence[float | None]], looks: Sequence[int], look: int) -> list[tuple[int, float, float]]:
-    """The looks that test something, up to this one: index, information, and the fraction that alpha is spent by."""
+    """The looks with new information, up to `look`: index, information, and the fraction for alpha spending."""
     taken: list[tuple[int, float, float]] = []
     for index, planned in enumerate(looks[: look + 1]):
         n_a, n_b = (len(_finished(values[:planned])) for values in runs)
         if min(n_a, n_b) < 2:
             continue
-        information = 2 / (1 / n_a + 1 / n_b)  # in runs a norm
+        information = 2 / (1 / n_a + 1 / n_b)  # in runs of each norm
         if not taken or information > taken[-1][1]:
             taken.append((index, information, 1.0 if planned == looks[-1] else information / looks[-1]))
     return taken

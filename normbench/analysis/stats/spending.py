@@ -1,4 +1,4 @@
-"""Looking several times at growing data without more false alarms: how small p must be at each look."""
+"""Alpha spending: the nominal level of each look at growing data that keeps the overall false-alarm rate."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 _RHO = 2  # see `spend`
-_NODES_PER_STEP = 12  # of the quadrature, per standard deviation of what one look adds
+_NODES_PER_STEP = 12  # of the quadrature, per standard deviation of one look's increment
 _LEAST_NODES = 64
 
 
 def spend(fraction: float, alpha: float) -> float:
-    """How much of alpha may have been spent when this fraction of the planned information, at most 1, is there.
+    """The part of alpha that may be spent once `fraction` of the planned information, at most 1, is there.
 
     alpha · fraction², of the power family: Kim & DeMets (1987), Biometrika 74. With five looks and power 0.9 it takes
     at most 6 % more runs than a single look and on average 30 % fewer where there is a difference. The first power,
@@ -64,7 +64,7 @@ def exit_probabilities(information: Sequence[float], bounds: Sequence[float], dr
 
 
 class _Steps:
-    """The density of the score z · sqrt(information) over what has not crossed a bound yet, look after look."""
+    """The density of the score z · sqrt(information), look after look, for paths that have not crossed a bound."""
 
     def __init__(self, information: Sequence[float], drift: float = 0.0) -> None:
         import numpy as np
@@ -90,11 +90,11 @@ class _Steps:
         return high
 
     def go_on(self, bound: float) -> None:
-        """Take the look: keep what lies between the bounds."""
+        """Takes the look: only paths between the bounds go on."""
         import numpy as np
 
         edge, middle, width = self._next(bound)
-        edge = min(edge, float(np.max(np.abs(middle))) + 9 * width)  # nothing lies beyond
+        edge = min(edge, float(np.max(np.abs(middle))) + 9 * width)  # the density beyond is negligible
         later = self._information[self._look + 1 : self._look + 2]
         narrowest = min([width, *(np.sqrt(value - self._information[self._look]) for value in later)])
         count = max(_LEAST_NODES, int(_NODES_PER_STEP * edge / narrowest))

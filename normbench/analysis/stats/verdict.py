@@ -7,7 +7,7 @@ from typing import Literal
 from normbench.analysis.stats.difference import Difference
 from normbench.analysis.stats.power import MOST_SEEDS, more_seeds
 
-_GUESS = 3  # runs on top of two, after which the spread is known well enough to plan
+_GUESS = 3  # more runs than two, after which the spread is known well enough to plan
 
 Kind = Literal["real", "equivalent", "undecided", "undefined"]
 
@@ -39,7 +39,7 @@ def verdict(
     J. Pharmacokinet. Biopharm. 15. Its chance of being wrong is alpha for each pair, not for all of them.
 
     `undecided`: neither. The text says how many more runs of each norm would find a true difference of delta 9 times
-    in 10 at alpha / num_pairs (`more_seeds`), and, where only Holm stands between p and a verdict, that.
+    in 10 at alpha / num_pairs (`more_seeds`), and says so if p is small and only its adjustment is not.
 
     `undefined`: no interval, so no verdict; the text says why.
 
@@ -79,19 +79,19 @@ def relation(name_a: str, name_b: str, interval: tuple[float, float], unit: str)
 
 
 def between(name_a: str, name_b: str, interval: tuple[float, float], delta: float) -> str:
-    """`GN - BN lies in [-0.2, 0.3]`, no end reading as delta."""
+    """`GN - BN lies in [-0.2, 0.3]`, with digits enough that no end is printed as delta."""
     return f"{name_a} - {name_b} lies in {brackets(interval, delta)}"
 
 
 def brackets(interval: tuple[float, float], mark: float = 0.0) -> str:
-    """`[-0.2, 0.3]`, as many digits as the width is worth, no end reading as `mark`."""
+    """`[-0.2, 0.3]`, with digits by the width, and enough that no end is printed as `mark`."""
     digits = _digits(*interval, mark)
     low, high = (f"{end:.{digits}f}" for end in interval)
     return f"[{low}, {high}]"
 
 
 def with_unit(number: str, unit: str) -> str:
-    """`0.5 points`, `1 point`, and the number alone where there is no unit."""
+    """`0.5 points`, `1 point`; the number alone for an empty unit."""
     return f"{number} {unit.removesuffix('s') if number == '1' else unit}".rstrip()
 
 
@@ -101,7 +101,7 @@ def _only_holm(outer: tuple[float, float], p_adjusted: float, alpha: float, num_
 
 
 def _p_above(p_value: float, alpha: float) -> str:
-    """p in two digits, more where it would read as alpha or less."""
+    """p with two significant digits, or more if two would print it as alpha or less."""
     texts = (f"{p_value:.{digits}g}" for digits in range(2, 17))
     return next((text for text in texts if float(text) > alpha), f"{p_value}")
 
@@ -111,7 +111,7 @@ def _way_on(difference: Difference, delta: float, alpha: float, num_pairs: int, 
     told = with_unit(f"{delta:g}", unit)
     if more is None:
         return f"more than {MOST_SEEDS:,} seeds a norm would be needed to tell {told}"
-    if more > _GUESS and min(difference.n_a, difference.n_b) < 3:  # a count from one degree of freedom is a guess
+    if more > _GUESS and min(difference.n_a, difference.n_b) < 3:  # one degree of freedom: the count would be a guess
         return f"from n = 2 nobody can say how many seeds would tell {told}; {_GUESS} more will show"
     if more:
         return f"about {more:,} more {'seed' if more == 1 else 'seeds'} would tell {told}"
@@ -119,7 +119,7 @@ def _way_on(difference: Difference, delta: float, alpha: float, num_pairs: int, 
 
 
 def _digits(low: float, high: float, mark: float = 0.0) -> int:
-    """Decimals worth the width: half of it keeps two units; an end beside 0 or `mark` does not read as it."""
+    """Decimals for an interval: half of its width has two units; no end near 0 or `mark` is printed as that value."""
     half = (high - low) / 2
     digits = max(1, math.ceil(-math.log10(half / 2))) if half > 0 else 1
     for end in (abs(low), abs(high)):

@@ -1,4 +1,4 @@
-"""Several tables as one answer: below one another, or one JSON object."""
+"""Several tables as one document: one after the other, or one JSON object."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ SCHEMA_VERSION = 1
 def render_document(
     tables: Mapping[str, Table], format: str, console: Console, head: Mapping[str, Any], warnings: Sequence[str]
 ) -> None:
-    """`tables` by name, the first one first. csv holds the first only; json all of them, under `head`.
+    """Prints `tables`, by name, in their order. csv has the first table only; json has `head` and all tables.
 
-    As text, the notes of all tables stand together at the end.
+    In text, the notes of all tables follow the last one.
     """
     if format == "json":
         document = as_document(tables, head, warnings)
@@ -45,18 +45,18 @@ def as_document(tables: Mapping[str, Table], head: Mapping[str, Any], warnings: 
 
 
 def _notes(tables: Mapping[str, Table]) -> tuple[str, ...]:
-    """Of all tables, what several say once."""
+    """The notes of all tables, each once."""
     return tuple(dict.fromkeys(note for table in tables.values() for note in table.notes))
 
 
 def comparison_head(comparison: Comparison) -> dict[str, Any]:
-    """What holds for all tables of a comparison."""
+    """The JSON keys about a comparison as a whole."""
     head: dict[str, Any] = {
         "split": comparison.split,
         "confidence": comparison.confidence,
         "baseline": comparison.baseline,
         "delta_points": comparison.delta,
-        "by": comparison.grid.key if comparison.grid else None,
+        "by": comparison.key,
         "experiments": list(comparison.experiments),
         "data": {
             "source": comparison.source,

@@ -10,7 +10,7 @@ from normbench.present.tables.table import Value
 
 @dataclass(frozen=True)
 class Along:
-    """One column and one value of each record; none of either if `key`, a dotted key, is None."""
+    """The column and the value in each record for `key`, a dotted key; neither if `key` is None."""
 
     key: str | None
 

@@ -1,4 +1,4 @@
-"""A bench as tables: each norm's speed, the parts of its step, the plain loop beside it, the machine's ceilings."""
+"""Tables of `bench`: the speed of each norm, the parts of a step, the plain loop, the ceilings of the machine."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ MIB = 2**20
 
 
 def bench_tables(bench: Bench, setting: str) -> dict[str, Table]:
-    """By name, the norms first; `setting` says on what it was measured, and stands in their title.
+    """The tables by name, the norms first; `setting`, in the first title, says where the bench ran.
 
-    `laps` has a row for each turn of a contender: for machines, which may ask what the medians hide.
+    `laps` has a row for each round of each norm: the raw values behind the medians.
     """
     tables = {"norms": _norms(bench, setting), "parts": _parts(bench)}
     if bench.plain:

@@ -1,4 +1,4 @@
-"""`bench --full` as tables: steps, seeds, whole runs, and what was checked."""
+"""Tables of `bench --full`: steps, seeds trained together, whole runs, and checks of the results."""
 
 import math
 import statistics
@@ -7,13 +7,13 @@ from normbench.bench.full import EAGER, RECORDED, Full, NormTimes
 from normbench.bench.result import Spread
 from normbench.present.tables.table import Cell, Table, Value
 
-TIMES_A_STEP = 5.0  # how much faster a recorded step shall be
-TIMES_A_SEED = 20.0  # how many times as many seeds a second
-ALL_S = 60.0  # three norms with ten seeds for twenty epochs
+TIMES_A_STEP = 5.0  # wanted speedup of a recorded step
+TIMES_A_SEED = 20.0  # wanted speedup of seeds a second
+ALL_S = 60.0  # wanted at most, for three norms with ten seeds and twenty epochs
 
 
 def full_tables(full: Full, setting: str) -> dict[str, Table]:
-    """By name; `setting` says on what it was measured."""
+    """The tables by name; `setting` says where the bench ran."""
     return {"steps": _steps(full, setting), "seeds": _seeds(full), "runs": _runs(full), "checks": _checks(full)}
 
 

@@ -1,4 +1,4 @@
-"""What every table of a comparison rests on: data, recipe, machine, the norm layers as built, the tuning."""
+"""Notes on the context of a comparison: data, recipe, machine, the norm layers as built, the tuning."""
 
 from collections.abc import Mapping
 from typing import Any

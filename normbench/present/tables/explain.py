@@ -1,4 +1,4 @@
-"""The tables of `normbench explain`, each with at most two sentences on what to see."""
+"""Tables of `normbench explain`, each with at most two notes."""
 
 import re
 from collections.abc import Sequence

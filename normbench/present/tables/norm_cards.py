@@ -1,4 +1,4 @@
-"""The norms as a table."""
+"""The table of `normbench norms`."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from normbench.models.norm_cards import NormCard
 from normbench.present.tables.table import Cell, Table, Value
 
-NUM_PIECES = 3  # into so many lines a narrow terminal breaks a cell
+NUM_PIECES = 3  # lines of a cell on a narrow terminal
 
 
 def norm_table(cards: Sequence[NormCard], times: Mapping[str, float] | None) -> Table:
-    """One row a norm; `times` are those of a step relative to bn's, by kind, if they were measured."""
+    """A row a norm; `times`, if measured, are times of a step by kind, as multiples of bn's."""
     timed = times is not None
     columns = ("norm", "label", "does", "learns", "stores", "parameters", "budget")
     limit = cards[0].max_parameters
@@ -67,7 +67,7 @@ def _record(card: NormCard, times: Mapping[str, float] | None) -> dict[str, Valu
 
 
 def _broken(sentence: str) -> Cell:
-    """In pieces of about the same length."""
+    """The sentence in pieces of about the same length."""
     for width in range(max(len(sentence) // NUM_PIECES, 1), len(sentence) + 1):
         lines = textwrap.wrap(sentence, width)
         if len(lines) <= NUM_PIECES:

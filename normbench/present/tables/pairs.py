@@ -1,4 +1,4 @@
-"""Pairs of norms as a table: the verdict, and the numbers it rests on."""
+"""The table of pairs: the verdict on each, and the tests behind it."""
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
@@ -7,13 +7,13 @@ from normbench.present.tables.numbers import NOT_KNOWN, mean_and_interval, p_val
 from normbench.present.tables.table import Cell, Table, Value
 
 _LEAST_PAIRS = 6
-"""Of six pairs the sign-flip test's p can be 2 / 2^6 = 0.03; of five not below 0.06."""
+"""Pairs of seeds; with six, the sign-flip test's p can be 2 / 2^6 = 0.03, with five not below 0.06."""
 
 
 def pairs_table(comparison: Comparison) -> Table:
     """A row a pair: the first norm minus the second, test (or val) accuracy in points."""
     key = comparison.key
-    at = key if key and not key.startswith("norm.") else None  # an option of the norm is in the labels already
+    at = key if key and not key.startswith("norm.") else None  # labels already have an option of the norm
     return Table(
         title=f"Is the difference in {comparison.split} accuracy real{f', at each {at}' if at else ''}?",
         columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Paired p", "Flip p", "P(A > B)"),
@@ -37,7 +37,7 @@ def _cells(pair: Pair) -> list[Cell]:
         p_value(test.p_value),
         p_value(pair.p_adjusted),
         p_value(pair.paired.p_value),
-        NOT_KNOWN if pair.num_paired < 2 else p_value(pair.sign_flip.p_value),  # of one pair it is 1 whatever it says
+        NOT_KNOWN if pair.num_paired < 2 else p_value(pair.sign_flip.p_value),  # of one pair p is always 1
         _probability(pair.probability_better.value),
     ]
 
@@ -49,7 +49,7 @@ def _probability(value: float | None) -> str:
 
 
 def _record(pair: Pair, comparison: Comparison) -> dict[str, Value]:
-    """Accuracies are in points here, fractions of 100, since `delta` and the verdict are."""
+    """Accuracies are in points here, as `delta` and the verdict are."""
     test, paired, better = pair.difference, pair.paired, pair.probability_better
     return {
         "a": pair.a,
@@ -125,7 +125,7 @@ def _tests(count: int) -> str:
 
 
 def _partly(comparison: Comparison) -> str:
-    """Where some seeds have no partner, how many do."""
+    """The number of paired seeds of each pair with unpaired ones."""
     partly = [
         f"{pair.a} - {pair.b} {pair.num_paired}"
         for pair in comparison.pairs
@@ -135,7 +135,7 @@ def _partly(comparison: Comparison) -> str:
 
 
 def _grouped(pairs: tuple[Pair, ...], reasons: list[str | None], title: str) -> list[str]:
-    """Each reason once, with the pairs it holds for, or with none where it holds for all."""
+    """Each reason once, with the pairs that have it; without names if all pairs have it."""
     found: dict[str, list[str]] = {}
     for pair, reason in zip(pairs, reasons, strict=False):
         if reason:

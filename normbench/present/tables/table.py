@@ -1,4 +1,4 @@
-"""A table, and the formats it can be printed in. Nothing is ever cut off with an ellipsis."""
+"""A table, and the formats it can be printed in. No cell is ever cut off with an ellipsis."""
 
 import csv
 import io
@@ -17,18 +17,18 @@ from normbench.errors import ConfigError
 from normbench.text import unknown_name
 
 Cell = str | tuple[str, ...]
-"""Text, or pieces of it where a narrow terminal may break the line: ("79.52", "[79.14,", "79.90]")."""
+"""Text, or pieces of text between which a narrow terminal may break the line: ("79.52", "[79.14,", "79.90]")."""
 
-_SENTENCE = 22  # columns: narrower, a sentence of words that cannot be broken is hard to read
+_SENTENCE = 22  # columns: a narrower sentence is hard to read
 
-_LAYOUTS = ((1, 2), (2, 2), (3, 2), (3, 1))  # pieces that a cell is broken into, spaces between columns: widest first
+_LAYOUTS = ((1, 2), (2, 2), (3, 2), (3, 1))  # (lines of a cell, spaces between columns), widest first
 
 Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is shown, and `records` [one a row], the same for machines: full precision, one value a key.
+    """`rows` for people, and `records`, one a row, for programs: full precision, one value a key.
 
     The first `num_text_columns` are text, flush left; the others are numbers, flush right. `wraps`: the last column of
     text holds sentences, which a narrow terminal may break between any two words.
@@ -81,7 +81,7 @@ def _grid(table: Table, pieces: int, gap: int, console: Console) -> None:
 
 
 def _stacked(table: Table, console: Console) -> None:
-    """For a terminal too narrow for any grid: a block of lines a row."""
+    """A block of lines a row, for a terminal too narrow for any grid."""
     console.print(Text(table.title, style="bold"), overflow="fold")
     width = max(map(len, table.columns[1:]))
     for name, *cells in table.rows:
@@ -99,11 +99,11 @@ def _headers(table: Table, pieces: int) -> list[str]:
         return list(table.columns)
     broken = [column.replace(" ", "\n") for column in table.columns]
     height = max(header.count("\n") for header in broken)
-    return ["\n" * (height - header.count("\n")) + header for header in broken]  # flush with the rule below
+    return ["\n" * (height - header.count("\n")) + header for header in broken]  # headers stand on the rule below them
 
 
 def _joined(cell: Cell, pieces: int) -> str:
-    """The cell on one line; on two, broken after its first piece; on three, after each."""
+    """The cell on `pieces` lines: on two, broken after its first piece; on three, after each piece."""
     if isinstance(cell, str):
         return cell
     if pieces == 2 and len(cell) > 1:
@@ -112,7 +112,7 @@ def _joined(cell: Cell, pieces: int) -> str:
 
 
 def _width(table: Table, pieces: int, gap: int) -> int:
-    """Of the grid: `gap` spaces a column, one of them the border, and the left border."""
+    """The width of the grid: columns, `gap` spaces a column, one of them the border, and the left border."""
     lines = [_headers(table, pieces), *([_joined(cell, pieces) for cell in row] for row in table.rows)]
     widths = [max(len(part) for text in column for part in text.split("\n")) for column in zip(*lines, strict=True)]
     least = [min(width, _SENTENCE) if _wraps(table, index) else width for index, width in enumerate(widths)]
@@ -123,9 +123,17 @@ def _wraps(table: Table, column: int) -> bool:
     return table.wraps and column == table.num_text_columns - 1
 
 
+# The text formats are not tabulate's: it widens each header by two signs, and no argument turns that off.
+
+
+def _lines(table: Table, escape: Callable[[str], str] = str) -> list[list[str]]:
+    """Headers and rows as text, a line each."""
+    rows = (table.columns, *table.rows)
+    return [[escape(_joined(cell, 1)) for cell in row] for row in rows]
+
+
 def _plain(table: Table) -> str:
-    lines = [table.columns, *([_joined(cell, 1) for cell in row] for row in table.rows)]
-    aligned = (line.rstrip() for line in _aligned(lines, "  ", table.num_text_columns))
+    aligned = (line.rstrip() for line in _aligned(_lines(table), "  ", table.num_text_columns))
     return "\n".join([table.title, "", *aligned, "", *table.notes])
 
 
@@ -141,10 +149,9 @@ def _aligned(lines: Sequence[Sequence[str]], gap: str, num_text_columns: int) ->
 
 
 def _markdown(table: Table, console: Console) -> None:
-    lines = [table.columns, *([_joined(cell, 1) for cell in row] for row in table.rows)]
-    padded = [[_escape_markdown(text) for text in line] for line in lines]
-    header, *body = (f"| {line} |" for line in _aligned(padded, " | ", table.num_text_columns))
-    widths = [max(map(len, column)) for column in zip(*padded, strict=True)]
+    lines = _lines(table, _escape_markdown)
+    header, *body = (f"| {line} |" for line in _aligned(lines, " | ", table.num_text_columns))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = "|".join(
         f":{'-' * (width + 1)}" if index < table.num_text_columns else f"{'-' * (width + 1)}:"
         for index, width in enumerate(widths)
@@ -154,7 +161,7 @@ def _markdown(table: Table, console: Console) -> None:
 
 
 def _escape_markdown(text: str) -> str:
-    escaped = re.sub(r"([\\`*|]|(?<=\])[(:\[])", r"\\\1", text)  # what follows a ] would make a link of it
+    escaped = re.sub(r"([\\`*|]|(?<=\])[(:\[])", r"\\\1", text)  # after a ] these signs would make a link
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
 
 
@@ -162,16 +169,28 @@ def _csv(table: Table, console: Console) -> None:
     text = io.StringIO(newline="")
     keys = list(table.records[0]) if table.records else []
     writer = csv.DictWriter(text, keys, lineterminator="\n")
-    for record in ({key: key for key in keys}, *table.records):  # a key may be one of a stranger's record
+    for record in ({key: key for key in keys}, *table.records):  # the header too: a key may come from a foreign record
         writer.writerow({key: _guarded(value) for key, value in record.items()})
     put(text.getvalue().rstrip("\n"), console)
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # some spreadsheets take the wide signs too
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # some spreadsheets accept the full-width signs too
 
 
 def _guarded(value: Value) -> Value:
-    """Text that a spreadsheet would run as a formula is marked as text, with an apostrophe."""
+    """Text that a spreadsheet would run as a formula gets an apostrophe, which marks it as text."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
@@ -180,7 +199,7 @@ def _json(table: Table, console: Console) -> None:
 
 
 def _latex(table: Table, console: Console) -> None:
-    rows = [" & ".join(_escape_latex(_joined(cell, 1)) for cell in row) for row in table.rows]
+    header, *rows = (" & ".join(line) for line in _lines(table, _escape_latex))
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
@@ -188,7 +207,7 @@ def _latex(table: Table, console: Console) -> None:
         f"  \\caption{{{_escape_latex(table.title)}}}",
         f"  \\begin{{tabular}}{{{'l' * table.num_text_columns}{'r' * (len(table.columns) - table.num_text_columns)}}}",
         "    \\toprule",
-        f"    {' & '.join(map(_escape_latex, table.columns))} \\\\",
+        f"    {header} \\\\",
         "    \\midrule",
         *(f"    {row} \\\\" for row in rows),
         "    \\bottomrule",
@@ -205,7 +224,7 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    "[": "{[}",  # after \\ a bracket would be read as the height of the line
+    "[": "{[}",  # after \\ LaTeX reads a bracket as a length
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 
@@ -215,7 +234,7 @@ def _escape_latex(text: str) -> str:
 
 
 def put(text: str, console: Console) -> None:
-    """The text as it is: not wrapped, not styled; signs that the output cannot encode become escapes."""
+    """Prints the text without wrapping or styling; signs that the output cannot encode become escapes."""
     encoding = console.encoding or "utf-8"
     console.out(text.encode(encoding, "backslashreplace").decode(encoding), highlight=False)
 

@@ -7,7 +7,7 @@ from normbench.runs.record import Record
 
 
 def two_runs_table(found: TwoRuns) -> Table:
-    """One row: images by which network has them right, the difference in points, and the test's p."""
+    """One row: images by which network classifies them correctly, the difference in points, and p."""
     test, split = found.test, found.a.data.evaluated_on
     names = name_a, name_b = _name(found.a), _name(found.b)
     difference = mean_and_interval(test.difference, test.low, test.high, 100, 2, signed=True)

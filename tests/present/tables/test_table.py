@@ -11,7 +11,8 @@ from normbench.errors import ConfigError
 from normbench.present.tables.norms import comparison_table
 from normbench.present.tables.pairs import pairs_table
 from normbench.present.tables.table import FORMATS, Table, render
-from tests.records import compare_records, make_diverged, make_record
+from tests.records import compare_records, make_record
+from tests.tables import shown, three_seeds
 
 ODD = Table(
     title="100 % of a_b",
@@ -20,17 +21,6 @@ ODD = Table(
     records=({"norm": "=GN|4", "value": -1 / 3, "why": None},),
     notes=("a & b: :smile:",),
 )
-
-
-def shown(table: Table, format: str, width: int = 80, *, terminal: bool = False) -> str:
-    out = io.StringIO()
-    render(table, format, Console(file=out, width=width, force_terminal=terminal, no_color=True, color_system=None))
-    return out.getvalue()
-
-
-def three_seeds() -> Table:
-    records = [make_record(kind, seed, 0.79 + seed / 1000) for kind in ("bn", "gn") for seed in range(3)]
-    return comparison_table(compare_records([*records, make_diverged("gn", 3)])[0])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -93,38 +83,6 @@ def test_at_80_columns_pairs_are_a_grid_and_at_200_a_line_each() -> None:
 def test_a_wide_terminal_has_a_line_a_row() -> None:
     text = shown(three_seeds(), "table", 140, terminal=True)
     assert "79.10 [78.85, 79.35]" in text
-
-
-def test_the_table_says_what_it_shows() -> None:
-    text = shown(three_seeds(), "table")
-    for part in (
-        "Data: folder, 50,000 train and 10,000 test images, fingerprint abababab.",
-        "20 epochs, batch size 64, sgd, lr 0.1",
-        "bf16, a CPU, threads: 2, torch 2.15.0",
-        "BN: 8 BatchNorm2d; GN(4): 8 GroupNorm",
-        "95% t interval",
-        "running means over the last epoch, in training mode with augmentation",
-        "3 +1 div.",
-    ):
-        assert part in text
-    assert "n = 1" not in text
-
-
-def test_one_run_has_no_interval_and_no_verdict() -> None:
-    text = shown(comparison_table(compare_records([make_record("bn")])[0]), "table")
-    assert "n = 1: no interval, no verdict" in text
-    assert "0.7 points" in text
-    assert "[" not in text
-    few = shown(comparison_table(compare_records([make_record("bn", data__num_eval=100)])[0]), "table")
-    assert "no verdict. On 100 images" in few
-    assert "0.7 points" not in few
-
-
-def test_val_is_never_called_test() -> None:
-    text = shown(comparison_table(compare_records([make_record("bn", split="val")])[0]), "table")
-    assert "Val Acc" in text
-    assert "Val errors" in text
-    assert "Test" not in text
 
 
 def test_csv_has_one_number_a_cell() -> None:

@@ -1,0 +1,37 @@
+"""The table of norms: what its notes and headers say."""
+
+from normbench.present.tables.norms import comparison_table
+from tests.records import compare_records, make_record
+from tests.tables import shown, three_seeds
+
+
+def test_the_table_says_what_it_shows() -> None:
+    text = shown(three_seeds(), "table")
+    for part in (
+        "Data: folder, 50,000 train and 10,000 test images, fingerprint abababab.",
+        "20 epochs, batch size 64, sgd, lr 0.1",
+        "bf16, a CPU, threads: 2, torch 2.15.0",
+        "BN: 8 BatchNorm2d; GN(4): 8 GroupNorm",
+        "95% t interval",
+        "running means over the last epoch, in training mode with augmentation",
+        "3 +1 div.",
+    ):
+        assert part in text
+    assert "n = 1" not in text
+
+
+def test_one_run_has_no_interval_and_no_verdict() -> None:
+    text = shown(comparison_table(compare_records([make_record("bn")])[0]), "table")
+    assert "n = 1: no interval, no verdict" in text
+    assert "0.7 points" in text
+    assert "[" not in text
+    few = shown(comparison_table(compare_records([make_record("bn", data__num_eval=100)])[0]), "table")
+    assert "no verdict. On 100 images" in few
+    assert "0.7 points" not in few
+
+
+def test_val_is_never_called_test() -> None:
+    text = shown(comparison_table(compare_records([make_record("bn", split="val")])[0]), "table")
+    assert "Val Acc" in text
+    assert "Val errors" in text
+    assert "Test" not in text
