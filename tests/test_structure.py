@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def test_imports_follow_the_flow(module: str) -> None:
         return
     against = {name for name in IMPORTS[module] if FLOW.index(part_of(name) or "errors") > FLOW.index(here)}
     assert not against, f"{here} imports {against}, which come after it"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports in a circle: {' <- '.join(error.args[1])}")
 
 
 def parts_imported(part: str) -> set[str | None]:

@@ -1,4 +1,4 @@
-"""Whether a device trains as the CPU does, and runs together as runs alone."""
+"""Checks that a device trains as the CPU does, and that runs in the same steps train as runs alone."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from torch import Tensor
 from normbench.config import Config
 from normbench.data import Dataset, Split
 from normbench.data.batches import arrange, draw_epoch
+from normbench.errors import RunError
 from normbench.norms import norm_label
 from normbench.runs.build import build_recipe, new_member
 from normbench.train.evaluate import infer
@@ -21,17 +22,17 @@ from normbench.train.loop import Diverged, Member, train_epoch
 from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
 
-SEEDS = 2  # trained on the CPU too, which takes its time
-FEW_STEPS = 5  # from then on roundings have grown
-FP32_LOSS = 1e-3  # of the loss
+SEEDS = 2  # of check_fp32, which trains them on the CPU too
+FEW_STEPS = 5  # after more steps, differences of rounding have grown
+FP32_LOSS = 1e-3  # relative
 FP32_LOGITS = 1e-2
 CONFIDENCE = 0.999
-BF16_LOSS = 0.005  # nats; less is nothing, however sure
+BF16_LOSS = 0.005  # nats; a smaller difference is allowed even if it is significant
 
 
 @dataclass(frozen=True)
 class Check:
-    """`difference` is at most `allowed`, or the two do not agree."""
+    """A difference between two computations, and the largest that is allowed."""
 
     what: str
     label: str
@@ -40,22 +41,30 @@ class Check:
 
     @property
     def agrees(self) -> bool:
-        return self.difference <= self.allowed  # never with NaN
+        return self.difference <= self.allowed  # false for NaN
 
 
 def check_images(config: Config, dataset: Dataset, device: torch.device) -> Check:
-    """The share of an epoch's augmented images and labels that differ: none may."""
-    recipe = build_recipe(config)
-    drawn = draw_epoch(dataset.train.images.shape, recipe.batch_size, recipe.augmentations, recipe.seed, 0)
-    expected = arrange(dataset.train, drawn, recipe.augmentations)
+    """An epoch of images augmented on `device` against the same on the CPU: none may differ."""
     there = Split(dataset.train.images.to(device), dataset.train.labels.to(device))
-    found = arrange(there, drawn, recipe.augmentations)
-    same = (found.images.cpu() == expected.images).flatten(1).all(1) & (found.labels.cpu() == expected.labels)
-    return Check("augmented images that differ from the CPU's", "all norms", 1 - float(same.double().mean()), 0.0)
+    differing = differing_share(config, dataset.train, there)
+    return Check("augmented images that differ from the CPU's", "all norms", differing, 0.0)
+
+
+def differing_share(config: Config, split: Split, other: Split) -> float:
+    """The share of images and labels that differ after the config's augmentation of two copies of a split."""
+    recipe = build_recipe(config)
+    drawn = draw_epoch(split.images.shape, recipe.batch_size, recipe.augmentations, recipe.seed, 0)
+    one, two = (arrange(each, drawn, recipe.augmentations) for each in (split, other))
+    same = (two.images.cpu() == one.images).flatten(1).all(1) & (two.labels.cpu() == one.labels)
+    return 1 - float(same.double().mean())
 
 
 def check_fp32(configs: Sequence[Config], dataset: Dataset, device: torch.device) -> Iterator[Check]:
-    """In full float32, for the first few steps of a few seeds: losses, and logits after them, each way."""
+    """The first few steps of a few seeds on `device` against the CPU, in full float32, each way of WAYS.
+
+    Compares the losses, and the logits after these steps.
+    """
     configs = configs[:SEEDS]
     label, cpu = _label(configs), torch.device("cpu")
     with _full_float32():
@@ -71,12 +80,17 @@ def check_fp32(configs: Sequence[Config], dataset: Dataset, device: torch.device
 
 
 def check_together(
-    configs: Sequence[Config], dataset: Dataset, device: torch.device, precision: str, num_steps: int
+    configs: Sequence[Config],
+    dataset: Dataset,
+    device: torch.device,
+    precision: str,
+    num_steps: int,
+    confidence: float = CONFIDENCE,
 ) -> Iterator[Check]:
-    """In the precision that is used: the mean loss of the first steps, each way against eager runs alone, by seed.
+    """Runs in the same steps against eager runs alone, on `device` in `precision`, each way of WAYS.
 
-    Allowed is what the spread over the seeds makes of no difference at all (Student's t, two-sided), at least
-    BF16_LOSS.
+    Compares the mean loss of the first steps, seed by seed. Allowed is the half-width of the two-sided t interval for
+    a mean difference of 0 over the seeds, or BF16_LOSS if that is larger.
     """
     setting = Setting(device, precision)
     eager = [_member(config, dataset, setting) for config in configs]
@@ -86,14 +100,21 @@ def check_together(
         apart = (_losses_together(members, dataset, setting, way, num_steps) - alone).tolist()
         spread = float("inf")
         if len(apart) > 1:
-            quantile = float(stdtrit(len(apart) - 1, (1 + CONFIDENCE) / 2))
+            quantile = float(stdtrit(len(apart) - 1, (1 + confidence) / 2))
             spread = quantile * statistics.stdev(apart) / len(apart) ** 0.5
         what = f"{way}, {precision}: mean loss of {num_steps} steps against eager runs, {len(apart)} seeds"
         yield Check(what, _label(configs), abs(statistics.fmean(apart)), max(spread, BF16_LOSS))
 
 
+def require_agreement(checks: Sequence[Check]) -> None:
+    """Raises RunError if a check does not agree."""
+    apart = sum(not check.agrees for check in checks)
+    if apart:
+        raise RunError(f"{apart} of {len(checks)} checks do not agree; see the table of checks")
+
+
 def _first_steps(configs: Sequence[Config], dataset: Dataset, setting: Setting, way: str) -> tuple[Tensor, Tensor]:
-    """Sums of losses [S] and then logits of some test images [S, N, classes], on the CPU."""
+    """Mean losses [S] of a few steps, and the logits [S, N, classes] of some test images after them, on the CPU."""
     members = [_member(config, dataset, setting) for config in configs]
     losses = _losses_together(members, dataset, setting, way, FEW_STEPS)
     probe = dataset.test.images[: 2 * configs[0].train.batch_size]
@@ -132,7 +153,7 @@ def _label(configs: Sequence[Config]) -> str:
 
 @contextmanager
 def _full_float32() -> Iterator[None]:
-    """Convs and matrix products in float32 are often computed with 10 bits of mantissa (TF32) otherwise."""
+    """Switches off TF32, in which CUDA rounds the factors of float32 convs and matrix products to 10 mantissa bits."""
     convs, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:

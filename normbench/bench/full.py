@@ -1,18 +1,17 @@
-"""What a GPU makes of it: the recorded step beside the eager one, seeds together beside seeds in turn, whole runs."""
+"""What a GPU gains: the recorded step over the eager one, seeds together over seeds in turn, and whole runs."""
 
+import logging
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from normbench.bench.agreement import Check, check_fp32, check_images, check_together
 from normbench.bench.parts import PartClock
-from normbench.bench.result import Lap, Spread
-from normbench.bench.training import eager_steps, idle_member, laps, steps_together
+from normbench.bench.result import Spread, Timing
+from normbench.bench.training import eager_steps, idle_member, steps_together, timer
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Config
 from normbench.data import Dataset
@@ -26,93 +25,103 @@ from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
 
 EAGER, RECORDED = "eager", "recorded"
-WARM_UP = 2  # rounds that are not counted; the first records
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FullPlan:
-    """`seeds`: of a norm, together; `steps`: in a turn, of which each contender has one a round."""
+    """How much is measured.
 
-    device: torch.device
-    precision: str
-    seeds: int
+    seeds: runs of a norm that train together. steps: training steps of each variant in a round. warm_up: rounds that
+    are not counted; the first records the graph. compared_steps: of the check of runs together against runs alone.
+    """
+
     rounds: int
     steps: int
+    seeds: int = 10
+    warm_up: int = 2
     compared_steps: int = 200
 
 
 @dataclass(frozen=True)
-class NormTimes:
-    """Laps by contender, one a round: EAGER and RECORDED are one run alone, the WAYS are `seeds` runs together."""
+class VariantTimings:
+    """The timings of one norm by variant, one a round.
+
+    EAGER and RECORDED are one run alone. Each way of WAYS is `seeds` runs in the same steps.
+    """
 
     label: str
     seeds: int
-    laps: dict[str, tuple[Lap, ...]]
+    timings: dict[str, tuple[Timing, ...]]
 
-    def step_s(self, contender: str) -> float:
-        return statistics.median(lap.step_s for lap in self.laps[contender])
+    def step_s(self, variant: str) -> float:
+        return statistics.median(timing.step_s for timing in self.timings[variant])
 
     @property
     def fastest_way(self) -> str:
         return min(WAYS, key=self.step_s)
 
-    def times_eager(self, contender: str) -> Spread:
-        """How many times as many images (or seeds) a second as eager runs one after the other, round by round."""
-        pairs = zip(self.laps[contender], self.laps[EAGER], strict=True)
-        return Spread.of([lap.images_per_s / eager.images_per_s for lap, eager in pairs])
+    def times_eager(self, variant: str) -> Spread:
+        """Images (or seeds) a second over those of eager runs one after the other, round by round."""
+        pairs = zip(self.timings[variant], self.timings[EAGER], strict=True)
+        return Spread.of([timing.images_per_s / eager.images_per_s for timing, eager in pairs])
 
 
-@dataclass
-class Full:
-    """All that was measured. `one_s`, `group_s`: of whole runs of the first norm, from start to finished folder."""
+@dataclass(frozen=True)
+class WholeRuns:
+    """Runs of the first norm that trained together, from the start to the finished folders.
 
-    norms: list[NormTimes] = field(default_factory=list)
-    one_s: float = 0.0
-    group_s: float = 0.0
-    epochs: int = 0
-    accuracies: dict[str, list[float]] = field(default_factory=dict)
-    """Fractions, of the one run and of the group's."""
-    checks: list[Check] = field(default_factory=list)
+    accuracies: fractions, one a run; NaN for a run that diverged.
+    """
+
+    what: str
+    seconds: float
+    accuracies: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FullBench:
+    """What `normbench bench --full` measures and checks. one, group: a single run, and `seeds` runs together."""
+
+    norms: tuple[VariantTimings, ...]
+    one: WholeRuns
+    group: WholeRuns
+    epochs: int
+    checks: tuple[Check, ...]
 
     @property
     def all_s(self) -> float:
-        """All norms with all seeds, projected: the group that was timed, the others in proportion to their steps."""
+        """Projected seconds of all norms with all seeds: the timed group, the others in proportion to their steps."""
         first, *_ = self.norms
-        shares = [times.step_s(times.fastest_way) / first.step_s(first.fastest_way) for times in self.norms]
-        return self.group_s * sum(shares)
+        shares = [norm.step_s(norm.fastest_way) / first.step_s(first.fastest_way) for norm in self.norms]
+        return self.group.seconds * sum(shares)
 
 
-def measure_full(configs: Sequence[Config], dataset: Dataset, plan: FullPlan, say: Say) -> Full:
-    """Measures and checks it all, in this process; `say` gets a line a stage.
+def measure_full(
+    configs: Sequence[Config], dataset: Dataset, machine: Machine, precision: str, plan: FullPlan
+) -> FullBench:
+    """Measures and checks in this process, on any device; logs a line a stage.
 
-    configs: a norm each, which else are equal. Raises RunError if a run diverges.
+    configs: one for each norm, equal otherwise. Raises RunError if a run fails.
     """
-    found = Full(epochs=configs[0].train.epochs)
+    setting = Setting(machine.device, precision)
+    norms = []
     for config in configs:
         label = norm_label(config.norm.name, config.norm.options)
-        say(f"{label}: steps of one run, eager and recorded, and of {plan.seeds} together")
-        found.norms.append(_norm_times(config, label, dataset, plan))
-    first, way = configs[0], found.norms[0].fastest_way
-    with tempfile.TemporaryDirectory() as folder:
-        say(f"{found.norms[0].label}: a whole run of {found.epochs} epochs")
-        found.one_s, found.accuracies["one run"] = _timed(_one(first, dataset, plan, Path(folder) / "one"))
-        say(f"{found.norms[0].label}: {plan.seeds} seeds of {found.epochs} epochs, {way}")
-        runs = _group(first, way, dataset, plan, Path(folder) / "group")
-        found.group_s, found.accuracies[f"{plan.seeds} seeds, {way}"] = _timed(runs)
-    found.checks.append(check_images(first, dataset, plan.device))
+        logger.info(f"{label}: steps of one run, eager and recorded, and of {plan.seeds} together")
+        norms.append(_variant_timings(config, label, dataset, setting, plan))
+    one, group = _whole_runs(configs[0], norms[0], dataset, Machine(machine.device, precision=precision), plan)
+    checks = [check_images(configs[0], dataset, machine.device)]
     for config in configs:
         seeds = _seeds(config, plan.seeds)
-        say(f"{norm_label(config.norm.name, config.norm.options)}: against the CPU, and together against alone")
-        found.checks += check_fp32(seeds, dataset, plan.device)
-        found.checks += check_together(seeds, dataset, plan.device, plan.precision, plan.compared_steps)
-    return found
+        logger.info(f"{norm_label(config.norm.name, config.norm.options)}: against the CPU, and together against alone")
+        checks += check_fp32(seeds, dataset, machine.device)
+        checks += check_together(seeds, dataset, machine.device, precision, plan.compared_steps)
+    return FullBench(tuple(norms), one, group, configs[0].train.epochs, tuple(checks))
 
 
-def _norm_times(config: Config, label: str, dataset: Dataset, plan: FullPlan) -> NormTimes:
-    setting = Setting(plan.device, plan.precision)
-
+def _variant_timings(config: Config, label: str, dataset: Dataset, setting: Setting, plan: FullPlan) -> VariantTimings:
     def members(number: int) -> list[Member]:
         return [idle_member(each, len(dataset.class_names), setting) for each in _seeds(config, number)]
 
@@ -121,38 +130,36 @@ def _norm_times(config: Config, label: str, dataset: Dataset, plan: FullPlan) ->
         RECORDED: steps_together(members(1), dataset.train, setting, "lanes"),
         **{way: steps_together(members(plan.seeds), dataset.train, setting, way) for way in WAYS},
     }
-    turns = {name: laps(taken, plan.steps, PartClock(plan.device)) for name, taken in steps.items()}
-    rounds = list(rounds_in_turn(turns, plan.rounds, WARM_UP))
-    return NormTimes(label, plan.seeds, {name: tuple(measured[name] for measured in rounds) for name in turns})
+    measures = {name: timer(taken, plan.steps, PartClock(setting.device)) for name, taken in steps.items()}
+    rounds = list(rounds_in_turn(measures, plan.rounds, plan.warm_up))
+    return VariantTimings(label, plan.seeds, {name: tuple(measured[name] for measured in rounds) for name in steps})
+
+
+def _whole_runs(
+    config: Config, norm: VariantTimings, dataset: Dataset, machine: Machine, plan: FullPlan
+) -> tuple[WholeRuns, WholeRuns]:
+    way, epochs = norm.fastest_way, config.train.epochs
+    with tempfile.TemporaryDirectory() as folder:
+        alone, together = Path(folder) / "one", Path(folder) / "group"
+        logger.info(f"{norm.label}: a whole run of {epochs} epochs")
+        one = _timed("one run", lambda: [train_run(config, folder_of(config, alone), dataset, machine)])
+        logger.info(f"{norm.label}: {plan.seeds} seeds of {epochs} epochs, {way}")
+        runs = [(each, folder_of(each, together)) for each in _seeds(config, plan.seeds)]
+        group = _timed(
+            f"{plan.seeds} seeds, {way}", lambda: list(train_group(runs, dataset, machine, way=way).values())
+        )
+    return one, group
+
+
+def _timed(what: str, train: Callable[[], list[Record]]) -> WholeRuns:
+    begun = time.perf_counter()
+    records = train()
+    return WholeRuns(what, time.perf_counter() - begun, tuple(map(_accuracy, records)))
 
 
 def _seeds(config: Config, number: int) -> list[Config]:
     return [config.for_seed(config.seed + offset) for offset in range(number)]
 
 
-def _timed(run: Callable[[], list[float]]) -> tuple[float, list[float]]:
-    begun = time.perf_counter()
-    accuracies = run()
-    return time.perf_counter() - begun, accuracies
-
-
-def _one(config: Config, dataset: Dataset, plan: FullPlan, results: Path) -> Callable[[], list[float]]:
-    def run() -> list[float]:
-        machine = Machine(plan.device, precision=plan.precision)
-        return [_accuracy(train_run(config, folder_of(config, results), dataset, machine))]
-
-    return run
-
-
-def _group(config: Config, way: str, dataset: Dataset, plan: FullPlan, results: Path) -> Callable[[], list[float]]:
-    def run() -> list[float]:
-        machine = Machine(plan.device, precision=plan.precision)
-        runs = [(each, folder_of(each, results)) for each in _seeds(config, plan.seeds)]
-        return [_accuracy(record) for record in train_group(runs, dataset, machine, way=way).values()]
-
-    return run
-
-
 def _accuracy(record: Record) -> float:
-    """NaN of a run that diverged."""
-    return float("nan") if record.metrics is None else record.metrics.held_out.accuracy
+    return record.metrics.held_out.accuracy if record.metrics else float("nan")

@@ -1,87 +1,91 @@
-"""All contenders in turn: the network with each norm and without, the plain loop, the machine itself."""
+"""Timings of the network with each norm and without, of the plain loop, and of the machine itself, in turn."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-
-from normbench.bench.contender import Contender
-from normbench.bench.machine import ceilings
-from normbench.bench.plain import plain_laps
-from normbench.bench.result import WITHOUT, Bench, Timed
-from normbench.bench.training import training_laps
+from normbench.bench.ceilings import ceilings
+from normbench.bench.plain_loop import plain_timer
+from normbench.bench.result import WITHOUT, Bench, NormTimings
+from normbench.bench.timed_process import TimedProcess
+from normbench.bench.training import training_timer
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Choice, Config
-from normbench.data import Dataset
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
 from normbench.runs.build import build_network
-from normbench.sweeps.estimate import common_precision
 from normbench.train.machine import Machine
 
 WARM_UP = 1  # rounds that are not counted
-MACHINE = "the machine"
+CEILINGS = "the machine"
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`steps`: of each contender in a round; `plain`: the plain loop too."""
+    """How much is measured. steps: training steps of each process in a round. plain: whether to time the plain loop."""
 
-    device: torch.device
-    threads: int
     rounds: int
     steps: int
-    plain: bool
+    plain: bool = False
 
 
-def measure(configs: Sequence[Config], dataset: Dataset, plan: Plan, say: Say) -> Bench:
-    """Times a training step with the norm of each config, which else are equal, and without norm.
+def measure(configs: Sequence[Config], num_classes: int, machine: Machine, precision: str, plan: Plan) -> Bench:
+    """Times training steps with the norm of each config, which are equal otherwise, and without norm.
 
-    Every contender is a process of its own with `plan.threads` threads, which loads the data set from the cache.
-    `say` gets a line a round. Raises ConfigError for a norm that does not fit the network, RunError for a process that
-    dies.
+    Everything that is timed has a process of its own with the machine's threads; it loads the data set from the cache.
+    Logs a line a round. Raises ConfigError for a norm that does not fit the network, RunError for a process that dies.
     """
+    names = ", ".join(config.norm.name for config in configs)
+    logger.info(f"timing {names} and no norm; first a round that does not count")
     bare = configs[0].model_copy(update={"norm": Choice(WITHOUT)})
     by_norm = {WITHOUT: bare} | {config.norm.name: config for config in configs}
-    macs = {norm: count_macs(build_network(config, len(dataset.class_names))) for norm, config in by_norm.items()}
-    precision = common_precision(configs[0], dataset, Machine(plan.device, plan.threads))
-    contenders: dict[str, Contender] = {}
+    macs = {norm: count_macs(build_network(config, num_classes)) for norm, config in by_norm.items()}
+    with_plain = [norm for norm, config in by_norm.items() if plan.plain and (norm != WITHOUT or config is not bare)]
+    threads = machine.threads
+    assert threads is not None
+    processes: dict[str, TimedProcess] = {}
+
+    def start(name: str, *arguments: Any) -> None:
+        processes[name] = TimedProcess(name, machine.device, threads, *arguments)
+
     try:
         for norm, config in by_norm.items():
-            arguments = (config, precision, plan.device, plan.steps)
-            contenders[norm] = Contender(norm, plan.device, plan.threads, training_laps, *arguments)
-        for norm, config in by_norm.items() if plan.plain else ():
-            if norm != WITHOUT or config is not bare:
-                name = _plain(norm)
-                contenders[name] = Contender(
-                    name, plan.device, plan.threads, plain_laps, config, plan.device, plan.steps
-                )
-        contenders[MACHINE] = Contender(MACHINE, plan.device, plan.threads, ceilings, plan.device)
-        for contender in contenders.values():
-            contender.wait_until_ready()
-        turns = {name: contender.measure for name, contender in contenders.items()}
-        rounds = []
-        for measured in rounds_in_turn(turns, plan.rounds, WARM_UP):
-            rounds.append(measured)
-            say(f"round {len(rounds)} of {plan.rounds}")
-        peaks = {name: contender.finish() for name, contender in contenders.items()}
+            start(norm, training_timer, config, precision, machine.device, plan.steps)
+        for norm in with_plain:
+            start(_plain(norm), plain_timer, by_norm[norm], machine.device, plan.steps)
+        start(CEILINGS, ceilings, machine.device)
+        rounds = _rounds(processes, plan)
+        peaks = {name: process.finish() for name, process in processes.items()}
     finally:
-        for contender in contenders.values():
-            contender.kill()
+        for process in processes.values():
+            process.kill()
 
-    def timed(norm: str, name: str) -> Timed:
+    def timings(norm: str, name: str) -> NormTimings:
         label = norm_label(norm, by_norm[norm].norm.options)
-        return Timed(norm, label, macs[norm], tuple(measured[name] for measured in rounds), peaks[name])
+        return NormTimings(norm, label, macs[norm], tuple(measured[name] for measured in rounds), peaks[name])
 
     return Bench(
-        norms=tuple(timed(norm, norm) for norm in by_norm),
-        plain={norm: timed(norm, _plain(norm)) for norm in by_norm if _plain(norm) in contenders},
-        ceilings=tuple(measured[MACHINE] for measured in rounds),
-        device=plan.device.type,
+        norms=tuple(timings(norm, norm) for norm in by_norm),
+        plain={norm: timings(norm, _plain(norm)) for norm in with_plain},
+        ceilings=tuple(measured[CEILINGS] for measured in rounds),
+        device=machine.device.type,
         precision=precision,
     )
+
+
+def _rounds(processes: Mapping[str, TimedProcess], plan: Plan) -> list[dict[str, Any]]:
+    """What each process measured, by its name, round by round."""
+    for process in processes.values():
+        process.wait_until_ready()
+    rounds = []
+    measures = {name: process.measure for name, process in processes.items()}
+    for measured in rounds_in_turn(measures, plan.rounds, WARM_UP):
+        rounds.append(measured)
+        logger.info(f"round {len(rounds)} of {plan.rounds}")
+    return rounds
 
 
 def _plain(norm: str) -> str:

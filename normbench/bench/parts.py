@@ -1,6 +1,7 @@
-"""Where the time of a training step goes, seen from outside of the training loop."""
+"""The time of each part of a training step, measured by hooks around the training loop."""
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,25 +12,26 @@ from normbench.bench.result import PARTS
 
 
 class PartClock:
-    """Divides a stretch of time into parts: each lasts until the next one begins.
+    """Divides time into parts: a part lasts until the next one begins.
 
     On CUDA, where calls return before the work is done, events in the stream mark the beginnings, and nothing waits.
+    `now` is the clock of the other devices, in seconds.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.device, self._is_cuda = device, device.type == "cuda"
+    def __init__(self, device: torch.device, now: Callable[[], float] = time.perf_counter) -> None:
+        self.device, self._is_cuda, self._now = device, device.type == "cuda", now
         self._begun: list[tuple[str, Any]] = []
 
     def begin(self, part: str) -> None:
         if not self._is_cuda:
-            self._begun.append((part, time.perf_counter()))
-        elif not torch.cuda.is_current_stream_capturing():  # what is captured is replayed without us
+            self._begun.append((part, self._now()))
+        elif not torch.cuda.is_current_stream_capturing():  # a captured event would be replayed with the graph
             event = torch.cuda.Event(enable_timing=True)
             event.record()
             self._begun.append((part, event))
 
     def take(self) -> dict[str, float] | None:
-        """Seconds by part since the last call; the part begun last is not over and counts nothing.
+        """Seconds by part since the last call. The part begun last is not over and counts nothing.
 
         None if the network was never called: a step replayed as one CUDA graph cannot be divided.
         """
@@ -43,7 +45,7 @@ class PartClock:
 
 
 def mark_parts(model: nn.Module, optimizer: optim.Optimizer, clock: PartClock) -> None:
-    """From now on each call of the model and each step of the optimizer begins its part on the clock, and the next."""
+    """Makes each call of the model and each step of the optimizer begin its part, and the part after it, on `clock`."""
     model.register_forward_pre_hook(lambda module, inputs: clock.begin("forward"))
     model.register_forward_hook(lambda module, inputs, output: clock.begin("backward"))
     step = optimizer.step

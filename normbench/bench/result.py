@@ -1,4 +1,4 @@
-"""What was measured, and what follows from it. No torch here."""
+"""Timings of training steps, and the ratios that follow from them. No torch here."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 PARTS = ("data", "forward", "backward", "optimizer", "other")
-"""Of a training step, in order. data: until the network is called (waiting for the batch, its augmentation and
-normalization, the step's lr and dropout seeds); backward: from the logits on, so with the loss; other: what follows
-the optimizer (counts, the check that the loss is finite)."""
+"""The parts of a training step, in order.
+
+data: until the network is called, that is waiting for the batch, its augmentation and normalization, the step's
+learning rate and dropout seeds. backward: everything after the logits, so with the loss. other: what follows the
+optimizer, that is counting and the check that the loss is finite.
+"""
 
 WITHOUT = "none"
-"""The norm that the others' tax is measured against."""
+"""The norm that a norm's tax is measured against."""
 
-OPERATIONS_PER_MAC = 6  # 2 forward; backward as many for the gradient of the input, and of the weight
+OPERATIONS_PER_MAC = 6  # 2 forward; 2 backward for the gradient of the input, and 2 for that of the weight
 
 
 class Spread(NamedTuple):
-    """Over the rounds."""
+    """Median, lowest and highest value over the rounds."""
 
     median: float
     low: float
@@ -29,8 +32,8 @@ class Spread(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lap:
-    """A contender's turn in one round: some training steps in a row. `parts`: seconds of all its steps, by name."""
+class Timing:
+    """Consecutive training steps in one round. `parts`: seconds of all steps by name; None if they are not known."""
 
     num_steps: int
     num_images: int
@@ -47,37 +50,37 @@ class Lap:
 
     @property
     def part_s(self) -> dict[str, float] | None:
-        """Seconds a step, by part; None where the step cannot be divided."""
+        """Seconds a step, by part; None if the step cannot be divided."""
         return None if self.parts is None else {name: self.parts[name] / self.num_steps for name in PARTS}
 
 
 @dataclass(frozen=True)
-class Timed:
-    """A norm's laps, one a round. `macs`: multiply-adds an image, forward."""
+class NormTimings:
+    """The timings of one norm, one a round. `macs`: multiply-adds of the network an image, forward."""
 
     norm: str
     label: str
     macs: int
-    laps: tuple[Lap, ...]
+    timings: tuple[Timing, ...]
     peak_memory_bytes: int
 
     @property
-    def middle(self) -> Lap:
-        """The lap with the median step (of an even number the faster of the two): its parts sum to its step."""
-        return sorted(self.laps, key=lambda lap: lap.step_s)[(len(self.laps) - 1) // 2]
+    def middle(self) -> Timing:
+        """The timing with the median step, of an even number the faster of the two. Its parts sum to its step."""
+        return sorted(self.timings, key=lambda timing: timing.step_s)[(len(self.timings) - 1) // 2]
 
     @property
     def step_s(self) -> Spread:
-        """The middle lap's, the fastest's and the slowest's."""
-        steps = [lap.step_s for lap in self.laps]
+        """Seconds a step: of the middle timing, the fastest and the slowest."""
+        steps = [timing.step_s for timing in self.timings]
         return Spread(self.middle.step_s, min(steps), max(steps))
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The best this machine was seen to do in one round: matrix products in GFLOP/s by precision, copying in GB/s.
+    """The machine's best in one round: matrix products in GFLOP/s by precision, copying in GB/s.
 
-    A product of two [n, n] counts 2 n^3 operations, a copy the bytes read and those written.
+    A product of two [n, n] counts 2 n^3 operations. A copy counts the bytes read and the bytes written.
     """
 
     matmul_gflops: Mapping[str, float]
@@ -86,42 +89,44 @@ class Ceilings:
 
 @dataclass(frozen=True)
 class Bench:
-    """`norms`: first the network without norm, then those asked for; `plain`: the plain loop with them, by norm."""
+    """What `normbench bench` measures.
 
-    norms: tuple[Timed, ...]
-    plain: Mapping[str, Timed]
-    ceilings: tuple[Ceilings, ...]  # one a round
+    norms: first the network without norm, then the norms asked for. plain: the plain loop, by norm. ceilings: one a
+    round. All ratios are taken round by round, so that a slow round changes none.
+    """
+
+    norms: tuple[NormTimings, ...]
+    plain: Mapping[str, NormTimings]
+    ceilings: tuple[Ceilings, ...]
     device: str
     precision: str
 
-    def tax_s(self, timed: Timed) -> Spread:
-        """Seconds a step more than without norm, round by round."""
-        return Spread.of([lap.step_s - bare.step_s for lap, bare in self._beside_bare(timed)])
+    def tax_s(self, norm: NormTimings) -> Spread:
+        """Seconds that a step takes longer than without norm."""
+        return Spread.of([timing.step_s - bare.step_s for timing, bare in self._beside_bare(norm)])
 
-    def tax(self, timed: Timed) -> Spread:
-        """The same as a fraction of the step without norm."""
-        return Spread.of([lap.step_s / bare.step_s - 1 for lap, bare in self._beside_bare(timed)])
+    def tax(self, norm: NormTimings) -> Spread:
+        """`tax_s` as a fraction of the step without norm."""
+        return Spread.of([timing.step_s / bare.step_s - 1 for timing, bare in self._beside_bare(norm)])
 
-    def share_of_peak(self, timed: Timed) -> Spread:
-        """The arithmetic of training over the best matrix product in the precision used, round by round.
+    def share_of_peak(self, norm: NormTimings) -> Spread:
+        """Arithmetic of training per second, over that of the best matrix product in the same precision.
 
-        6 x MACs operations an image; what norms, activations and the optimizer compute is not counted.
+        Counted are 6 x MACs operations an image; norms, activations and the optimizer are not.
         """
-        operations = OPERATIONS_PER_MAC * timed.macs
+        operations = OPERATIONS_PER_MAC * norm.macs
         return Spread.of(
             [
-                operations * lap.images_per_s / (1e9 * ceilings.matmul_gflops[self.precision])
-                for lap, ceilings in zip(timed.laps, self.ceilings, strict=True)
+                operations * timing.images_per_s / (1e9 * ceilings.matmul_gflops[self.precision])
+                for timing, ceilings in zip(norm.timings, self.ceilings, strict=True)
             ]
         )
 
-    def times_plain(self, timed: Timed) -> Spread:
-        """How many times as many images a second as the plain loop, round by round."""
-        plain = self.plain[timed.norm]
-        return Spread.of(
-            [ours.images_per_s / theirs.images_per_s for ours, theirs in zip(timed.laps, plain.laps, strict=True)]
-        )
+    def times_plain(self, norm: NormTimings) -> Spread:
+        """Images a second, over those of the plain loop with the same norm."""
+        pairs = zip(norm.timings, self.plain[norm.norm].timings, strict=True)
+        return Spread.of([timing.images_per_s / plain.images_per_s for timing, plain in pairs])
 
-    def _beside_bare(self, timed: Timed) -> list[tuple[Lap, Lap]]:
+    def _beside_bare(self, norm: NormTimings) -> list[tuple[Timing, Timing]]:
         bare = next(other for other in self.norms if other.norm == WITHOUT)
-        return list(zip(timed.laps, bare.laps, strict=True))
+        return list(zip(norm.timings, bare.timings, strict=True))

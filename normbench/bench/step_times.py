@@ -1,8 +1,8 @@
-"""How long a training step of each norm takes on this machine, relative to batch norm's."""
+"""The time of a training step with each norm on this machine, relative to batch norm."""
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -23,23 +23,33 @@ WARM_UP = 2  # rounds that are not counted
 
 
 def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mapping[str, float]:
-    """The median over rounds of (seconds of a step with the norm) / (seconds of one with bn), by kind.
+    """The time of a step with each norm over that with bn, by norm: the median over the rounds.
 
-    A step is the forward and backward pass of the default config's network and batch size in float32, as training runs
-    it, without optimizer and data. Each round takes one step of each norm in turn, so that whatever else the machine
-    does falls on all of them. Raises ConfigError for a device that is not there.
+    A step is the forward and backward pass of the default config's network and batch size in float32, as in training,
+    without optimizer and data. Raises ConfigError for a device that is not there.
     """
     setting = Setting(choose_device(device))
     keep_freed_memory()
-    networks = {kind: _network(kind, setting) for kind in dict.fromkeys([BASELINE, *kinds])}
     batch_size = Config().train.batch_size
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch_size, *IMAGE_SHAPE, generator=generator)
     images = images.to(setting.device, memory_format=setting.memory_format)
     labels = torch.arange(batch_size, device=setting.device) % NUM_CLASSES
-    steps = {kind: partial(_seconds, network, images, labels) for kind, network in networks.items()}
+    networks = {kind: _network(kind, setting) for kind in dict.fromkeys([BASELINE, *kinds])}
+    ratios = median_ratios(
+        {kind: partial(_step_seconds, network, images, labels) for kind, network in networks.items()}, rounds
+    )
+    return {kind: ratios[kind] for kind in kinds}
+
+
+def median_ratios(steps: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Each function measures the seconds of one step; one of them is BASELINE's.
+
+    A round takes one step of each in turn, so that a disturbance of the machine falls on all of them. Returns the
+    median over the rounds of the ratio to BASELINE, by name.
+    """
     measured = list(rounds_in_turn(steps, rounds, WARM_UP))
-    return {kind: statistics.median(seconds[kind] / seconds[BASELINE] for seconds in measured) for kind in kinds}
+    return {name: statistics.median(seconds[name] / seconds[BASELINE] for seconds in measured) for name in steps}
 
 
 def _network(kind: str, setting: Setting) -> nn.Module:
@@ -47,7 +57,7 @@ def _network(kind: str, setting: Setting) -> nn.Module:
     return network.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
 
 
-def _seconds(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+def _step_seconds(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     network.zero_grad(set_to_none=True)
     start = time.perf_counter()
     F.cross_entropy(network(images), labels).backward()

@@ -1,10 +1,9 @@
 """`normbench bench`: how fast this machine trains, and where the time goes."""
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,18 +19,12 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, TableFormat, console, say
-from normbench.errors import ConfigError, Interrupted, RunError
-
-if TYPE_CHECKING:
-    from normbench.bench.measure import Plan
-    from normbench.config import Config as RunConfig
-    from normbench.data import Dataset
+from normbench.cli.output import Quiet, TableFormat, console, say, show_log
+from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench bench --norm bn --norm gn --against plain[/bold]"
-FULL_BATCH, FULL_SEEDS = 128, 10
+FULL_BATCH = 128
 USUAL_NORMS = ("bn", "gn", "ln")
-BUSY = 0.25  # load a core: from there on something else takes part of the machine
 
 
 class Against(StrEnum):
@@ -87,17 +80,24 @@ def bench(
         raise ConfigError(f"--output {output}: {wrong}")
     if full and against:
         raise ConfigError("--against plain is a measurement of its own: give it without --full")
-    from normbench.bench.measure import measure
+    import torch
+
+    from normbench.bench.agreement import require_agreement
+    from normbench.bench.full import FullPlan
+    from normbench.bench.measure import Plan
+    from normbench.bench.result import Bench
+    from normbench.bench.run import run_bench
     from normbench.config import load_config
-    from normbench.data import load_dataset
     from normbench.files import write_json_atomically
     from normbench.present.report.document import as_document, render_document
     from normbench.present.tables.bench import bench_tables
+    from normbench.present.tables.bench_full import full_tables
     from normbench.runs.build import registries
     from normbench.runs.validate import find_misfits
+    from normbench.train.machine import Machine, choose_device
 
-    plan = _plan(device, threads, rounds, steps, plain=against is Against.plain)
-    if full and not _is_gpu(plan):
+    machine = Machine(choose_device(device), threads or torch.get_num_threads())
+    if full and machine.device.type != "cuda":
         raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
     usual: list[Override] = [] if data or data_dir else [("data.source", "synthetic", "")]
     if full and batch_size is None:
@@ -108,118 +108,17 @@ def bench(
         load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")], misfits)
         for kind in dict.fromkeys(norm or USUAL_NORMS)
     ]
-    tell = (lambda text: None) if quiet else say
-    load = _load_average()
-    warnings = busy_notes(load)
-    dataset = load_dataset(configs[0].data, tell, bar=not quiet and sys.stderr.isatty())
-    if full:
-        _measure_full(configs, dataset, plan, config, load, format_, output, quiet=quiet)
-        return
-    tell(f"timing {', '.join(found.norm.name for found in configs)} and no norm; first a round that does not count")
-    try:
-        found = measure(configs, dataset, plan, tell)
-    except KeyboardInterrupt:
-        raise Interrupted("stopped; nothing is kept, as every number needs all rounds") from None
-    tables = bench_tables(found, _setting(configs[0], plan, found.precision))
-    head = _head(config, configs[0], dataset.source, plan, found.precision, load)
+    show_log(quiet=quiet)
+    plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, plain=against is Against.plain)
+    answer = run_bench(configs, config, machine, plan, bar=not quiet and sys.stderr.isatty())
+    found = answer.measured
+    tables = bench_tables(found, answer.setting) if isinstance(found, Bench) else full_tables(found, answer.setting)
     if output is not None:
-        write_json_atomically(output, as_document(tables, head, warnings))
+        write_json_atomically(output, as_document(tables, answer.head, answer.warnings))
     shown = tables if format_ is TableFormat.json else {name: tables[name] for name in tables if name != "laps"}
-    render_document(shown, format_, console(), head, warnings)
+    render_document(shown, format_, console(), answer.head, answer.warnings)
     if not quiet:
-        for warning in warnings:
+        for warning in answer.warnings:
             say(f"note: {warning}")
-
-
-def _measure_full(
-    configs: "list[RunConfig]",
-    dataset: "Dataset",
-    plan: "Plan",
-    config: str,
-    load: float | None,
-    format_: TableFormat,
-    output: Path | None,
-    *,
-    quiet: bool,
-) -> None:
-    """Measures, shows, and raises RunError if the GPU does not compute what the CPU does."""
-    from normbench.bench.full import FullPlan, measure_full
-    from normbench.files import write_json_atomically
-    from normbench.present.report.document import as_document, render_document
-    from normbench.present.tables.bench_full import full_tables
-    from normbench.sweeps.estimate import common_precision
-    from normbench.train.machine import Machine
-
-    precision = common_precision(configs[0], dataset, Machine(plan.device, plan.threads))
-    full_plan = FullPlan(plan.device, precision, FULL_SEEDS, plan.rounds, plan.steps)
-    try:
-        found = measure_full(configs, dataset, full_plan, (lambda text: None) if quiet else say)
-    except KeyboardInterrupt:
-        raise Interrupted("stopped; nothing is kept, as every number needs all rounds") from None
-    tables = full_tables(found, _setting(configs[0], plan, precision))
-    head = _head(config, configs[0], dataset.source, plan, precision, load)
-    if output is not None:
-        write_json_atomically(output, as_document(tables, head, []))
-    render_document(tables, format_, console(), head, [])
-    if apart := [check for check in found.checks if not check.agrees]:
-        raise RunError(f"{len(apart)} of {len(found.checks)} checks do not agree; see the table of checks")
-
-
-def _is_gpu(plan: "Plan") -> bool:
-    return plan.device.type == "cuda"
-
-
-def _setting(recipe: "RunConfig", plan: "Plan", precision: str) -> str:
-    return (
-        f"{plan.device.type}, {_number(plan.threads, 'thread')}, {precision}, "
-        f"batch {recipe.train.batch_size}, {_number(plan.rounds, 'round')} of {_number(plan.steps, 'step')}"
-    )
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count > 1 else ''}"
-
-
-def _plan(device: str, threads: int | None, rounds: int, steps: int, *, plain: bool) -> "Plan":
-    import torch
-
-    from normbench.bench.measure import Plan
-    from normbench.train.machine import choose_device
-
-    return Plan(choose_device(device), threads or torch.get_num_threads(), rounds, steps, plain)
-
-
-def _head(
-    config: str, recipe: "RunConfig", source: str, plan: "Plan", precision: str, load: float | None
-) -> dict[str, Any]:
-    """What holds for all tables."""
-    from normbench.runs.environment import describe_environment, git_commit
-
-    return {
-        "config": Path(config).name,  # where it lies on this machine is nobody's business
-        "batch_size": recipe.train.batch_size,
-        "data": source,
-        "device": plan.device.type,
-        "precision": precision,
-        "rounds": plan.rounds,
-        "steps_per_round": plan.steps,
-        "load_average_before": load,
-        "environment": describe_environment(plan.device) | {"threads": plan.threads},
-        "git_commit": git_commit(),
-    }
-
-
-def _load_average() -> float | None:
-    """Of the last minute, before anything was started here."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def busy_notes(load: float | None) -> list[str]:
-    from normbench.train.machine import num_cores
-
-    if load is None or load < BUSY * num_cores():
-        return []
-    return [
-        f"the machine was busy before ({load:.1f} processes ready to run on {num_cores()} cores): ratios hold, "
-        "as all take turns; the speeds themselves may be too low"
-    ]
+    if not isinstance(found, Bench):
+        require_agreement(found.checks)

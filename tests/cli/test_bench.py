@@ -6,36 +6,21 @@ from typing import Any
 
 import pytest
 
-from normbench.cli.bench import busy_notes
 from normbench.errors import ConfigError
-from tests.tiny import invoke, make_folder
+from tests.tiny import invoke
 
 ROUNDS, STEPS = 2, 2
 
 
 @pytest.fixture(scope="module")
-def answer(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], str]:
+def answer(images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], str]:
     """JSON from stdout, JSON from the file, and stderr, of one bench of gn against the plain loop."""
-    root = tmp_path_factory.mktemp("bench")
-    images, output = make_folder(root / "images"), root / "bench.json"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NORMBENCH_CACHE", str(root / "cache"))
-        result = invoke(
-            *("bench", "--norm", "gn", "--set", "norm.num_groups=8", "--against", "plain", "--device", "cpu"),
-            *(
-                "--rounds",
-                ROUNDS,
-                "--steps",
-                STEPS,
-                "--threads",
-                1,
-                "--batch-size",
-                16,
-                "--set",
-                "train.precision=fp32",
-            ),
-            *("--data", "folder", "--data-dir", images, "--format", "json", "--output", output),
-        )
+    output = tmp_path_factory.mktemp("bench") / "bench.json"
+    result = invoke(
+        *("bench", "--norm", "gn", "--set", "norm.num_groups=8", "--against", "plain", "--device", "cpu"),
+        *("--rounds", ROUNDS, "--steps", STEPS, "--threads", 1, "--batch-size", 16, "--set", "train.precision=fp32"),
+        *("--data", "folder", "--data-dir", images, "--format", "json", "--output", output),
+    )
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout), json.loads(output.read_text()), result.stderr
 
@@ -108,7 +93,6 @@ def test_bad_input_is_one_sentence(
     arguments: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
     result = invoke("bench", *arguments)
     assert isinstance(result.exception, ConfigError)
     assert text in str(result.exception)
@@ -119,8 +103,11 @@ def test_bad_numbers_are_usage_errors(arguments: list[object]) -> None:
     assert invoke("bench", *arguments).exit_code == 2
 
 
-def test_a_machine_that_was_busy_before_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2, 3})
-    assert busy_notes(0.9) == busy_notes(None) == []
-    (note,) = busy_notes(3.14)
-    assert "3.1 processes ready to run on 4 cores" in note
+def test_full_without_a_gpu_is_one_sentence() -> None:
+    result = invoke("bench", "--full")
+    assert isinstance(result.exception, ConfigError)
+    assert result.exception.exit_code == 2
+    assert "run it on a machine with CUDA" in str(result.exception)
+    result = invoke("bench", "--full", "--device", "cuda")
+    assert isinstance(result.exception, ConfigError)
+    assert "no CUDA device" in str(result.exception)

@@ -1,17 +1,13 @@
 """`normbench norms`: the shelf as a table."""
 
 import csv
-import functools
 import io
 import json
-import time
 from importlib.metadata import EntryPoint
 
 import pytest
 from rich.console import Console
-from torch import Tensor, nn
 
-from normbench.bench import step_times
 from normbench.models.norm_cards import norm_cards
 from normbench.norms import NORMS, lookup
 from normbench.present.tables.norm_cards import norm_table
@@ -106,32 +102,13 @@ def test_a_package_that_cannot_be_imported_is_a_note(monkeypatch: pytest.MonkeyP
     assert "note: norm 'gone' (gone:X) cannot be imported" in result.stderr
 
 
-def test_times_are_medians_of_ratios_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that gets slower all the time changes no ratio; one slow step changes no median."""
-    monkeypatch.setattr(step_times, "_network", lambda kind, setting: kind)
-    rounds = iter(range(1000))
-    seconds = {"bn": 1.0, "gn": 1.5, "dyt": 0.5}
-
-    def measured(kind: str, images: object, labels: object) -> float:
-        number = next(rounds)
-        slowed = 100.0 if kind == "gn" and number in (7, 10) else 1.0
-        return seconds[kind] * slowed * 2.0 ** (number // 3)
-
-    monkeypatch.setattr(step_times, "_seconds", measured)
-    assert step_times.relative_step_times(["gn", "dyt"], 5, "cpu") == {"gn": 1.5, "dyt": 0.5}
-
-
-def test_time_measures_real_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Waits(nn.Identity):
-        def forward(self, x: Tensor) -> Tensor:
-            time.sleep(0.05)
-            return x
-
-    waiting = functools.wraps(NORMS["none"])(lambda: lambda num_channels, size: Waits())
-    monkeypatch.setattr("normbench.norms.lookup.NORMS", {"bn": NORMS["bn"], "none": waiting})
-    result = invoke("norms", "--time", "--rounds", 3, "--device", "cpu", "--format", "json")
+def test_time_adds_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in list(NORMS):
+        if kind not in ("bn", "none"):
+            monkeypatch.delitem(NORMS, kind)
+    result = invoke("norms", "--time", "--rounds", 1, "--device", "cpu", "--format", "json")
     assert result.exit_code == 0, result.output
     found = {record["norm"]: record["step_relative_to_bn"] for record in json.loads(result.stdout)}
     assert found["bn"] == 1.0
-    assert found["none"] > 1.0
+    assert found["none"] > 0
     assert "timing 2 norms" in result.stderr

@@ -1,30 +1,30 @@
-"""Tables of `bench`: the speed of each norm, the parts of a step, the plain loop, the ceilings of the machine."""
+"""`normbench bench` as tables: speed of each norm, parts of its step, the plain loop, the limits of the machine."""
 
 from collections.abc import Iterable
 
-from normbench.bench.result import PARTS, WITHOUT, Bench, Lap, Spread, Timed
+from normbench.bench.result import PARTS, WITHOUT, Bench, NormTimings, Spread, Timing
 from normbench.present.tables.table import Cell, Table, Value
 
 MIB = 2**20
 
 
 def bench_tables(bench: Bench, setting: str) -> dict[str, Table]:
-    """The tables by name, the norms first; `setting`, in the first title, says where the bench ran.
+    """The tables by name, that of the norms first. `setting` is the machine and the amount of work, for its title.
 
-    `laps` has a row for each round of each norm: the raw values behind the medians.
+    The table `laps` has a row for each timing of each round, which the medians hide; it is for JSON.
     """
     tables = {"norms": _norms(bench, setting), "parts": _parts(bench)}
     if bench.plain:
         tables["plain"] = _plain(bench)
-    return tables | {"machine": _machine(bench), "laps": _laps(bench)}
+    return tables | {"machine": _machine(bench), "laps": _rounds(bench)}
 
 
 def _norms(bench: Bench, setting: str) -> Table:
     return Table(
         title=f"Training steps on {setting}: median [lowest, highest round]",
         columns=("Norm", "Images/s", "Step ms", "Tax ms", "Tax %", "Peak %", "MiB"),
-        rows=tuple(_norm_row(bench, timed) for timed in bench.norms),
-        records=tuple(_norm_record(bench, timed) for timed in bench.norms),
+        rows=tuple(_norm_row(bench, norm) for norm in bench.norms),
+        records=tuple(_norm_record(bench, norm) for norm in bench.norms),
         notes=(
             "tax: how much longer a step is than without norm, round by round",
             "peak %: 6 operations a multiply-add and image (2 forward, 4 backward), of what the best "
@@ -34,32 +34,32 @@ def _norms(bench: Bench, setting: str) -> Table:
     )
 
 
-def _norm_row(bench: Bench, timed: Timed) -> tuple[Cell, ...]:
-    is_bare = timed.norm == WITHOUT
+def _norm_row(bench: Bench, norm: NormTimings) -> tuple[Cell, ...]:
+    is_bare = norm.norm == WITHOUT
     return (
-        timed.label,
-        f"{timed.middle.images_per_s:,.0f}",
-        _spread(timed.step_s, 1e3, 2),
-        "-" if is_bare else _spread(bench.tax_s(timed), 1e3, 2),
-        "-" if is_bare else _spread(bench.tax(timed), 1e2, 0),
-        f"{100 * bench.share_of_peak(timed).median:.1f}",
-        f"{timed.peak_memory_bytes / MIB:,.0f}",
+        norm.label,
+        f"{norm.middle.images_per_s:,.0f}",
+        _spread(norm.step_s, 1e3, 2),
+        "-" if is_bare else _spread(bench.tax_s(norm), 1e3, 2),
+        "-" if is_bare else _spread(bench.tax(norm), 1e2, 0),
+        f"{100 * bench.share_of_peak(norm).median:.1f}",
+        f"{norm.peak_memory_bytes / MIB:,.0f}",
     )
 
 
-def _norm_record(bench: Bench, timed: Timed) -> dict[str, Value]:
-    is_bare = timed.norm == WITHOUT
+def _norm_record(bench: Bench, norm: NormTimings) -> dict[str, Value]:
+    is_bare = norm.norm == WITHOUT
     return {
-        "norm": timed.norm,
-        "label": timed.label,
-        "images_per_s": timed.middle.images_per_s,
-        **_spread_record("step_ms", timed.step_s, 1e3),
-        **_part_record(timed.middle),
-        **_spread_record("tax_ms", None if is_bare else bench.tax_s(timed), 1e3),
-        **_spread_record("tax", None if is_bare else bench.tax(timed)),
-        "macs": timed.macs,
-        **_spread_record("share_of_peak", bench.share_of_peak(timed)),
-        "peak_memory_bytes": timed.peak_memory_bytes,
+        "norm": norm.norm,
+        "label": norm.label,
+        "images_per_s": norm.middle.images_per_s,
+        **_spread_record("step_ms", norm.step_s, 1e3),
+        **_part_record(norm.middle),
+        **_spread_record("tax_ms", None if is_bare else bench.tax_s(norm), 1e3),
+        **_spread_record("tax", None if is_bare else bench.tax(norm)),
+        "macs": norm.macs,
+        **_spread_record("share_of_peak", bench.share_of_peak(norm)),
+        "peak_memory_bytes": norm.peak_memory_bytes,
     }
 
 
@@ -67,10 +67,8 @@ def _parts(bench: Bench) -> Table:
     return Table(
         title="Where the time of a step goes, in ms",
         columns=("Norm", *map(str.capitalize, PARTS), "Step"),
-        rows=tuple(
-            (timed.label, *_part_cells(timed.middle), f"{1e3 * timed.middle.step_s:.2f}") for timed in bench.norms
-        ),
-        records=tuple({"norm": timed.norm, **_part_record(timed.middle)} for timed in bench.norms),
+        rows=tuple((norm.label, *_part_cells(norm.middle), f"{1e3 * norm.middle.step_s:.2f}") for norm in bench.norms),
+        records=tuple({"norm": norm.norm, **_part_record(norm.middle)} for norm in bench.norms),
         notes=(
             "parts: of the round with the median step; data: until the network is called, so drawing, augmenting, "
             "normalizing; backward: with the loss; other: counting, and the check that the loss is finite",
@@ -80,43 +78,43 @@ def _parts(bench: Bench) -> Table:
 
 
 def _is_undivided(bench: Bench) -> bool:
-    return any(timed.middle.part_s is None for timed in bench.norms)
+    return any(norm.middle.part_s is None for norm in bench.norms)
 
 
-def _part_cells(lap: Lap) -> Iterable[Cell]:
-    if lap.part_s is None:
+def _part_cells(timing: Timing) -> Iterable[Cell]:
+    if timing.part_s is None:
         return ["-"] * len(PARTS)
-    return [(f"{1e3 * seconds:.2f}", f"({100 * seconds / lap.step_s:.0f} %)") for seconds in lap.part_s.values()]
+    return [(f"{1e3 * seconds:.2f}", f"({100 * seconds / timing.step_s:.0f} %)") for seconds in timing.part_s.values()]
 
 
-def _part_record(lap: Lap) -> dict[str, Value]:
-    return {f"{name}_ms": None if lap.part_s is None else 1e3 * lap.part_s[name] for name in PARTS}
+def _part_record(timing: Timing) -> dict[str, Value]:
+    return {f"{name}_ms": None if timing.part_s is None else 1e3 * timing.part_s[name] for name in PARTS}
 
 
 def _plain(bench: Bench) -> Table:
-    pairs = [(timed, bench.plain[timed.norm]) for timed in bench.norms if timed.norm in bench.plain]
+    pairs = [(norm, bench.plain[norm.norm]) for norm in bench.norms if norm.norm in bench.plain]
     return Table(
         title="Against the plain loop: median [lowest, highest round]",
         columns=("Norm", "Plain images/s", "Ours", "Ratio", "Plain MiB"),
         rows=tuple(
             (
-                timed.label,
+                norm.label,
                 f"{plain.middle.images_per_s:,.0f}",
-                f"{timed.middle.images_per_s:,.0f}",
-                _spread(bench.times_plain(timed), 1, 2),
+                f"{norm.middle.images_per_s:,.0f}",
+                _spread(bench.times_plain(norm), 1, 2),
                 f"{plain.peak_memory_bytes / MIB:,.0f}",
             )
-            for timed, plain in pairs
+            for norm, plain in pairs
         ),
         records=tuple(
             {
-                "norm": timed.norm,
+                "norm": norm.norm,
                 "plain_images_per_s": plain.middle.images_per_s,
-                "images_per_s": timed.middle.images_per_s,
-                **_spread_record("ratio", bench.times_plain(timed)),
+                "images_per_s": norm.middle.images_per_s,
+                **_spread_record("ratio", bench.times_plain(norm)),
                 "plain_peak_memory_bytes": plain.peak_memory_bytes,
             }
-            for timed, plain in pairs
+            for norm, plain in pairs
         ),
         notes=(
             "plain loop: PIL images, torchvision transforms, RandAugment on a quarter of them, a DataLoader worker a "
@@ -142,35 +140,33 @@ def _machine(bench: Bench) -> Table:
     )
 
 
-def _laps(bench: Bench) -> Table:
-    laps = [("normbench", timed, number, lap) for timed in bench.norms for number, lap in enumerate(timed.laps, 1)]
-    laps += [
-        ("plain", timed, number, lap) for timed in bench.plain.values() for number, lap in enumerate(timed.laps, 1)
-    ]
+def _rounds(bench: Bench) -> Table:
+    loops = [("normbench", norm) for norm in bench.norms] + [("plain", norm) for norm in bench.plain.values()]
+    rounds = [(loop, norm, number, timing) for loop, norm in loops for number, timing in enumerate(norm.timings, 1)]
     return Table(
         title="Every round",
         columns=("Loop", "Norm", "Round", "Images/s", "Step ms"),
         rows=tuple(
-            (loop, timed.label, f"{number}", f"{lap.images_per_s:,.0f}", f"{1e3 * lap.step_s:.2f}")
-            for loop, timed, number, lap in laps
+            (loop, norm.label, f"{number}", f"{timing.images_per_s:,.0f}", f"{1e3 * timing.step_s:.2f}")
+            for loop, norm, number, timing in rounds
         ),
         records=tuple(
             {
                 "loop": loop,
-                "norm": timed.norm,
+                "norm": norm.norm,
                 "round": number,
-                "images_per_s": lap.images_per_s,
-                "step_ms": 1e3 * lap.step_s,
-                **_part_record(lap),
+                "images_per_s": timing.images_per_s,
+                "step_ms": 1e3 * timing.step_s,
+                **_part_record(timing),
             }
-            for loop, timed, number, lap in laps
+            for loop, norm, number, timing in rounds
         ),
         num_text_columns=2,
     )
 
 
 def _spread(spread: Spread, scale: float, digits: int) -> Cell:
-    """`36.3 [35.9, 37.0]` in three pieces; the median alone of a single round."""
+    """`36.3 [35.9, 37.0]` as the three parts of a cell; of a single round the median alone."""
     median, low, high = (f"{scale * value:,.{digits}f}" for value in spread)
     if spread.low == spread.high:
         return median

@@ -1,23 +1,24 @@
-"""Tables of `bench --full`: steps, seeds trained together, whole runs, and checks of the results."""
+"""`normbench bench --full` as tables: steps, seeds, whole runs, checks."""
 
 import math
 import statistics
 
-from normbench.bench.full import EAGER, RECORDED, Full, NormTimes
+from normbench.bench.full import EAGER, RECORDED, FullBench, VariantTimings, WholeRuns
 from normbench.bench.result import Spread
 from normbench.present.tables.table import Cell, Table, Value
 
-TIMES_A_STEP = 5.0  # wanted speedup of a recorded step
-TIMES_A_SEED = 20.0  # wanted speedup of seeds a second
-ALL_S = 60.0  # wanted at most, for three norms with ten seeds and twenty epochs
+# Goals, which the tables show beside what was measured.
+TIMES_A_STEP = 5.0  # speed of a recorded step over an eager one
+TIMES_A_SEED = 20.0  # seeds a second, over those of eager runs in turn
+ALL_S = 60.0  # for three norms with ten seeds and twenty epochs
 
 
-def full_tables(full: Full, setting: str) -> dict[str, Table]:
-    """The tables by name; `setting` says where the bench ran."""
+def full_tables(full: FullBench, setting: str) -> dict[str, Table]:
+    """The tables by name. `setting` is the machine and the amount of work, for the first title."""
     return {"steps": _steps(full, setting), "seeds": _seeds(full), "runs": _runs(full), "checks": _checks(full)}
 
 
-def _steps(full: Full, setting: str) -> Table:
+def _steps(full: FullBench, setting: str) -> Table:
     return Table(
         title=f"A training step of one run on {setting}: median [lowest, highest round]",
         columns=("Norm", "Eager ms", "Recorded ms", "Times", f"At least {TIMES_A_STEP:g}"),
@@ -44,8 +45,8 @@ def _steps(full: Full, setting: str) -> Table:
     )
 
 
-def _seeds(full: Full) -> Table:
-    found = [(times, way) for times in full.norms for way in times.laps if way not in (EAGER, RECORDED)]
+def _seeds(full: FullBench) -> Table:
+    found = [(times, way) for times in full.norms for way in times.timings if way not in (EAGER, RECORDED)]
     return Table(
         title="Seeds together: seeds a second, in times of eager runs one after the other",
         columns=("Norm", "Way", "Seeds", "Step ms", "Times", f"At least {TIMES_A_SEED:g}"),
@@ -76,24 +77,15 @@ def _seeds(full: Full) -> Table:
     )
 
 
-def _runs(full: Full) -> Table:
-    (one, [accuracy]), (group, accuracies) = full.accuracies.items()
+def _runs(full: FullBench) -> Table:
     first, count = full.norms[0], len(full.norms)
-    records: list[dict[str, Value]] = [
-        {"what": f"{first.label}, {one}", "seconds": full.one_s, "accuracy": _finite(accuracy), "is_projected": False},
-        {
-            "what": f"{first.label}, {group}",
-            "seconds": full.group_s,
-            "accuracy": _finite(statistics.fmean(accuracies)),
-            "is_projected": False,
-        },
-        {
-            "what": f"{count} norms x {first.seeds} seeds, projected",
-            "seconds": full.all_s,
-            "accuracy": None,
-            "is_projected": True,
-        },
-    ]
+    projected: dict[str, Value] = {
+        "what": f"{count} norms x {first.seeds} seeds, projected",
+        "seconds": full.all_s,
+        "accuracy": None,
+        "is_projected": True,
+    }
+    records = [_whole_runs(full.one, first.label), _whole_runs(full.group, first.label), projected]
     return Table(
         title=f"Runs of {full.epochs} epochs, from the start to the finished folder, without pictures",
         columns=("What", "Seconds", "Test %"),
@@ -103,7 +95,16 @@ def _runs(full: Full) -> Table:
     )
 
 
-def _checks(full: Full) -> Table:
+def _whole_runs(runs: WholeRuns, label: str) -> dict[str, Value]:
+    return {
+        "what": f"{label}, {runs.what}",
+        "seconds": runs.seconds,
+        "accuracy": _finite(statistics.fmean(runs.accuracies)),
+        "is_projected": False,
+    }
+
+
+def _checks(full: FullBench) -> Table:
     return Table(
         title="Does it compute the same?",
         columns=("Norm", "What", "Apart", "Allowed", "Agrees"),
@@ -126,7 +127,7 @@ def _checks(full: Full) -> Table:
     )
 
 
-def _ms(times: NormTimes, contender: str) -> str:
+def _ms(times: VariantTimings, contender: str) -> str:
     return f"{1e3 * times.step_s(contender):.2f}"
 
 

@@ -1,4 +1,4 @@
-"""What the machine can do at best: matrix products and copies of memory."""
+"""The machine's limits: its fastest matrix product, and its fastest copy of memory."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from normbench.bench.result import Ceilings
 from normbench.bench.training import synchronize
 
 SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
-COPIED = {"cpu": 2**28, "cuda": 2**30}  # bytes: no cache holds them
+COPIED = {"cpu": 2**28, "cuda": 2**30}  # bytes: more than any cache holds
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-SPENT_S = 0.05  # on each size in a round, if more than one call fits in
-HOPELESS_S = 0.25  # a call that takes longer is the last: larger ones would be no faster
+SPENT_S = 0.05  # on each size in a round, unless a single call takes longer
+HOPELESS_S = 0.25  # larger sizes are not tried after a call that takes longer
 
 
 def ceilings(device: torch.device) -> Callable[[], Ceilings]:
-    """A function that measures them once. On CUDA, fp32 products may use TF32, as cuDNN's convs do by default."""
+    """A function that measures the ceilings once. On CUDA fp32 products may use TF32, as the convs of cuDNN do."""
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
 
@@ -40,13 +40,13 @@ def _matmul_gflops(dtype: torch.dtype, device: torch.device) -> float:
 
 def _copy(device: torch.device) -> float:
     source = torch.ones(COPIED[device.type] // 4, device=device)
-    target = torch.full_like(source, 2.0)  # touched: the first write waits for memory from the system
+    target = torch.full_like(source, 2.0)  # filled, because the first write to a page waits for the system
     seconds = _least_seconds(lambda: target.copy_(source), device)
     return 2 * COPIED[device.type] / seconds / 1e9
 
 
 def _least_seconds(function: Callable[[], object], device: torch.device) -> float:
-    """The shortest of a few calls, after one that warms up (and decides if hopeless)."""
+    """The shortest of several calls; a hopeless first call is the only one."""
     begun = time.perf_counter()
     best = _seconds(function, device)
     if best > HOPELESS_S:

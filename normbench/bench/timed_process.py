@@ -1,4 +1,4 @@
-"""A process of its own for each that is timed, so that none runs under another's settings or in its memory."""
+"""A process for each thing that is timed, so that none shares another's memory or settings of PyTorch."""
 
 import multiprocessing
 import traceback
@@ -16,38 +16,43 @@ from normbench.sweeps.pool import without_interrupt
 
 @dataclass(frozen=True)
 class _Bug:
+    """An exception that is no NormbenchError, as text: it may not survive pickling."""
+
     traceback: str
 
 
-class Contender:
-    """Starts a process that calls `make(*arguments)` once, and what that returns at each `measure()`.
+class TimedProcess:
+    """A process that calls `make(*arguments)` once, and the function that `make` returns at each `measure()`.
 
-    An error in the process is raised here: NormbenchError as it is; RunError if the process ends by itself.
+    An error in the process is raised in the parent: a NormbenchError as it is, any other as RuntimeError with its
+    traceback. RunError if the process dies.
     """
 
     def __init__(
         self, name: str, device: torch.device, threads: int, make: Callable[..., Callable[[], Any]], *arguments: Any
     ) -> None:
         self.name = name
-        context = multiprocessing.get_context("spawn")  # forked, it would share memory, and hold less than a run does
+        # A forked process would share the parent's memory, and its peak would be lower than that of a run.
+        context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, device, threads, make, arguments))
-        with without_interrupt():  # the parent alone hears Ctrl-C
+        with without_interrupt():  # Ctrl-C reaches the parent only
             self._process.start()
         theirs.close()
 
     def wait_until_ready(self) -> None:
-        self._heard()
+        """Returns once `make` has returned in the process."""
+        self._receive()
 
     def measure(self) -> Any:
         self._connection.send(True)
-        return self._heard()
+        return self._receive()
 
     def finish(self) -> int:
-        """Ends the process; the most memory it ever held, in bytes."""
+        """Ends the process; returns the peak of its memory in bytes."""
         self._connection.send(False)
-        peak: int = self._heard()
-        self.kill()  # nothing is left to do, and ending by itself takes Python a second
+        peak: int = self._receive()
+        self.kill()  # an orderly exit of Python would take another second
         return peak
 
     def kill(self) -> None:
@@ -55,20 +60,20 @@ class Contender:
         self._process.join()
         self._connection.close()
 
-    def _heard(self) -> Any:
+    def _receive(self) -> Any:
         try:
-            heard = self._connection.recv()
+            answer = self._connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
             code = self._process.exitcode
             raise RunError(
                 f"the process that times {self.name} ended by itself (exit code {code}), {_why(code)}"
             ) from None
-        if isinstance(heard, NormbenchError):
-            raise heard
-        if isinstance(heard, _Bug):
-            raise RuntimeError(f"in the process that times {self.name}:\n{heard.traceback}")
-        return heard
+        if isinstance(answer, NormbenchError):
+            raise answer
+        if isinstance(answer, _Bug):
+            raise RuntimeError(f"in the process that times {self.name}:\n{answer.traceback}")
+        return answer
 
 
 def _why(exit_code: int | None) -> str:
@@ -84,6 +89,7 @@ def _serve(
     make: Callable[..., Callable[[], Any]],
     arguments: tuple[Any, ...],
 ) -> None:
+    """The main function of the process: answers each True with a measurement, and False with the peak memory."""
     try:
         torch.set_num_threads(threads)
         measure = make(*arguments)
@@ -93,7 +99,7 @@ def _serve(
         connection.send(peak_memory_bytes(device))
     except NormbenchError as error:
         connection.send(error)
-    except (EOFError, BrokenPipeError):  # nobody is there any more
+    except (EOFError, BrokenPipeError):  # the parent is gone
         return
     except Exception:
         connection.send(_Bug(traceback.format_exc()))

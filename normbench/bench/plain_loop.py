@@ -1,0 +1,93 @@
+"""The plain training loop of a notebook, which normbench is compared with."""
+
+import multiprocessing
+import time
+from collections.abc import Callable
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torchvision import transforms
+
+from normbench.bench.result import Timing
+from normbench.config import Config
+from normbench.data import Split, load_dataset
+from normbench.data.batches import MEAN, STD
+from normbench.models.reference import Reference
+from normbench.norms import SHELF
+from normbench.train.machine import num_cores
+
+LAYERS: dict[str, Callable[..., nn.Module]] = {
+    "bn": nn.BatchNorm2d,
+    "gn": lambda num_channels, num_groups, **options: nn.GroupNorm(num_groups, num_channels, **options),
+    "ln": lambda num_channels, **options: nn.GroupNorm(1, num_channels, **options),
+    "in": nn.InstanceNorm2d,
+}
+"""PyTorch's own layers of the norms that it has; the other norms are normbench's."""
+
+
+def plain_timer(
+    config: Config, device: torch.device, num_steps: int, num_workers: int | None = None
+) -> Callable[[], Timing]:
+    """A function that trains `num_steps` steps with the config's norm and batch size, and returns their timing.
+
+    Everything else is the reference document's: PIL images, torchvision transforms with RandAugment on a quarter of
+    the images, a DataLoader with `num_workers` (default: one a core), fp32, `nn.Dropout(0.02)`, SGD, eager. The clock
+    starts when every worker has delivered a batch. So neither the start of the workers counts, nor what they have
+    decoded ahead by then, which is at most two batches each.
+    """
+    dataset = load_dataset(config.data, bar=False)
+    torch.manual_seed(config.seed)
+    model = plain_network(config, len(dataset.class_names)).to(device).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    data, batch_size = PilImages(dataset.train), config.train.batch_size
+    workers = num_cores() if num_workers is None else num_workers
+    # The platform's default, as in a notebook. This process was spawned and would spawn the workers too.
+    start_method = multiprocessing.get_all_start_methods()[0] if workers else None
+
+    def measure() -> Timing:
+        sampler = RandomSampler(data, num_samples=(workers + num_steps) * batch_size)
+        loader = DataLoader(
+            data, batch_size, sampler=sampler, num_workers=workers, multiprocessing_context=start_method
+        )
+        start, num_images = 0.0, 0
+        for number, (images, labels) in enumerate(loader):
+            if number == workers:
+                start, num_images = time.perf_counter(), 0
+            images, labels = images.to(device), labels.to(device)
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            loss.item()
+            num_images += len(labels)
+        return Timing(num_steps, num_images, time.perf_counter() - start)
+
+    return measure
+
+
+def plain_network(config: Config, num_classes: int) -> nn.Module:
+    """The reference network with PyTorch's own layer of the config's norm, or normbench's where PyTorch has none."""
+    kind, options = config.norm.name, dict(config.norm.options)
+    norm, conv = SHELF[kind](**options)
+    if kind in LAYERS:
+        options.pop("ws", None)
+        norm = lambda num_channels, size: LAYERS[kind](num_channels, **options)  # noqa: E731
+    return Reference(norm, nn.ReLU, lambda: nn.Dropout(0.02), num_classes, conv)
+
+
+class PilImages(Dataset[tuple[torch.Tensor, int]]):
+    """A split as torchvision's CIFAR10: arrays in memory; an item is a PIL image through its transforms."""
+
+    def __init__(self, split: Split) -> None:
+        self.arrays = split.images.permute(0, 2, 3, 1).contiguous().numpy()
+        self.labels = split.labels.tolist()
+        augment = transforms.RandomApply([transforms.RandAugment()], p=0.25)
+        self.transform = transforms.Compose([augment, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.transform(Image.fromarray(self.arrays[index])), self.labels[index]

@@ -1,0 +1,97 @@
+"""The body of `normbench bench`: a config for each norm -> what was measured, and what holds for all of its tables."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from normbench.bench.full import FullBench, FullPlan, measure_full
+from normbench.bench.measure import Plan, measure
+from normbench.bench.result import Bench
+from normbench.config import Config
+from normbench.data import load_dataset
+from normbench.errors import Interrupted
+from normbench.kernels.library import kernels_status, library
+from normbench.runs.environment import describe_environment, git_commit
+from normbench.sweeps.estimate import common_precision
+from normbench.train.machine import Machine, num_cores
+
+BUSY = 0.25  # load average a core from which other processes take part of the machine
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was measured.
+
+    setting: machine and amount of work in one line, for a table's title. head: the same and more, as JSON values.
+    warnings: sentences on what may have disturbed the measurement.
+    """
+
+    measured: Bench | FullBench
+    setting: str
+    head: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan | FullPlan, *, bar: bool) -> Answer:
+    """Measures what `plan` says: the speed of training with each norm, or what a GPU gains.
+
+    configs: one for each norm, equal otherwise. name: path or name of the config file. bar: whether loading the data
+    may show a progress bar. Raises DataError without data, Interrupted on Ctrl-C, and what `measure` and
+    `measure_full` raise.
+    """
+    load = load_average()
+    dataset = load_dataset(configs[0].data, bar=bar)
+    if machine.is_cpu and library() is None:
+        logger.info(kernels_status())
+    try:
+        precision = common_precision(configs[0], dataset, machine)
+        measured: Bench | FullBench
+        if isinstance(plan, Plan):
+            measured = measure(configs, len(dataset.class_names), machine, precision, plan)
+            warnings = busy_notes(load, num_cores())
+        else:
+            measured = measure_full(configs, dataset, machine, precision, plan)
+            warnings = ()
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; nothing is kept, as every number needs all rounds") from None
+    head = {
+        "config": Path(name).name,  # without its folder, which is private
+        "batch_size": configs[0].train.batch_size,
+        "data": dataset.source,
+        "device": machine.device.type,
+        "precision": precision,
+        "rounds": plan.rounds,
+        "steps_per_round": plan.steps,
+        "load_average_before": load,
+        "environment": describe_environment(machine.device) | {"threads": machine.threads},
+        "git_commit": git_commit(),
+    }
+    setting = (
+        f"{machine.device.type}, {_counted(machine.threads or 0, 'thread')}, {precision}, "
+        f"batch {configs[0].train.batch_size}, {_counted(plan.rounds, 'round')} of {_counted(plan.steps, 'step')}"
+    )
+    return Answer(measured, setting, head, warnings)
+
+
+def load_average() -> float | None:
+    """The system's load average over the last minute; None if the system has none."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def busy_notes(load: float | None, cores: int) -> tuple[str, ...]:
+    """A warning if the load average says that other processes were running."""
+    if load is None or load < BUSY * cores:
+        return ()
+    return (
+        f"the machine was busy before ({load:.1f} processes ready to run on {cores} cores): ratios hold, "
+        "as all take turns; the speeds themselves may be too low",
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}"

@@ -1,0 +1,27 @@
+"""The plain loop: PyTorch's own layers, and the images that count."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from normbench.bench.plain_loop import plain_network, plain_timer
+from normbench.config import load_config
+from normbench.runs.build import REGISTRIES
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"), [("bn", nn.BatchNorm2d), ("gn", nn.GroupNorm), ("ln", nn.GroupNorm), ("in", nn.InstanceNorm2d)]
+)
+def test_the_layers_are_pytorchs_own(kind: str, layer: type) -> None:
+    network = plain_network(load_config(None, REGISTRIES, [("norm.kind", kind, "")]), num_classes=3)
+    assert [type(module) for module in network.modules() if getattr(module, "is_norm", False)] == [layer] * 8
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_the_clock_starts_when_each_worker_has_delivered_a_batch(num_workers: int, images: Path) -> None:
+    overrides = {"data.source": "folder", "data.dir": str(images), "train.batch_size": 20, "norm.kind": "gn"}
+    config = load_config(None, REGISTRIES, [(key, value, "") for key, value in overrides.items()])
+    found = plain_timer(config, torch.device("cpu"), num_steps=2, num_workers=num_workers)()
+    assert (found.num_steps, found.num_images, found.parts) == (2, 40, None)

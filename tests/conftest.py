@@ -1,0 +1,30 @@
+"""What all tests share: a cache that is not the user's, and a tiny data folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import make_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images go to one cache for the whole session; the variables of the user's shell name no data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NORMBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("NORMBENCH_DATA", raising=False)
+        yield
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache in which nothing has been decoded yet."""
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder data set of `make_folder`, 48 training and 24 test images in three classes. Only to be read."""
+    return make_folder(tmp_path_factory.mktemp("images"))
