@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ import typer
 from rich.console import Console
 
 from normbench.cli.options import NoPlugins, norm_overrides
-from normbench.cli.output import console, say
+from normbench.cli.output import Format, console, say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -25,11 +24,6 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Format(StrEnum):
-    table = "table"
-    json = "json"
 
 
 def _check_picture(path: Path | None) -> Path | None:

@@ -12,6 +12,13 @@ from normbench.text import printable_lines
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
 
 
+class Format(StrEnum):
+    """Of commands that print text and blocks of numbers beside tables."""
+
+    table = "table"
+    json = "json"
+
+
 class TableFormat(StrEnum):
     table = "table"
     md = "md"

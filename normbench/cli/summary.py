@@ -1,20 +1,14 @@
 """`normbench summary`: the network with a norm."""
 
 import json
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from normbench.cli.options import Config, Groups, NoPlugins, Norm, Set, norm_overrides, set_overrides
-from normbench.cli.output import console
+from normbench.cli.output import Format, console
 
 EXAMPLE = "Example: [bold]normbench summary --norm gn --groups 8[/bold]"
-
-
-class SummaryFormat(StrEnum):
-    table = "table"
-    json = "json"
 
 
 def summary(
@@ -23,7 +17,7 @@ def summary(
     groups: Groups = None,
     set_: Set = None,
     no_plugins: NoPlugins = False,
-    format_: Annotated[SummaryFormat, typer.Option("--format", "-f", help="table or json.")] = SummaryFormat.table,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="table or json.")] = Format.table,
 ) -> None:
     """The network with a norm: layers, parameters, multiply-adds, receptive field, budget. Needs no data."""
     from normbench.config import load_config
@@ -37,7 +31,7 @@ def summary(
     resolved = load_config(config, registries(plugins=not no_plugins), overrides, find_misfits(within_budget=False))
     found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
-    if format_ is SummaryFormat.json:
+    if format_ is Format.json:
         print(json.dumps({"label": label} | found.as_dict(), indent=2))
     else:
         print_summary(found, label, console())

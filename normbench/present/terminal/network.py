@@ -1,4 +1,4 @@
-"""A network's summary as text: torchsummary's table, then what torchsummary cannot say."""
+"""A network's summary: torchsummary's table, then multiply-adds, receptive fields, norm layers and budget."""
 
 from rich.console import Console
 
@@ -7,7 +7,7 @@ from normbench.present.terminal.run import print_fields
 
 
 def print_summary(summary: Summary, label: str, console: Console) -> None:
-    """For `normbench summary`; wide enough for torchsummary's own 64 columns."""
+    """Prints the summary; no line is wrapped."""
     console.print(summary.table, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nWhat each layer costs and sees ({label})\n", markup=False, highlight=False)
     rows = [("layer", "output", "multiply-adds", "receptive field", "step")]

@@ -1,4 +1,4 @@
-"""A run while it trains: a header, a bar on a terminal, one line an epoch."""
+"""A run while it trains: a header, a line for each epoch, and on a terminal a progress bar."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +16,10 @@ from normbench.text import printable
 
 
 class RunView:
-    """Shows the events of one run on `console`, from entering to leaving it.
+    """A context manager that shows the events of one run on `console`.
 
-    On a terminal a bar runs under the epoch lines; piped output has plain lines only. `quiet` shows nothing.
+    On a terminal a progress bar stands below the lines of the epochs; piped output has the lines only. `quiet` shows
+    nothing.
     """
 
     def __init__(self, config: Config, folder: RunFolder, console: Console, *, quiet: bool) -> None:
@@ -71,7 +72,7 @@ class RunView:
 
 
 def print_header(config: Config, folder: RunFolder, run: Started, console: Console) -> None:
-    """What is about to be trained, as built."""
+    """Prints what is about to be trained: network, data, recipe, machine, folder."""
     layers = ", ".join(f"{count} {name}" for name, count in run.norm_layers.items()) or "no norm layers"
     budget = config.budget.max_parameters
     train = config.train
@@ -94,7 +95,7 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
 
 
 def epoch_line(row: Mapping[str, float], epochs: int) -> str:
-    """At most 80 columns."""
+    """One row of metrics.csv in at most 80 columns."""
     split = "val" if "val_loss" in row else "test"
     return (
         f"epoch {row['epoch']:>2.0f}/{epochs}  train {row['train_accuracy']:6.2%} loss {row['train_loss']:.3f}"
@@ -104,7 +105,7 @@ def epoch_line(row: Mapping[str, float], epochs: int) -> str:
 
 
 def print_result(record: Record, folder: Path, console: Console) -> None:
-    """The last epoch's metrics, and the run's folder."""
+    """Prints the metrics of the last epoch, times, and the run's folder."""
     if record.metrics is None:
         lines = {"status": "diverged"}
     else:
@@ -125,5 +126,6 @@ def _times(timing: Timing) -> str:
 
 
 def print_fields(fields: dict[str, str], console: Console) -> None:
+    """Prints a line for each field, its name in bold."""
     for key, text in fields.items():
         console.print(Text.assemble((f"{key:>8}", "bold"), f"  {printable(text)}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A sweep before and while it trains: the plan, a bar over all runs, a line a running run, a line a finished one."""
+"""A sweep while it trains: its plan, a line for each run that ended, and on a terminal progress bars."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained
 from normbench.sweeps.worker import Order
 from normbench.text import printable_lines
 
-TOO_EARLY = 0.05  # of all work: before that the plan's estimate is better than the pace so far
+TOO_EARLY = 0.05  # share of the work below which the plan's estimate is better than the pace so far
 
 Title = Callable[[Config], str]
 
 
 class SweepView:
-    """Shows the events of a sweep on `console`, from entering to leaving it.
+    """A context manager that shows the events of a sweep on `console`.
 
-    Piped output has a line a run that is over. `quiet` shows nothing.
+    Piped output has a line for each run that ended. `quiet` shows nothing.
     """
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
@@ -62,7 +62,7 @@ class SweepView:
 
 
 def run_title(axes: Sequence[str]) -> Title:
-    """`GN(4) seed 3, batch_size 8`: what tells a run from the others of its sweep."""
+    """A function that titles a run by norm, seed and swept values: `GN(4) seed 3, batch_size 8`."""
 
     def title(config: Config) -> str:
         parts = [f"{norm_label(config.norm.name, config.norm.options)} seed {config.seed}"]
@@ -80,7 +80,7 @@ def run_title(axes: Sequence[str]) -> Title:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`: as exact as an estimate is."""
+    """`45 s`, `12 min`, `3 h 20 min`: rounded to the precision of an estimate."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
 
 
 def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: Console) -> None:
-    """How many runs of what, what is done, and about how long the rest takes."""
+    """Prints norms and seeds, how many runs are finished, and the estimated time of the others."""
     orders = [*plan.done, *plan.to_do]
     labels = dict.fromkeys(norm_label(order.config.norm.name, order.config.norm.options) for order in orders)
     seeds = sorted({order.config.seed for order in orders})
@@ -114,7 +114,7 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
 
 
 def print_decisions(decisions: Sequence[PairDecision], console: Console) -> None:
-    """What is known of each pair after a look."""
+    """Prints the state of each pair of norms after an interim look."""
     for pair in decisions:
         console.print(Text(f"  {pair.a} and {pair.b}: {pair.text}"), soft_wrap=True)
 
@@ -126,7 +126,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 class _Bars:
-    """The bars of a sweep. Progress is counted in estimated seconds, so that long runs weigh more than short ones."""
+    """The progress bars of a sweep. Progress is counted in estimated seconds, so that long runs weigh more."""
 
     def __init__(self, plan: Plan, title: Title, console: Console, *, quiet: bool) -> None:
         self.title, self.console, self.quiet = title, console, quiet
@@ -184,7 +184,7 @@ class _Bars:
         self.progress.update(self.overall, completed=completed, note=note)
 
     def left_s(self, completed: float) -> float:
-        """As fast as so far; as the plan says while there is next to nothing to go by."""
+        """Seconds left at the pace so far, or by the plan's estimate while less than TOO_EARLY is done."""
         total = sum(self.weight.values())
         share = completed / total
         if self.start is None or share < TOO_EARLY:
@@ -192,7 +192,7 @@ class _Bars:
         return (time.monotonic() - self.start) * (1 - share) / share
 
     def advanced(self, order: Order, slot: int, note: str, done: float) -> None:
-        """`done`: the fraction of the run's steps that are done, those of an earlier process included."""
+        """Moves the bar of a run. done: share of the run's steps, those of an earlier process included."""
         self.began.setdefault(slot, time.monotonic())
         self.start = self.start or time.monotonic()
         if slot not in self.bars:
