@@ -1,15 +1,10 @@
-"""What is wrong with a config: each problem with its place, all of them at once."""
+"""What is wrong with a config's values: one sentence each, with its place."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-from normbench.config import load_config
-from normbench.errors import ConfigError
-from tests.config_fakes import FAKES, errors_of, flags, load_text
-
-# Values
+from tests.config_fakes import errors_of, load_text
 
 
 @pytest.mark.parametrize(
@@ -98,125 +93,8 @@ def test_a_wrong_value_is_one_sentence(tmp_path: Path, text: str, expected: str)
     assert message.startswith(f"my.yaml, line 2: {expected}")
 
 
-@pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.e-4", "+.1e-3", "0.0001", "1_0e-5"])
-def test_numbers_of_yaml_1_2(tmp_path: Path, number: str) -> None:
-    assert load_text(tmp_path, f"train: {{optimizer: {{lr: {number}}}}}").train.optimizer.options["lr"] == 1e-4
-
-
 def test_the_budget_is_lifted_in_the_yaml(tmp_path: Path) -> None:
     assert (
         load_text(tmp_path, "train: {epochs: 300}\nbudget: {max_epochs: null, max_parameters: null}").train.epochs
         == 300
     )
-
-
-def test_all_errors_are_reported_at_once_each_with_its_line(tmp_path: Path) -> None:
-    text = """name: a/b
-norm:
-  kind: gn
-  num_groups: many
-  affine: maybe
-train:
-  epohcs: 3
-  epochs: 30
-  epochs: 40
-  optimizer: {name: sgdd}
-seeds: [1, -2]
-data: !!python/none
-"""
-    found = errors_of(tmp_path, text, flags("train.batch_size=0"))
-    keys = [re.sub(r"^my.yaml, line (\d+): (.*?): .*", r"\1 \2", line) for line in found if line.startswith("my.yaml")]
-    assert keys == [
-        "1 name",
-        "4 norm.num_groups",
-        "5 norm.affine",
-        "7 train.epohcs",
-        "8 train.epochs",
-        "9 train.epochs",
-        "10 train.optimizer.name",
-        "11 seeds[1]",
-        "12 data",
-    ]
-    assert "line 9: train.epochs: the key is given twice, first on line 8" in "\n".join(found)
-    assert found[0] == "--set train.batch_size=0: train.batch_size: must be at least 1, found 0"
-
-
-# Files that are no config
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", "is empty"),
-        (b"# only a comment\n", "is empty"),
-        (b"- a\n- b\n", "must be a mapping, such as 'norm: gn', found a list"),
-        (b"just text\n", "must be a mapping, such as 'norm: gn', found 'just text'"),
-        (b"!!python/object:x {}\n", "my.yaml, line 1: the tag '!!python/object:x' is not allowed"),
-        (b"name: x\nnorm: \xff\n", "my.yaml, line 2: is not UTF-8 text"),
-        (b"name: x\nnorm: [gn\n", "my.yaml, line 3: is not YAML"),
-        (b"name: x\nnorm: \x07\n", "my.yaml, line 2: is not YAML: special characters are not allowed"),
-        (b'name: "\\UFFFFFFFF"\n', "my.yaml: is not YAML"),
-        (b"%YAML " + b"9" * 5000 + b".1\n--- {}\n", "my.yaml: is not YAML"),
-        (b"--- {}\n--- {}\n", "is not YAML: expected a single document"),
-        (b"name: *x\n", "my.yaml, line 1: is not YAML: found undefined alias"),
-        (b"name: " + b"[" * 5000, "nested deeper than 20 levels"),
-        (b"name: &a [*a]\n", "an alias holds itself"),
-        (b"name: [" + b"1," * 20_000 + b"]\n", "more than 10,000 keys and values"),
-        (b"name: x\n" + b"#" * 1_000_001, "larger than 1,000,000 bytes"),
-        (
-            b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
-            + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 10)),
-            "aliases expand to more than 10,000 keys and values",
-        ),
-    ],
-)
-def test_a_file_that_is_no_config_is_one_sentence(tmp_path: Path, content: bytes, expected: str) -> None:
-    path = tmp_path / "my.yaml"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError) as caught:
-        load_config(path, FAKES)
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert expected in message
-    assert len(message.splitlines()) == 1
-    assert "<unicode string>" not in message
-
-
-def test_a_byte_order_mark_and_windows_lines_are_fine(tmp_path: Path) -> None:
-    path = tmp_path / "my.yaml"
-    path.write_bytes(b"\xef\xbb\xbfname: x\r\ntrain:\r\n  epochs: 3\r\n")
-    assert load_config(path, FAKES).train.epochs == 3
-
-
-def test_aliases_are_fine(tmp_path: Path) -> None:
-    config = load_text(tmp_path, "train: {epochs: &few 3, batch_size: *few}")
-    assert (config.train.epochs, config.train.batch_size) == (3, 3)
-
-
-@pytest.mark.parametrize("name", ["refrence", "refrence.yaml", "x\0y", "x" * 5000])
-def test_an_unknown_config_is_answered_with_the_shipped_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"no such config file: .*known: .*default, .*reference, ") as caught:
-        load_config(name, FAKES)
-    assert ("did you mean 'reference'?" in str(caught.value)) == name.startswith("refrence")
-
-
-def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is a folder, not a config file"):
-        load_config(tmp_path, FAKES)
-
-
-def test_a_file_wins_over_a_shipped_config_and_a_folder_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "reference").mkdir()
-    assert load_config("reference", FAKES).name == "reference"
-    (tmp_path / "reference.yaml").write_text("name: mine")
-    assert load_config("reference.yaml", FAKES).name == "mine"
-
-
-def test_the_budget_is_lifted_in_a_file_only(tmp_path: Path) -> None:
-    (message,) = errors_of(tmp_path, "name: x", flags("budget.max_epochs=null"))
-    assert message.startswith("--set budget.max_epochs=null: budget.max_epochs: ")
-    assert "YAML" in message
-    assert load_text(tmp_path, "budget: {max_epochs: null}\ntrain: {epochs: 21}").train.epochs == 21
