@@ -1,36 +1,23 @@
-"""The cache of decoded images: read when right, rebuilt when not, done without when it cannot be; and hold_out."""
+"""The cache of decoded images: read if right, rebuilt if not, done without if it cannot be written."""
 
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from types import SimpleNamespace
 
 import pytest
 import torch
-from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from normbench.data import SOURCES, Dataset, Split, hold_out, load_dataset
+from normbench.data import Dataset, Split
 from normbench.data import cache as caching
 from normbench.data.cache import load_cached
 from normbench.data.dataset import fingerprint
-from normbench.data.sources import synthetic
 from normbench.data.sources.source import RawData, SourceInput
-from normbench.errors import ConfigError, DataError
-
-NAMES = ("a", "bé")
-
-
-def make_raw(seed: int = 0) -> RawData:
-    generator = torch.Generator().manual_seed(seed)
-    train, test = (
-        Split(torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8, generator=generator), torch.arange(n) % 2)
-        for n in (12, 6)
-    )
-    return train, test, NAMES
+from normbench.errors import DataError
+from tests.tiny_splits import NAMES, make_raw
 
 
 @dataclass
@@ -247,86 +234,3 @@ def test_the_umask_decides_who_may_read_it(input: Input) -> None:
     finally:
         os.umask(old)
     assert input.file.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_changed_image_file_changes_the_data_set(tmp_path: Path) -> None:
-    config = SimpleNamespace(source="folder", dir=str(tmp_path / "images"), urls=())
-    for split in ("train", "test"):
-        (tmp_path / "images" / split / "a").mkdir(parents=True)
-        Image.new("RGB", (32, 32)).save(tmp_path / "images" / split / "a" / "0.png")
-    first = load_dataset(config, [].append, tmp_path / "cache")
-    Image.new("RGB", (32, 32), (9, 9, 9)).save(tmp_path / "images" / "test" / "a" / "0.png")
-    second = load_dataset(config, [].append, tmp_path / "cache")
-    assert first.fingerprint != second.fingerprint
-    assert second.test.images.unique().tolist() == [9]
-    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1  # the old one is replaced, not kept for ever
-
-
-def test_synthetic_goes_through_the_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "NUM_TRAIN", 40)
-    monkeypatch.setattr(synthetic, "NUM_TEST", 20)
-    said: list[str] = []
-    config = SimpleNamespace(source="synthetic", dir=None, urls=())
-    first, second = (load_dataset(config, said.append, tmp_path) for _ in range(2))
-    assert same(first, second)
-    assert (len(first.train), len(first.test), len(first.class_names)) == (40, 20, 10)
-    assert sum("synthetic" in line for line in said) == 1
-
-
-def test_small_synthetic_is_the_beginning_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "NUM_TRAIN", 100)
-    monkeypatch.setattr(synthetic, "NUM_TEST", 50)
-    sources = ("synthetic", "synthetic-small")
-    whole, small = (
-        load_dataset(SimpleNamespace(source=source, dir=None, urls=()), print, tmp_path) for source in sources
-    )
-    assert (len(small.train), len(small.test)) == (20, 10)
-    assert torch.equal(small.train.images, whole.train.images[:20])
-    assert torch.equal(small.test.images, whole.test.images[:10])
-    assert small.fingerprint != whole.fingerprint
-
-
-def test_an_unknown_source_is_answered_with_the_known() -> None:
-    with pytest.raises(ConfigError, match="did you mean 'cifar10'") as caught:
-        load_dataset(SimpleNamespace(source="cifar", dir=None, urls=()))
-    assert all(name in str(caught.value) for name in SOURCES)
-
-
-def test_fingerprint_sees_order_labels_and_names() -> None:
-    train, test, names = make_raw()
-    swapped = Split(train.images.flip(0), train.labels)
-    relabelled = Split(train.images, 1 - train.labels)
-    prints = [
-        fingerprint(t, test, n) for t, n in ((train, names), (swapped, names), (relabelled, names), (train, ("b", "a")))
-    ]
-    assert len({*prints, fingerprint(test, train, names)}) == 5
-
-
-def numbered(labels: list[int]) -> Split:
-    """Images whose pixels hold their own number."""
-    images = torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 32, 32).contiguous()
-    return Split(images, torch.tensor(labels))
-
-
-def test_hold_out_takes_the_same_number_of_each_class() -> None:
-    split = numbered([0] * 20 + [1] * 10 + [2] * 15)
-    train, val = hold_out(split, 13)
-    assert val.labels.bincount().tolist() == [4, 4, 4]
-    numbers = [part.images[:, 0, 0, 0].tolist() for part in (train, val)]
-    assert sorted(numbers[0] + numbers[1]) == list(range(45))
-    for part, kept in zip((train, val), numbers, strict=True):
-        assert kept == sorted(kept)
-        assert torch.equal(part.labels, split.labels[kept])
-        assert part.images.is_contiguous()
-
-
-def test_hold_out_is_fixed_by_its_seed() -> None:
-    split = numbered([0, 1] * 40)
-    first, again, other = (hold_out(split, 20, seed)[1].images[:, 0, 0, 0].tolist() for seed in (0, 0, 1))
-    assert first == again != other
-
-
-@pytest.mark.parametrize(("labels", "num_images"), [([0, 0, 0, 1, 1], 4), ([0, 1], 5000), ([0, 1], 1), ([], 5)])
-def test_hold_out_refuses_too_few(labels: list[int], num_images: int) -> None:
-    with pytest.raises(DataError, match="cannot hold out"):
-        hold_out(numbered(labels), num_images)

@@ -1,0 +1,49 @@
+"""Fingerprints of data sets, and the split that is held out for validation."""
+
+import pytest
+import torch
+
+from normbench.data import Split, hold_out
+from normbench.data.dataset import fingerprint
+from normbench.errors import DataError
+from tests.tiny_splits import make_raw
+
+
+def test_fingerprint_sees_order_labels_and_names() -> None:
+    train, test, names = make_raw()
+    swapped = Split(train.images.flip(0), train.labels)
+    relabelled = Split(train.images, 1 - train.labels)
+    prints = [
+        fingerprint(t, test, n) for t, n in ((train, names), (swapped, names), (relabelled, names), (train, ("b", "a")))
+    ]
+    assert len({*prints, fingerprint(test, train, names)}) == 5
+
+
+def numbered(labels: list[int]) -> Split:
+    """Images whose pixels hold their own number."""
+    images = torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 32, 32).contiguous()
+    return Split(images, torch.tensor(labels))
+
+
+def test_hold_out_takes_the_same_number_of_each_class() -> None:
+    split = numbered([0] * 20 + [1] * 10 + [2] * 15)
+    train, val = hold_out(split, 13)
+    assert val.labels.bincount().tolist() == [4, 4, 4]
+    numbers = [part.images[:, 0, 0, 0].tolist() for part in (train, val)]
+    assert sorted(numbers[0] + numbers[1]) == list(range(45))
+    for part, kept in zip((train, val), numbers, strict=True):
+        assert kept == sorted(kept)
+        assert torch.equal(part.labels, split.labels[kept])
+        assert part.images.is_contiguous()
+
+
+def test_hold_out_is_fixed_by_its_seed() -> None:
+    split = numbered([0, 1] * 40)
+    first, again, other = (hold_out(split, 20, seed)[1].images[:, 0, 0, 0].tolist() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+@pytest.mark.parametrize(("labels", "num_images"), [([0, 0, 0, 1, 1], 4), ([0, 1], 5000), ([0, 1], 1), ([], 5)])
+def test_hold_out_refuses_too_few(labels: list[int], num_images: int) -> None:
+    with pytest.raises(DataError, match="cannot hold out"):
+        hold_out(numbered(labels), num_images)
