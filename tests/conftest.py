@@ -1,5 +1,6 @@
-"""What all tests share: a cache that is not the user's, and a tiny data folder."""
+"""What all tests share: a cache that is not the user's, a tiny data folder, and the lines of the log."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,3 +29,17 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder data set of `make_folder`, 48 training and 24 test images in three classes. Only to be read."""
     return make_folder(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The lines that normbench logs for the user, as they come."""
+    lines: list[str] = []
+    handler, logger = logging.Handler(), logging.getLogger("normbench")
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)

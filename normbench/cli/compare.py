@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from normbench.cli.output import Quiet, TableFormat, console, say
+from normbench.cli.output import Quiet, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
 from normbench.text import capped
 
@@ -147,6 +147,7 @@ def _answer(
         for warning in warnings:
             say(f"note: {warning}")
     if figures is not None:
+        show_log(quiet=quiet)
         draw_comparison(comparison, figures, (lambda text: None) if quiet else say)
 
 

@@ -1,10 +1,7 @@
 """The data set that a config names, from its source or from the cache."""
 
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +17,12 @@ if TYPE_CHECKING:
     from normbench.config import DataConfig
 
 
-def load_dataset(
-    config: "DataConfig",
-    say: Callable[[str], None] | None = None,
-    cache_dir: Path | None = None,
-    *,
-    bar: bool | None = None,
-) -> Dataset:
+def load_dataset(config: "DataConfig", cache_dir: Path | None = None, *, bar: bool | None = None) -> Dataset:
     """Load a data set; what a source has decoded before comes from the cache.
 
     `cache_dir` is `files.cache_folder()` unless given. `bar` allows a progress bar on stderr (None: when stderr is a
-    terminal); other news is logged, and goes to `say` if that is given. Raises ConfigError for an unknown source, and
-    DataError that names the file or folder which is missing or not as expected.
+    terminal); other news is logged. Raises ConfigError for an unknown source, and DataError that names the file or
+    folder which is missing or not as expected.
     """
     if config.source not in SOURCES:
         raise ConfigError(unknown_name("data source", config.source, SOURCES))
@@ -44,26 +35,7 @@ def load_dataset(
         downloads=cache / "downloads",
         bar=sys.stderr.isatty() if bar is None else bar,
     )
-    with _forwarding_log(say):
-        return load_cached(config.source, SOURCES[config.source](request), cache)
-
-
-@contextmanager
-def _forwarding_log(say: Callable[[str], None] | None) -> Iterator[None]:
-    """For callers that do not listen to the log yet."""
-    if say is None:
-        yield
-        return
-    logger, handler = logging.getLogger("normbench"), logging.Handler()
-    handler.emit = lambda record: say(record.getMessage())  # type: ignore[method-assign]
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    return load_cached(config.source, SOURCES[config.source](request), cache)
 
 
 def _named_place(in_config: str | None) -> tuple[Path | None, str]:

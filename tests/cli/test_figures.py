@@ -28,7 +28,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.delenv("NORMBENCH_DATA", raising=False)
     monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
     place = make_folder(tmp_path / "images", num_train=40, num_test=NUM_TEST // 3)
-    dataset = load_dataset(SimpleNamespace(source="folder", dir=str(place), urls=()), lambda text: None)
+    dataset = load_dataset(SimpleNamespace(source="folder", dir=str(place), urls=()))
     return SimpleNamespace(place=place, dataset=dataset)
 
 

@@ -175,15 +175,14 @@ def test_cifar10_batches_even_with_the_right_hash(
 
 
 @each_attack
-def test_the_cache(attack: Attack, made: Path, tmp_path: Path) -> None:
+def test_the_cache(attack: Attack, made: Path, tmp_path: Path, said: list[str]) -> None:
     images = make_folder(tmp_path / "images", 1, 1)
     config = SimpleNamespace(source="folder", dir=str(images), urls=())
-    said: list[str] = []
-    first = load_dataset(config, said.append, tmp_path / "cache", bar=False)
+    first = load_dataset(config, tmp_path / "cache", bar=False)
     (file,) = tmp_path.glob("cache/*.safetensors")
     file.write_bytes(attack(made))
     for times_said in (1, 1):  # mended the first time
-        assert load_dataset(config, said.append, tmp_path / "cache", bar=False).fingerprint == first.fingerprint
+        assert load_dataset(config, tmp_path / "cache", bar=False).fingerprint == first.fingerprint
         assert sum(f"{file}: damaged" in line for line in said) == times_said
 
 
@@ -237,7 +236,7 @@ READERS = {
     },  # code, by the user's own wish: tests/end_to_end/test_plugins.py
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
     "runs/schema.py": {"json.loads"},
-    "runs/resume.py": {"read_regular"},
+    "runs/checkpoints.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},
     "train/checkpoint.py": {"torch.load"},
     "train/allocator.py": {"ctypes.CDLL"},  # the C library that Python itself runs on

@@ -96,7 +96,7 @@ class FigureInputs:
         folders = [config["dir"] for config in configs if isinstance(config, dict) and _is_text(config.get("dir"))]
         try:
             config = DataConfig(source=comparison.source, dir=folders[0] if folders else None)
-            dataset = load_dataset(config, self.say)
+            dataset = load_dataset(config)
             if dataset.fingerprint != comparison.fingerprint:
                 here, of_runs = dataset.fingerprint[:8], comparison.fingerprint[:8]
                 return f"the images here have fingerprint {here}, those of the runs {of_runs}"
