@@ -42,7 +42,7 @@ class _SayHandler(logging.Handler):
 
 
 def show_log(*, quiet: bool) -> None:
-    """From now on messages of the logger `normbench` are said on stderr; with `quiet` they are dropped."""
+    """Print what the package logs on stderr from now on; with `quiet` it is dropped."""
     logger = logging.getLogger("normbench")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.NullHandler() if quiet else _SayHandler()]
