@@ -69,7 +69,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def trouble_of_the_machine(error: Exception) -> NormbenchError | None:
+def resource_error(error: Exception) -> NormbenchError | None:
     """The error for an unexpected exception that a full disk or lack of memory explains; None for a bug."""
     if isinstance(error, OSError) and error.errno in _DISK:
         return cannot_write(error.filename or "the output", error)

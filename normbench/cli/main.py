@@ -11,7 +11,7 @@ import typer
 import normbench
 from normbench.cli import bench, compare, explain, norms, summary, sweep, train
 from normbench.cli.output import say
-from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
+from normbench.errors import Interrupted, NormbenchError, resource_error
 
 app = typer.Typer(
     help="Which normalization layer should my small network use, under my batch size and my budget, "
@@ -56,8 +56,8 @@ def main() -> None:
     except KeyboardInterrupt:  # before or after the command, which has its own ways
         _fail(Interrupted("stopped"))
     except Exception as error:
-        if trouble := trouble_of_the_machine(error):
-            _fail(trouble)
+        if explained := resource_error(error):
+            _fail(explained)
         report = f"normbench {normbench.__version__}: {shlex.join(sys.argv)}\n\n{traceback.format_exc()}"
         try:
             with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from normbench.config import Config, DataConfig
 from normbench.data import Dataset, load_dataset
-from normbench.errors import Interrupted, NormbenchError, trouble_of_the_machine
+from normbench.errors import Interrupted, NormbenchError, resource_error
 from normbench.files import write_bytes_atomically
 from normbench.runs.events import Event, Finished, Logged, Unfinished
 from normbench.runs.execute import RunIsBusy, train_group
@@ -110,8 +110,8 @@ def _unfinished(folder: RunFolder, error: Exception) -> Unfinished:
             return Unfinished("interrupted", str(error))
         case NormbenchError():
             return Unfinished("failed", str(error))
-    if trouble := trouble_of_the_machine(error):
-        return Unfinished("failed", str(trouble))
+    if explained := resource_error(error):
+        return Unfinished("failed", str(explained))
     with suppress(NormbenchError):
         write_bytes_atomically(folder.error, "".join(traceback.format_exception(error)).encode())
     return Unfinished("failed", f"{type(error).__name__}: {error} (traceback in {folder.error})")

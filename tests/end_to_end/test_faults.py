@@ -303,7 +303,7 @@ def test_a_clock_that_goes_backwards_spoils_nothing(
         (ZeroDivisionError("division by zero"), 1, "this is a bug in normbench; please report it with"),
     ],
 )
-def test_trouble_of_the_machine_is_no_bug(
+def test_resource_error_is_no_bug(
     error: BaseException,
     code: int,
     said: str,
