@@ -13,6 +13,8 @@ from normbench.cli.main import app
 from normbench.runs.folder import RunFolder
 
 CLASSES = ("cat", "dog", "ship")
+SMALL = ("--data", "folder", "--epochs", 3, "--batch-size", 8, "--device", "cpu", "--set", "train.precision=fp32")
+"""Options of `train` for a run of a second or two on a folder of images."""
 
 
 def make_folder(root: Path, num_train: int = 16, num_test: int = 8) -> Path:
@@ -53,3 +55,21 @@ def stopped_before_the_end(*arguments: object, results: Path) -> RunFolder:
 def invoke(*arguments: object) -> Result:
     """Runs the command line in this process; the error of a failed command is in `result.exception`."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def train_small(images: Path, results: Path, *arguments: object) -> Result:
+    """`train` on a folder of images with the options SMALL."""
+    return invoke("train", *SMALL, "--data-dir", images, "--results", results, *arguments)
+
+
+def only_run(results: Path) -> RunFolder:
+    """The folder of the one run in `results`, finished or not."""
+    (config,) = results.rglob("config.yaml")
+    return RunFolder(config.parent)
+
+
+def assert_same_bits(run: RunFolder, other: RunFolder) -> None:
+    """The runs have the same weights, predictions and config, and files of the same names."""
+    for name in ("model.safetensors", "predictions.npz", "config.yaml"):
+        assert (run.path / name).read_bytes() == (other.path / name).read_bytes(), name
+    assert {path.name for path in run.path.iterdir()} == {path.name for path in other.path.iterdir()}

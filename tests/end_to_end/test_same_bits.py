@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from normbench.errors import ConfigError, DataError
-from normbench.runs import stages
 from normbench.runs.folder import find_runs
 from tests.tiny import invoke, make_folder, stopped_before_the_end
 
@@ -23,16 +22,16 @@ TINY = ("--data", "folder", "--epochs", 1, "--batch-size", 8, "--device", "cpu",
 
 
 @pytest.fixture
-def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+def own_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of images that a test may change, in the working directory."""
     monkeypatch.chdir(tmp_path)
     return make_folder(tmp_path / "images")
 
 
 @pytest.fixture
-def sweep(images: Path) -> Path:
-    file = images.parent / "tiny.yaml"
-    file.write_text(SWEEP.replace("IMAGES", str(images)))
+def sweep(own_images: Path) -> Path:
+    file = own_images.parent / "tiny.yaml"
+    file.write_text(SWEEP.replace("IMAGES", str(own_images)))
     return file
 
 
@@ -60,11 +59,12 @@ def test_the_number_of_runs_at_a_time_changes_no_bit(sweep: Path, monkeypatch: p
     assert torch.get_num_threads() == threads
 
 
-def test_a_run_goes_on_with_its_threads_and_records_what_changed(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = stopped_before_the_end(*TINY, "--data-dir", images, "--threads", 2, results=Path("results"))
-    now = stages.environment_now
+def test_a_run_goes_on_with_its_threads_and_records_what_changed(
+    own_images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped_before_the_end(*TINY, "--data-dir", own_images, "--threads", 2, results=Path("results"))
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "environment_now", lambda device: now(device) | {"torch": "1.0"})
+        patch.setattr(torch, "__version__", "1.0")
         command = ("train", "--config", run.config, "--device", "cpu", "--threads", 1)
         result = invoke(*command)
     assert result.exit_code == 0, result.output
@@ -79,10 +79,10 @@ def test_a_run_goes_on_with_its_threads_and_records_what_changed(images: Path, m
     assert isinstance(invoke("compare", "results", "--strict").exception, ConfigError)
 
 
-def test_a_sweep_does_not_mix_data(sweep: Path, images: Path) -> None:
+def test_a_sweep_does_not_mix_data(sweep: Path, own_images: Path) -> None:
     assert invoke("sweep", sweep, "--set", "sweep.norm=[bn]", "--jobs", 1).exit_code == 0
     before = records("results")
-    next(images.rglob("*.png")).unlink()
+    next(own_images.rglob("*.png")).unlink()
     result = invoke("sweep", sweep, "--jobs", 1)
     assert isinstance(result.exception, DataError)
     assert "finished on other data" in str(result.exception)

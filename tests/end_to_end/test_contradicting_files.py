@@ -1,4 +1,4 @@
-"""Files of one run that tell different things, and results that hold what is no file: named, and left out."""
+"""Runs whose files contradict each other or are no regular files are named, and left out of the comparison."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""No file that normbench reads can execute code: every reader gets every kind of file that could, and nothing runs."""
+"""No file that normbench reads can run code: each reader gets every kind of file that could, and nothing runs."""
 
 import ast
 import io
@@ -95,9 +95,7 @@ def made(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("NORMBENCH_DATA", raising=False)
+def _inside_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
