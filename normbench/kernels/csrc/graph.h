@@ -29,7 +29,7 @@ struct TensorView {
     T *at(const ImageTask &task) const {
         return (T *)(base + task.image * image_stride + task.thread * thread_stride);
     }
-    // The whole batch; only for ops that Python marks `reads_batch`, whose buffers are never one image a thread.
+    // The whole batch; only for ops that Python marks `reads_whole_batch`, whose buffers are never one image a thread.
     template <class T>
     T *batch() const {
         return (T *)base;

@@ -22,7 +22,8 @@ struct PerChannel {
     }
 };
 
-// z = (x - mean) scale + bias for one image, with scale = weight rstd.
+// z = (x - mean) scale + bias for one image, with scale = weight rstd. Passed by value: for all the compiler knows, a
+// store to y could change what a reference points to, which it would then load again for each vector.
 template <int K>
 struct Affine {
     f32x16 mean[K], rstd[K], scale[K], bias[K];
@@ -42,8 +43,8 @@ struct Affine {
 };
 
 template <class T, int K>
-void normalize_image(const NormDesc &desc, const Affine<K> &affine, const T *x, Dropout dropout, T *y) {
-    const int64_t pixels = desc.pixels;  // a copy: for all the compiler knows, a store to y could change desc
+void normalize_image(const NormDesc &desc, Affine<K> affine, const T *x, Dropout dropout, T *y) {
+    const int64_t pixels = desc.pixels;
     const Relu relu(desc.relu);
     const auto relu_of_z = [&](int64_t p, int k) {
         return relu(affine(load(x + (p * K + k) * kLanes) - affine.mean[k], k));
@@ -70,7 +71,7 @@ inline void with_dz(const NormDesc &desc, const Affine<K> &affine, const T *y, c
 
 // The sums over an image's pixels of dz and of dz x^: this image's share of the gradients of bias and weight.
 template <class T, int K>
-void sum_image_gradients(const NormDesc &desc, const Affine<K> &affine, const T *x, const T *y, const T *dy,
+void sum_image_gradients(const NormDesc &desc, Affine<K> affine, const T *x, const T *y, const T *dy,
                          float *sum_dz, float *sum_dzx) {
     const int64_t pixels = desc.pixels;
     with_dz<T, K>(desc, affine, y, dy, [&](const auto &dz) {
@@ -105,7 +106,7 @@ void region_gradient_means(const NormDesc &desc, int64_t region, const float *su
 
 // dx = rstd (g - mean(g) - x^ mean(g x^)), the means over the region.
 template <class T, int K>
-void differentiate_image(const NormDesc &desc, const Affine<K> &affine, const PerChannel<K> &means, const T *x,
+void differentiate_image(const NormDesc &desc, Affine<K> affine, const PerChannel<K> &means, const T *x,
                          const T *y, const T *dy, T *dx) {
     f32x16 slope[K], offset[K];
     for (int k = 0; k < K; k++) {

@@ -16,7 +16,7 @@ namespace {
 // Calls `call` with the descriptor and a value of the activations' type.
 template <class Call>
 void dispatch(const OpArgs &args, const Call &call) {
-    const PoolDesc &desc = *(const PoolDesc *)args.desc;
+    const PoolDesc desc = *(const PoolDesc *)args.desc;  // a copy, which no store to an output can change
     if (desc.channels % kLanes) unsupported("pool", "number of channels", desc.channels);
     dispatch_dtype("pool", desc.bf16, [&](auto dtype) { call(desc, dtype); });
 }
