@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Choice, Config
-from normbench.models.reference import IMAGE_SHAPE
+from normbench.kernels import accelerate
+from normbench.models.trace import image_shape_of
 from normbench.runs.build import build_network
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.machine import choose_device
@@ -30,12 +31,12 @@ def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mappi
     """
     setting = Setting(choose_device(device))
     keep_freed_memory()
+    networks = {kind: _network(kind, setting) for kind in dict.fromkeys([BASELINE, *kinds])}
     batch_size = Config().train.batch_size
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch_size, *IMAGE_SHAPE, generator=generator)
+    images = torch.randn(batch_size, *image_shape_of(networks[BASELINE]), generator=generator)
     images = images.to(setting.device, memory_format=setting.memory_format)
     labels = torch.arange(batch_size, device=setting.device) % NUM_CLASSES
-    networks = {kind: _network(kind, setting) for kind in dict.fromkeys([BASELINE, *kinds])}
     ratios = median_ratios(
         {kind: partial(_step_seconds, network, images, labels) for kind, network in networks.items()}, rounds
     )
@@ -54,7 +55,7 @@ def median_ratios(steps: Mapping[str, Callable[[], float]], rounds: int) -> dict
 
 def _network(kind: str, setting: Setting) -> nn.Module:
     network = build_network(Config(norm=Choice(kind)), NUM_CLASSES).train()
-    return network.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
+    return accelerate(network.to(setting.device, memory_format=setting.memory_format))  # type: ignore[call-overload]
 
 
 def _step_seconds(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:

@@ -10,6 +10,7 @@ from normbench.bench.parts import PartClock, mark_parts
 from normbench.bench.result import Timing
 from normbench.config import Config
 from normbench.data import Split, load_dataset
+from normbench.kernels import accelerate
 from normbench.runs.build import build_network, new_member
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.lockstep import Lockstep
@@ -28,6 +29,7 @@ def training_timer(
     keep_freed_memory()
     setting = choose_setting(build_network(config, len(dataset.class_names)), dataset.train.images, device, precision)
     member = idle_member(config, len(dataset.class_names), setting)
+    member.model = accelerate(member.model)
     clock = clock or PartClock(device)
     mark_parts(member.model, member.optimizer, clock)
     if device.type == "cpu":

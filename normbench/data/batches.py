@@ -13,7 +13,6 @@ from torch import Tensor
 from normbench.data.augment import Augmentation
 from normbench.data.dataset import Split
 from normbench.data.streams import stream
-from normbench.kernels import can_scale, scale_images
 
 # CIFAR-10's channel mean and std in units of 255, used for every source: runs on different data stay comparable.
 MEAN = (0.4914, 0.4822, 0.4465)
@@ -89,16 +88,17 @@ def normalize(
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Tensor:
     """(images / 255 - mean) / std per channel: uint8 [B, C, H, W] -> `dtype` [B, C, H, W], same device."""
-    scale = [1 / (255 * s) for s in std]
-    offset = [-m / s for m, s in zip(mean, std, strict=True)]
-    if (dtype, memory_format) == (torch.float32, torch.channels_last) and can_scale(images):
-        return scale_images(images, scale, offset)
     out = torch.empty(images.shape, dtype=dtype, device=images.device, memory_format=memory_format)
-    for channel, (factor, shift) in enumerate(zip(scale, offset, strict=True)):
+    for channel, (factor, shift) in enumerate(zip(*scale_and_offset(mean, std), strict=True)):
         # In one pass from uint8 to the result, rounded once even to bf16. Both simpler forms, a conversion followed by
         # broadcast arithmetic, take 2 to 8 times as long when the result is channels_last.
         torch.add(torch.tensor(shift), images[:, channel], alpha=factor, out=out[:, channel])
     return out
+
+
+def scale_and_offset(mean: Sequence[float], std: Sequence[float]) -> tuple[list[float], list[float]]:
+    """By channel: (x / 255 - mean) / std = scale x + offset."""
+    return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
 
 
 def _draw(

@@ -1,44 +1,78 @@
-"""What a kernel computes, without its tensors."""
+"""What an op computes, described by shapes and types: nothing here holds a tensor."""
 
 import ctypes
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-LANES = 16
+LANES = 16  # float32 values in a vector: the kernels take channels 16 at a time
 DTYPES = (torch.float32, torch.bfloat16)
 
 
-class Images(NamedTuple):
-    """Activations [N, C, H, W] as kernels take them: on the CPU and in channels_last."""
+class TensorDesc(NamedTuple):
+    """An activation [N, C, H, W] on the CPU, dense in channels_last."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
-    values: Tensor | None = None  # None where they are yet to be computed
+    requires_grad: bool = True
 
     @property
-    def bytes_each(self) -> int:
-        return torch.Size(self.shape[1:]).numel() * self.dtype.itemsize
+    def image_bytes(self) -> int:
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def empty(self) -> Tensor:
         return torch.empty(self.shape, dtype=self.dtype, memory_format=torch.channels_last)
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """All of a kernel that is the same in each step; it is kept, since to make one takes longer than a small layer."""
+def describe(x: object) -> TensorDesc | None:
+    """The descriptor of x; None for what no op takes as an activation."""
+    if (
+        not isinstance(x, Tensor)
+        or x.dim() != 4
+        or x.device.type != "cpu"
+        or x.dtype not in DTYPES
+        or x.numel() == 0
+        or not x.is_contiguous(memory_format=torch.channels_last)
+    ):
+        return None
+    return TensorDesc(x.shape, x.dtype, x.requires_grad)
 
-    name: str  # name_forward and name_backward are what chain.h calls kernels
-    layer: ctypes.Structure
-    x: Images  # without values
-    y: Images
+
+class Epilogue(NamedTuple):
+    """What an op computes on its result before it stores it: ReLU, then dropout."""
+
+    relu: bool = False
+    drop: int = 0
+    """Of 65,536 elements, how many are zeroed in the mean; the others are scaled so that the expectation stays."""
+
+
+NO_EPILOGUE = Epilogue()
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """A layer as the kernels see it. It is the same in each step: tensors and seeds are bound when a graph runs."""
+
+    name: str
+    """The library exports its kernels as `<name>_forward` and `<name>_backward`."""
+    desc: ctypes.Structure
+    """The C++ descriptor of the op, from `structs`."""
+    x: TensorDesc
+    y: TensorDesc
     num_parameters: int = 0
+    """Float32 tensors without gaps; the backward pass writes a gradient of the same strides for each."""
     num_buffers: int = 0
-    kept: int = 0  # bytes
-    scratch: int = 0  # bytes, in either direction
-    shared: int = 0  # bytes a thread
-    reads_x: bool = True  # in the backward pass
-    reads_y: bool = False
-    reads_several: bool = False  # images at once: of x in the forward pass or of the gradient of y in the backward pass
+    """Tensors that the forward pass updates in place."""
+    saved_bytes: int = 0
+    """Saved for backward by the forward pass, beside x and y."""
+    workspace_bytes: int = 0
+    """Workspace of this op alone, in either direction."""
+    thread_workspace_bytes: int = 0
+    """Workspace of each thread, shared by all ops of a graph."""
+    backward_reads_x: bool = True
+    backward_reads_y: bool = False
+    reads_whole_batch: bool = False
+    """Some pass reads several images of x, or of the gradient of y, at once: a barrier divides the op."""

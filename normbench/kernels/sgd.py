@@ -1,7 +1,8 @@
-"""A step of stochastic gradient descent for several tensors at once."""
+"""A step of stochastic gradient descent for many tensors in one call."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,40 +11,48 @@ from normbench.kernels.library import library, words
 from normbench.kernels.structs import SgdRule
 
 
-def can_descend(values: Sequence[Tensor], gradients: Sequence[Tensor], buffers: Sequence[Tensor]) -> bool:
-    """Whether there is a kernel for `descend`: on the CPU, in float32, without gaps, and all of one just as its value.
+class SgdGroup(NamedTuple):
+    """Tensors with the same hyperparameters, as in a parameter group of `torch.optim.SGD` without dampening."""
 
-    It is told where they begin, no more.
+    values: Sequence[Tensor]
+    gradients: Sequence[Tensor]
+    buffers: Sequence[Tensor]  # of the momentum; none without momentum
+    lr: float
+    momentum: float
+    weight_decay: float
+    nesterov: bool
+
+
+def sgd_step(groups: Sequence[SgdGroup]) -> bool:
+    """value <- value - lr d and buffer <- momentum buffer + g, in place, with g = gradient + weight_decay value.
+
+    d is the buffer, or g + momentum buffer with Nesterov's momentum; without buffers d = g.
+    Returns False, and changes nothing, where the kernel does not cover all tensors: see `are_covered`.
     """
-    for value, *others in zip(values, gradients, *([buffers] if buffers else []), strict=True):
-        lies = torch.contiguous_format if value.is_contiguous() else torch.channels_last
-        for tensor in (value, *others):
-            # Not by its strides, which mean nothing where a side is 1.
-            lies_so = tensor.is_contiguous(memory_format=lies) and tensor.shape == value.shape
-            if tensor.dtype != torch.float32 or not tensor.is_cpu or not lies_so:
-                return False
-    return library() is not None
-
-
-def descend(
-    values: Sequence[Tensor],
-    gradients: Sequence[Tensor],
-    buffers: Sequence[Tensor],
-    *,
-    lr: float,
-    momentum: float,
-    weight_decay: float,
-    nesterov: bool,
-) -> None:
-    """value <- value - lr d and buffer <- momentum buffer + g, in place, as in `torch.optim.SGD` without dampening.
-
-    g = gradient + weight_decay value; d is the buffer, or g + momentum buffer with Nesterov's momentum. Without
-    `buffers` there is no momentum, and d = g.
-    """
-    tensors: list[int] = []
-    for i, (value, gradient) in enumerate(zip(values, gradients, strict=True)):
-        tensors += (value.data_ptr(), gradient.data_ptr(), buffers[i].data_ptr() if buffers else 0, value.numel())
     kernels = library()
-    assert kernels is not None, "can_descend was asked before"
-    rule = SgdRule(lr, momentum, weight_decay, nesterov)
-    kernels.sgd_step(ctypes.byref(rule), words(tensors), ctypes.c_int64(len(values)))
+    if kernels is None or not all(are_covered(group.values, group.gradients, group.buffers) for group in groups):
+        return False
+    for group in groups:
+        table: list[int] = []
+        for i, (value, gradient) in enumerate(zip(group.values, group.gradients, strict=True)):
+            buffer = group.buffers[i].data_ptr() if group.buffers else 0
+            table += (value.data_ptr(), gradient.data_ptr(), buffer, value.numel())
+        rule = SgdRule(group.lr, group.momentum, group.weight_decay, group.nesterov)
+        kernels.sgd_step(ctypes.byref(rule), words(table), ctypes.c_int64(len(group.values)))
+    return True
+
+
+def are_covered(values: Sequence[Tensor], gradients: Sequence[Tensor], buffers: Sequence[Tensor]) -> bool:
+    """Whether all are on the CPU, in float32, dense, and each gradient and buffer has the layout of its value.
+
+    The kernels get pointers only, so shape, layout, type and device are checked here.
+    """
+    aligned: Iterable[tuple[Tensor, ...]] = zip(values, gradients, *([buffers] if buffers else []), strict=True)
+    for value, *others in aligned:
+        layout = torch.contiguous_format if value.is_contiguous() else torch.channels_last
+        for tensor in (value, *others):
+            # Strides are not compared: where a dimension is 1, its stride has no meaning.
+            same = tensor.shape == value.shape and tensor.is_contiguous(memory_format=layout)
+            if tensor.dtype != torch.float32 or not tensor.is_cpu or not same:
+                return False
+    return True

@@ -1,7 +1,5 @@
 """A norm factory -> the network; its summary and its parameter budget."""
 
-from normbench.models.build import build
-from normbench.models.reference import reference
-from normbench.models.registry import MODELS
+from normbench.models.registry import MODELS, Network, build
 
-__all__ = ["MODELS", "build", "reference"]
+__all__ = ["MODELS", "Network", "build"]

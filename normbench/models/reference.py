@@ -3,29 +3,26 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
+import torch.fx
 from torch import Tensor, nn
 
-from normbench.kernels import Branches, Images, Row
 from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
-from normbench.models.merged import Merged, output_of, row_of
-from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
-from normbench.norms import ChannelCountError, Conv2d, NormFactory
+from normbench.norms import ChannelCountError, NormFactory
 
-IMAGE_SHAPE = (3, 32, 32)
 NARROW, WIDE = 16, 32  # channels between the stages, and inside them
 
 Factory = Callable[[], nn.Module]
 
 
 def reference(
-    norm: NormFactory, num_classes: int, conv: type[nn.Conv2d] = Conv2d, *, dropout: float = 0.0
+    norm: NormFactory, num_classes: int, conv: type[nn.Conv2d] = nn.Conv2d, *, dropout: float = 0.0
 ) -> nn.Module:
     """Two residual blocks behind a stem, float images [B, 3, 32, 32] -> logits [B, num_classes].
 
-    `dropout` is the probability that each of the eight Dropout layers zeroes an element; at 0 they stay in place and
-    pass their input on. `conv` is the class of all convs but the last, which is the classifier. Weights are drawn from
-    torch's global generator by PyTorch's defaults.
+    `dropout` is the probability that each of the eight Dropout layers zeroes an element; at 0 the layers stay in the
+    network and return their input. `conv` is the class of all convs but the last, which is the classifier. Weights are
+    drawn from torch's global generator by PyTorch's defaults.
     Raises ConfigError for a dropout outside [0, 1) and for a norm that does not fit 16 and 32 channels.
     """
     try:
@@ -36,34 +33,42 @@ def reference(
         raise error.for_network([NARROW, WIDE]) from None
 
 
+@torch.fx.wrap  # symbolic tracing records the call and leaves the check to run time
+def check_images(images: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
+    """The images [B, channels, *size]. Raises ValueError for images of another shape."""
+    if images.shape[1:] != (channels, *size):
+        found = list(images.shape)
+        raise ValueError(f"the reference network takes images [B, 3, 32, 32], not {found}: resize them first")
+    return images
+
+
 class Reference(nn.Module):
-    """See `reference`. Takes factories, so that what fills a place in the network is decided outside of it."""
+    """See `reference`. Takes factories: the caller decides which layers stand for norm, activation and dropout."""
+
+    image_shape = (3, 32, 32)
 
     def __init__(
-        self, norm: NormFactory, act: Factory, dropout: Factory, classes: int, conv: type[nn.Conv2d] = Conv2d
+        self, norm: NormFactory, act: Factory, dropout: Factory, classes: int, conv: type[nn.Conv2d] = nn.Conv2d
     ) -> None:
         super().__init__()
         stage = _Stage(norm, act, dropout, conv)
-        self.layers = Merged(
+        self.layers = nn.Sequential(
             OrderedDict(
-                stem=Merged(
-                    *stage.conv(IMAGE_SHAPE[0], NARROW, size=32),
+                stem=nn.Sequential(
+                    *stage.conv(self.image_shape[0], NARROW, size=32),
                     *stage.conv(NARROW, WIDE, size=32),
                 ),
                 shrink1=stage.shrink(),
                 block1=Residual(stage, size=16),
                 shrink2=stage.shrink(),
                 block2=Residual(stage, size=8),
-                head=Merged(AdaptiveAvgPool2d(), Conv2d(WIDE, classes, 1)),
+                head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(WIDE, classes, 1)),
             )
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        channels = self.layers.stem[0].in_channels  # type: ignore[index, union-attr]  # several where networks are joined
-        if images.shape[1:] != (channels, *IMAGE_SHAPE[1:]):
-            found = list(images.shape)
-            raise ValueError(f"the reference network takes images [B, 3, 32, 32], not {found}: resize them first")
-        logits: Tensor = self.layers(images)
+        channels = self.layers.stem[0].in_channels  # type: ignore[index, union-attr]  # more in a side_by_side network
+        logits: Tensor = self.layers(check_images(images, channels, self.image_shape[1:]))
         return logits.flatten(1)
 
 
@@ -76,13 +81,13 @@ class Residual(nn.Sequential):
     def __init__(self, stage: "_Stage", size: int) -> None:
         super().__init__(
             OrderedDict(
-                main=Merged(
+                main=nn.Sequential(
                     *stage.conv(NARROW, NARROW, size),
                     *stage.conv(NARROW, WIDE, size),
                     stage.conv_layer(WIDE, WIDE, 3, padding=1),
                 ),
                 shortcut=stage.conv_layer(NARROW, WIDE, 1),
-                after=Merged(*stage.after(WIDE, size)),
+                after=nn.Sequential(*stage.after(WIDE, size)),
             )
         )
 
@@ -90,13 +95,6 @@ class Residual(nn.Sequential):
         main, shortcut, after = self
         out: Tensor = after(main(x) + shortcut(x))
         return out
-
-    def row(self, images: Images) -> Row | None:
-        """The block's kernels; None if a part has none."""
-        main, shortcut, after = self
-        first, second = row_of(main, images), row_of(shortcut, images)
-        behind = first and second and row_of(after, output_of(first))
-        return [Branches(first, second), *behind] if first and second and behind else None
 
 
 class _Stage:
@@ -109,11 +107,11 @@ class _Stage:
         return [self.conv_layer(inputs, outputs, 3, padding=1), *self.after(outputs, size)]
 
     def after(self, channels: int, size: int) -> list[nn.Module]:
-        # An act in place is safe behind the norms: they keep their input for the backward pass, not their output.
+        # An act in place is safe after the norms: they save their input for the backward pass, not their output.
         norm = mark_norm(self.norm(channels, (size, size)))
-        # Identity keeps the place: every norm's network has the same layers in the same order.
+        # An Identity takes the place of the act: every norm's network has the same layers in the same order.
         act = nn.Identity() if getattr(norm, "has_activation", False) else self.act()
         return [norm, act, self.dropout()]
 
-    def shrink(self) -> Merged:
-        return Merged(self.conv_layer(WIDE, NARROW, 1), MaxPool2d())
+    def shrink(self) -> nn.Sequential:
+        return nn.Sequential(self.conv_layer(WIDE, NARROW, 1), nn.MaxPool2d(2))

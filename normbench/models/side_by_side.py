@@ -8,32 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from normbench.models.dropout import Dropout
-from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
-from normbench.norms.batch import BatchNorm2d, PreciseBatchNorm2d
-from normbench.norms.conv import Conv2d
+from normbench.norms.batch import PreciseBatchNorm2d
 from normbench.norms.ghost import GhostBatchNorm2d
-from normbench.norms.group_norm import GroupNorm, InstanceNorm2d
-from normbench.norms.pointwise import Identity
+from normbench.norms.group_norm import InstanceNorm2d
 from normbench.norms.weight_standardization import StandardizedConv2d
 
 _CONV, _GROUPS, _CHANNELS = ("in_channels", "out_channels", "groups"), ("num_groups", "num_channels"), ("num_features",)
 
 WIDENED: Mapping[type[nn.Module], tuple[str, ...]] = {
     nn.Conv2d: _CONV,
-    Conv2d: _CONV,
     StandardizedConv2d: _CONV,
     nn.BatchNorm2d: _CHANNELS,
-    BatchNorm2d: _CHANNELS,
     PreciseBatchNorm2d: _CHANNELS,
     GhostBatchNorm2d: _CHANNELS,
     InstanceNorm2d: _CHANNELS,
     nn.GroupNorm: _GROUPS,
-    GroupNorm: _GROUPS,
 }
 """Layers whose channels, or groups of channels, know nothing of each other: S of them are one with S times the counts
 named here. Exact types: a subclass may compute something else."""
 
-AS_IT_IS = (nn.Identity, Identity, nn.ReLU, nn.MaxPool2d, MaxPool2d, nn.AdaptiveAvgPool2d, AdaptiveAvgPool2d)
+AS_IT_IS = (nn.Identity, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d)
 
 
 Leaf = tuple[nn.Parameter, tuple[nn.Parameter, ...]]

@@ -13,8 +13,7 @@ import torchsummary
 from torch import nn
 
 from normbench.models.count import count_norms, count_parameters
-from normbench.models.reference import IMAGE_SHAPE
-from normbench.models.trace import count_macs, trace
+from normbench.models.trace import count_macs, image_shape_of, trace
 
 __all__ = ["Layer", "Summary", "count_macs", "count_norms", "count_parameters", "summarize"]
 
@@ -73,9 +72,13 @@ class Summary:
 
 
 def summarize(
-    model: nn.Module, max_parameters: int | None = None, image_shape: tuple[int, int, int] = IMAGE_SHAPE
+    model: nn.Module, max_parameters: int | None = None, image_shape: tuple[int, int, int] | None = None
 ) -> Summary:
-    """The summary for float images [B, *image_shape]; leaves the model, its buffers and torch's random state alone."""
+    """The summary for float images [B, *image_shape], by default of the shape that the model states.
+
+    The model, its buffers and torch's random state are left as they are.
+    """
+    image_shape = image_shape or image_shape_of(model)
     table = _layer_table(model, image_shape)
     rows = [match.groups() for line in table.splitlines() if (match := _ROW.fullmatch(line))]
     layers = tuple(

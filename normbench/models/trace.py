@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from normbench.models.reference import IMAGE_SHAPE
-
 
 @dataclass(frozen=True)
 class LayerTrace:
@@ -42,7 +40,13 @@ _SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 _WHOLE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Linear)
 
 
-def trace(model: nn.Module, image_shape: tuple[int, int, int] = IMAGE_SHAPE) -> list[LayerTrace]:
+def image_shape_of(model: nn.Module) -> tuple[int, int, int]:
+    """(channels, height, width) of the images that a network of MODELS takes."""
+    shape: tuple[int, int, int] = model.image_shape  # type: ignore[assignment]
+    return shape
+
+
+def trace(model: nn.Module, image_shape: tuple[int, int, int] | None = None) -> list[LayerTrace]:
     """One entry for each row of torchsummary's table, for float images [B, C, H, W] of `image_shape` (C, H, W).
 
     The statistics of a norm are outside of it: those of group, layer and instance norm depend on the whole image
@@ -74,11 +78,11 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int] = IMAGE_SHAPE) -> 
         if module is not model and not isinstance(module, nn.Sequential | nn.ModuleList):  # as torchsummary
             module.register_forward_hook(after_forward)
     with torch.no_grad(), fields:
-        model(torch.zeros(1, *image_shape))
+        model(torch.zeros(1, *(image_shape or image_shape_of(model))))
     return layers
 
 
-def count_macs(model: nn.Module, image_shape: tuple[int, int, int] = IMAGE_SHAPE) -> int:
+def count_macs(model: nn.Module, image_shape: tuple[int, int, int] | None = None) -> int:
     """Multiply-adds of the convs and linear layers for one image, forward."""
     return sum(layer.macs for layer in trace(model, image_shape))
 

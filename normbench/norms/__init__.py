@@ -1,6 +1,5 @@
 """A norm's name and options -> a factory of normalization layers."""
 
-from normbench.norms.conv import Conv2d
 from normbench.norms.factory import ChannelCountError, NormFactory
 from normbench.norms.label import norm_folder_name, norm_label
 from normbench.norms.lookup import OUR_SHELF, SHELF, Shelf
@@ -11,7 +10,6 @@ __all__ = [
     "OUR_SHELF",
     "SHELF",
     "ChannelCountError",
-    "Conv2d",
     "NormFactory",
     "Shelf",
     "norm_folder_name",

@@ -1,4 +1,4 @@
-"""What a norm is: options -> a factory of layers; and the checks that norms share."""
+"""What a norm is: options -> a factory of layers; with the checks and the affine parameters that norms share."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,8 @@ Norm = Callable[..., NormFactory]
 class ChannelCountError(ConfigError):
     """A norm's option must divide every channel count of the network, and does not.
 
-    A factory sees one layer; a network that catches this raises `for_network` of it, with all its channel counts.
+    A factory knows the channel count of one layer only. A network catches this error and raises `for_network` instead,
+    with the channel counts of all its norm layers.
     """
 
     def __init__(self, option: str, value: int, channels: Sequence[int]) -> None:
@@ -55,5 +56,32 @@ def check_divides(num_groups: int, num_channels: int) -> None:
 
 
 def in_float32(x: Tensor) -> Tensor:
-    """x, at least in float32: statistics of bfloat16 images are not taken in bfloat16."""
+    """x in float32, or in float64 if it is: statistics of bfloat16 images are not taken in bfloat16."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether x [N, C, H, W] is dense in the order [N, H, W, C]."""
+    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+
+
+class ChannelAffine(nn.Module):
+    """A layer with γ `weight` [C], 1 at the start, and β `bias` [C], 0 at the start; without `affine` both are None."""
+
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(self, num_channels: int, affine: bool) -> None:
+        super().__init__()
+        self.num_channels, self.affine = num_channels, affine
+        self.register_parameter("weight", nn.Parameter(torch.ones(num_channels)) if affine else None)
+        self.register_parameter("bias", nn.Parameter(torch.zeros(num_channels)) if affine else None)
+
+    def gamma_beta(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """γ and β [C, 1, 1], which broadcast over x; without affine 1 and 0, with the dtype and device of x."""
+        if self.weight is None or self.bias is None:
+            return x.new_ones(1, 1, 1), x.new_zeros(1, 1, 1)
+        return self.weight[:, None, None], self.bias[:, None, None]
+
+    def extra_repr(self) -> str:
+        return f"{self.num_channels}, affine={self.affine}"

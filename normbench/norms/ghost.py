@@ -1,14 +1,9 @@
 """Ghost batch norm: batch norm over parts of the batch."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Images, Kernel, Running
-from normbench.norms.batch import batch_kernel
-from normbench.norms.compiled import CompiledNorm
 from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum
 
 
@@ -29,7 +24,7 @@ def gbn(*, ghost_size: int = 16, eps: float = 1e-5, momentum: float = 0.1, affin
     return lambda num_channels, size: GhostBatchNorm2d(ghost_size, num_channels, eps, momentum, affine)
 
 
-class GhostBatchNorm2d(CompiledNorm, nn.BatchNorm2d):
+class GhostBatchNorm2d(nn.BatchNorm2d):
     """See `gbn`."""
 
     momentum: float
@@ -45,15 +40,9 @@ class GhostBatchNorm2d(CompiledNorm, nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         self._check_input_dim(x)
-        if (y := self.by_kernel(x)) is not None:
-            return y
         ghosts = x.split(self.ghost_size)
         self.num_batches_tracked += len(ghosts)
         return torch.cat([self._normalized(ghost) for ghost in ghosts])
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        running = Running(self.running_mean, self.running_var, self.momentum, self.num_batches_tracked)
-        return batch_kernel(self, images, self.ghost_size, running, behind)
 
     def _normalized(self, ghost: Tensor) -> Tensor:
         statistics = self.running_mean, self.running_var

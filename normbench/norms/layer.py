@@ -1,21 +1,17 @@
 """Norms with statistics of one image over all channels: of the whole image, or of each position."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import Images, Kernel, Sets, layer_norm, normalize, normalize_elements, root_mean_square
-from normbench.norms.compiled import CompiledNorm, fits
-from normbench.norms.factory import NormFactory, check_eps, in_float32
+from normbench.norms.factory import NormFactory, check_eps, in_float32, is_channels_last
 
 
 def ln_chw(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     """Layer norm as `nn.LayerNorm([C, H, W])`: each image is normalized as a whole, γ and β are per element.
 
     y = γ_chw (x − μ_n) / sqrt(σ²_n + eps) + β_chw, with μ, σ² over the axes (C, H, W), one pair an image; the same in
-    training and in eval mode. Ties the network to one image size.
+    training and in eval mode. The shape of γ and β ties the network to one image size.
 
     Learns γ [C, H, W], β [C, H, W], which is H·W times what `ln` learns; stores nothing.
     Ba, Kiros & Hinton 2016, arXiv:1607.06450. Raises ConfigError for eps <= 0.
@@ -42,8 +38,8 @@ def rms(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     """RMS norm: each position of each image is divided by the root mean square of its channels.
 
     y = γ_c x / sqrt(ρ_nhw + eps), with ρ the mean of x² over the axis C, one value for an image and a position; the
-    same in training and in eval mode. Nothing is subtracted and no β is added. Over channels at each position is how
-    it is used on feature maps (timm's RmsNorm2d, the U-Nets of diffusion models), as `ln-c` is for layer norm.
+    same in training and in eval mode. No mean is subtracted and no β is added. On feature maps RMS norm is taken over the
+    channels of each position (timm's RmsNorm2d, the U-Nets of diffusion models), as layer norm is in `ln-c`.
 
     Learns γ [C]; stores nothing.
     Zhang & Sennrich 2019, arXiv:1910.07467. Raises ConfigError for eps <= 0.
@@ -52,44 +48,25 @@ def rms(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     return lambda num_channels, size: RMSNorm2d(num_channels, eps, affine)
 
 
-class LayerNorm(CompiledNorm, nn.LayerNorm):
-    """`nn.LayerNorm([C, H, W])`, see `ln_chw`, on images in either memory layout, without changing it."""
+class LayerNorm(nn.LayerNorm):
+    """See `ln_chw`; [N, C, H, W] -> the same, in the memory layout of its input."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if (y := self.by_kernel(x)) is not None:
-            return y
-        if not _is_channels_last(x):
-            return super().forward(x).to(x.dtype)
-        # A statistic over all axes does not depend on their order: taken as [H, W, C], the image stays where it is.
+        # Statistics over all axes do not depend on their order: as [N, H, W, C] a channels_last image is not copied.
         channels, height, width = self.normalized_shape
         weight, bias = (part if part is None else part.permute(1, 2, 0) for part in (self.weight, self.bias))
         y = F.layer_norm(x.permute(0, 2, 3, 1), (height, width, channels), weight, bias, self.eps)
-        return y.permute(0, 3, 1, 2).to(x.dtype)
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        if images.shape[1:] != self.normalized_shape or not fits(self, images, images.shape[1]):
-            return None
-        if not self.elementwise_affine:
-            return normalize(images, None, None, Sets(1, 1), self.eps, **behind)
-        return normalize_elements(images, self.weight, self.bias, self.eps, **behind)
+        return _from_nhwc(y, x)
 
 
-class LayerNorm2d(CompiledNorm, nn.LayerNorm):
+class LayerNorm2d(nn.LayerNorm):
     """See `ln_c`; [N, C, H, W] -> the same, in the memory layout of its input."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if (y := self.by_kernel(x)) is not None:
-            return y
-        y = super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).to(x.dtype)
-        return y if _is_channels_last(x) else y.contiguous()
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        if not fits(self, images, *self.normalized_shape):
-            return None
-        return layer_norm(images, self.weight, self.bias, self.eps, **behind)
+        return _from_nhwc(super().forward(x.permute(0, 2, 3, 1)), x)
 
 
-class RMSNorm2d(CompiledNorm):
+class RMSNorm2d(nn.Module):
     """See `rms`."""
 
     weight: Tensor | None
@@ -100,20 +77,15 @@ class RMSNorm2d(CompiledNorm):
         self.register_parameter("weight", nn.Parameter(torch.ones(num_channels)) if affine else None)
 
     def forward(self, x: Tensor) -> Tensor:
-        if (y := self.by_kernel(x)) is not None:
-            return y
         wide = in_float32(x)
         y = wide * torch.rsqrt(wide.square().mean(1, keepdim=True) + self.eps)
         return (y if self.weight is None else y * self.weight[:, None, None]).to(x.dtype)
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        if not fits(self, images, self.num_channels):
-            return None
-        return root_mean_square(images, self.weight, self.eps, **behind)
 
     def extra_repr(self) -> str:
         return f"{self.num_channels}, eps={self.eps}"
 
 
-def _is_channels_last(x: Tensor) -> bool:
-    return x.is_contiguous(memory_format=torch.channels_last)
+def _from_nhwc(y: Tensor, x: Tensor) -> Tensor:
+    """y [N, H, W, C] as [N, C, H, W], with the dtype and memory layout of x."""
+    images = y.permute(0, 3, 1, 2).to(x.dtype)
+    return images if is_channels_last(x) else images.contiguous()

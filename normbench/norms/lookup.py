@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from normbench.errors import ConfigError
-from normbench.norms.conv import Conv2d
 from normbench.norms.factory import Norm, NormFactory
 from normbench.norms.registry import NORMS
 from normbench.norms.weight_standardization import StandardizedConv2d
@@ -90,7 +89,7 @@ def _reason(error: Exception) -> str:
 
 def _with_ws(norm: Norm) -> Callable[..., Parts]:
     def parts(*, ws: bool = False, **options: Any) -> Parts:
-        return norm(**options), StandardizedConv2d if ws else Conv2d
+        return norm(**options), StandardizedConv2d if ws else nn.Conv2d
 
     switch = inspect.Parameter("ws", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
     parameters = inspect.signature(norm, eval_str=True).parameters.values()

@@ -1,15 +1,10 @@
-"""What takes no statistics: dynamic tanh, and no norm at all."""
-
-from typing import Any
+"""Layers in the place of a norm that take no statistics: dynamic tanh, and no norm at all."""
 
 import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.kernels import Images, Kernel, can_normalize, dynamic_tanh, identity
-from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import CompiledNorm, fits
-from normbench.norms.factory import NormFactory, in_float32
+from normbench.norms.factory import ChannelAffine, NormFactory, in_float32
 
 
 def dyt(*, alpha: float = 0.5, affine: bool = True) -> NormFactory:
@@ -31,10 +26,10 @@ def none() -> NormFactory:
 
     y = x, over no axes; learns and stores nothing.
     """
-    return lambda num_channels, size: Identity()
+    return lambda num_channels, size: nn.Identity()
 
 
-class DynamicTanh(CompiledNorm, ChannelAffine):
+class DynamicTanh(ChannelAffine):
     """See `dyt`."""
 
     def __init__(self, num_channels: int, alpha: float, affine: bool) -> None:
@@ -42,21 +37,6 @@ class DynamicTanh(CompiledNorm, ChannelAffine):
         self.alpha = nn.Parameter(torch.full((1,), alpha))
 
     def forward(self, x: Tensor) -> Tensor:
-        if (y := self.by_kernel(x)) is not None:
-            return y
-        # tanh(a) = 2 sigmoid(2a) − 1: on a CPU PyTorch's tanh takes six times as long as its sigmoid.
-        half = torch.sigmoid(in_float32(x) * (2 * self.alpha))
-        gamma, beta = self.gamma_beta(half)
-        return torch.addcmul(beta - gamma, half, 2 * gamma).to(x.dtype)
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        if not fits(self, images, self.num_channels):
-            return None
-        return dynamic_tanh(images, self.weight, self.bias, self.alpha, **behind)
-
-
-class Identity(CompiledNorm, nn.Identity):
-    """See `none`. By itself it does nothing; its kernel computes the ReLU and the dropout behind it."""
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        return identity(images, **behind) if can_normalize(images) else None
+        squashed = torch.tanh(self.alpha * in_float32(x))
+        gamma, beta = self.gamma_beta(squashed)
+        return torch.addcmul(beta, gamma, squashed).to(x.dtype)

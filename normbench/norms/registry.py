@@ -14,7 +14,7 @@ from normbench.norms.activated import evo_s0, frn
 from normbench.norms.batch import bn, pn
 from normbench.norms.factory import Norm
 from normbench.norms.ghost import gbn
-from normbench.norms.group import gn, instance, ln
+from normbench.norms.group_norm import gn, instance, ln
 from normbench.norms.layer import ln_c, ln_chw, rms
 from normbench.norms.pointwise import dyt, none
 from normbench.norms.renorm import brn

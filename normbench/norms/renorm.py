@@ -1,16 +1,18 @@
 """Batch renormalization: batch norm that trains with nearly the statistics it is evaluated with."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.errors import ConfigError
-from normbench.kernels import Bounds, Images, Kernel, renormalize
-from normbench.norms.affine import ChannelAffine
-from normbench.norms.compiled import CompiledNorm, fits
-from normbench.norms.factory import NormFactory, check_at_least, check_eps, check_momentum, in_float32
+from normbench.norms.factory import (
+    ChannelAffine,
+    NormFactory,
+    check_at_least,
+    check_eps,
+    check_momentum,
+    in_float32,
+)
 
 
 def brn(
@@ -32,8 +34,8 @@ def brn(
     m ← (1 − momentum) m + momentum μ, likewise s. In eval mode y = γ (x − m) / s + β.
 
     The bounds widen with the steps: r_max = 1 and d_max = 0, which is batch norm, for `warmup_steps`, then linearly to
-    their full values at step `r_steps` and `d_steps`. The defaults are the paper's steps (5,000, 40,000, 25,000) over
-    ten, for our runs of some 15,000 steps; its r_max, d_max and momentum.
+    their full values at step `r_steps` and `d_steps`. r_max, d_max and momentum default to the paper's, the steps to a
+    tenth of the paper's (5,000, 40,000, 25,000): a run of normbench takes some 15,000 steps.
 
     Learns γ [C], β [C]; stores running_mean [C], running_std [C] and num_batches_tracked, the step of the schedule.
     Ioffe 2017, arXiv:1702.03275. Raises ConfigError for r_max < 1, d_max < 0, warmup_steps < 0, r_steps or d_steps
@@ -55,7 +57,7 @@ def brn(
     return layer
 
 
-class BatchRenorm2d(CompiledNorm, ChannelAffine):
+class BatchRenorm2d(ChannelAffine):
     """See `brn`."""
 
     running_mean: Tensor
@@ -84,24 +86,14 @@ class BatchRenorm2d(CompiledNorm, ChannelAffine):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            # As a variance for PyTorch's kernel, less the eps that the kernel adds and the std has in it already.
+            # F.batch_norm adds eps to a variance; the running standard deviation contains eps already.
             variance = self.running_std.square() - self.eps
             return F.batch_norm(x, self.running_mean, variance, self.weight, self.bias, eps=self.eps)
-        if (y := self.by_kernel(x)) is not None:
-            return y
         wide = in_float32(x.detach())
         mean = wide.mean((0, 2, 3))
         variance = (wide - mean[:, None, None]).square().mean((0, 2, 3))
         weight, bias = self._corrected_affine(mean, variance)
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.eps)
-
-    def kernel(self, images: Images, **behind: Any) -> Kernel | None:
-        one_value = images.shape[2:] == (1, 1)  # perhaps one a channel, which the layer refuses in training
-        if not self.training or not fits(self, images, self.num_channels) or one_value:
-            return None
-        buffers = (self.running_mean, self.running_std, self.num_batches_tracked)
-        bounds = Bounds(self.r_max, self.d_max, self.warmup_steps, self.r_steps, self.d_steps)
-        return renormalize(images, self.weight, self.bias, buffers, bounds, self.eps, self.momentum, **behind)
 
     def _corrected_affine(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """γ (x̂ r + d) + β = (γ r) x̂ + (γ d + β): batch norm with this scale and this shift."""
@@ -111,7 +103,7 @@ class BatchRenorm2d(CompiledNorm, ChannelAffine):
 
     @torch.no_grad()
     def _corrections(self, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-        """r and d [C] under the bounds of this step; the running statistics and the step move on."""
+        """r and d [C] within the bounds of this step. Moves the running statistics and the count of steps."""
         r_bound, d_bound = self.bounds()
         r = (std / self.running_std).clamp(1 / r_bound, r_bound)
         d = ((mean - self.running_mean) / self.running_std).clamp(-d_bound, d_bound)
@@ -121,7 +113,7 @@ class BatchRenorm2d(CompiledNorm, ChannelAffine):
         return r, d
 
     def bounds(self) -> tuple[Tensor, Tensor]:
-        """r_max and d_max of the coming step. Tensors, so that no step waits for the device."""
+        """r_max and d_max of the coming step; tensors, because a number would make each step wait for the device."""
         r_share, d_share = self._share_of(self.r_steps), self._share_of(self.d_steps)
         return 1 + r_share * (self.r_max - 1), d_share * self.d_max
 

@@ -11,7 +11,7 @@ from normbench.config.tree import KeyPath
 from normbench.data.augment import AUGMENTATIONS
 from normbench.errors import ConfigError
 from normbench.models.budget import check_budget
-from normbench.models.reference import IMAGE_SHAPE
+from normbench.models.reference import Reference
 from normbench.runs.build import build_network
 from normbench.train import OPTIMIZERS, SCHEDULES
 
@@ -62,7 +62,7 @@ def _parts(config: Config) -> Iterator[Part]:
 
 
 def _augment(choice: Choice) -> None:
-    AUGMENTATIONS[choice.name](**choice.options).draw(torch.Size((1, *IMAGE_SHAPE)), torch.Generator().manual_seed(0))
+    AUGMENTATIONS[choice.name](**choice.options).draw(torch.Size((1, *Reference.image_shape)), torch.Generator().manual_seed(0))
 
 
 def _budget(config: Config) -> Part:

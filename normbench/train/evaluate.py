@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.data.batches import normalize
+from normbench.kernels import accelerate, normalize
 from normbench.train.setting import Setting
 
 LARGEST_FLOAT16 = 65504.0
@@ -40,10 +40,10 @@ def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | 
 @torch.inference_mode()
 def logits_of(model: nn.Module, images: Tensor, setting: Setting, batch_size: int) -> Tensor:
     """`infer` with each layer in the mode it is in."""
-    logits = []
+    network, logits = accelerate(model), []
     for batch in images.split(batch_size):
         with setting.autocast():
-            logits.append(model(normalize(batch.to(setting.device), memory_format=setting.memory_format)).float())
+            logits.append(network(normalize(batch.to(setting.device), memory_format=setting.memory_format)).float())
     return torch.cat(logits).clamp(-LARGEST_FLOAT16, LARGEST_FLOAT16).half().float().cpu()
 
 

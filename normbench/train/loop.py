@@ -10,9 +10,10 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from normbench.data.augment import Augmentation
-from normbench.data.batches import normalize, training_batches
+from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
+from normbench.kernels import accelerate, normalize
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
 from normbench.train.schedules import Schedule
@@ -101,6 +102,7 @@ def train_epoch(
     parameters, dropouts = list(model.parameters()), dropouts_of(model)
     is_random = any(layer.is_active for layer in dropouts)
     model.train()
+    network = accelerate(model)
     clock = time.perf_counter()
     to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, position.step)
     for step, (images, labels) in enumerate(to_come, start=position.step):
@@ -112,7 +114,7 @@ def train_epoch(
             seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
         with setting.autocast():
-            logits = model(inputs)
+            logits = network(inputs)
         loss = F.cross_entropy(logits.float(), labels)
         for parameter in parameters:
             parameter.grad = None  # Optimizer.zero_grad takes five times as long

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.data.batches import normalize
+from normbench.kernels import accelerate, normalize
 from normbench.models.side_by_side import side_by_side
 from normbench.train.capture import Lanes
 from normbench.train.setting import Setting
@@ -20,6 +20,7 @@ Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
     """Each network computes what it would compute alone, in a stream of its own: the same bits."""
     lanes = Lanes(setting.device, len(networks))
+    networks = [accelerate(network) for network in networks]
 
     def one(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         inputs = normalize(images, memory_format=setting.memory_format)

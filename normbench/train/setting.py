@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.data.batches import normalize
+from normbench.kernels import accelerate, normalize
 
 PROBE_IMAGES = 32
 PROBE_STEPS = 3
@@ -54,12 +54,13 @@ def choose_setting(model: nn.Module, images: Tensor, device: torch.device, preci
 def _seconds_per_step(model: nn.Module, images: Tensor, setting: Setting, hopeless: float = float("inf")) -> float:
     """The best of a few training steps of a copy of the model, or the warm-up step if that takes over `hopeless`."""
     model = deepcopy(model).to(setting.device, memory_format=setting.memory_format).train()  # type: ignore[call-overload]
+    network = accelerate(model)
     inputs = normalize(images, memory_format=setting.memory_format)
     labels = torch.zeros(len(images), dtype=torch.int64, device=setting.device)
 
     def one_step() -> None:
         with setting.autocast():
-            loss = F.cross_entropy(model(inputs), labels)
+            loss = F.cross_entropy(network(inputs), labels)
         loss.backward()
 
     with torch.random.fork_rng(devices=[]):

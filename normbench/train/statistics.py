@@ -1,16 +1,16 @@
 """Statistics over the training set, for layers that store some: written into them, or to see what they are worth."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from normbench.data.batches import batches, epoch_order, normalize
+from normbench.data.batches import batches, epoch_order
 from normbench.data.dataset import Split
 from normbench.data.streams import stream
+from normbench.kernels import accelerate, normalize
 from normbench.train.evaluate import evaluate, infer, logits_of
 from normbench.train.setting import Setting
 
@@ -94,36 +94,45 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
     """
     if not layers:
         return
-    seen = {layer: _Moments(dict(layer.named_buffers())["running_mean"]) for layer in layers}
-    with ExitStack() as hooks:
-        for layer in layers:
-            handle = layer.register_forward_pre_hook(lambda layer, inputs: seen[layer].add(inputs[0]))
-            hooks.callback(handle.remove)
-        model.eval()
-        for layer in layers:
-            layer.train()
-        for images, _ in batches(split, BATCH_SIZE, epoch_order(len(split.labels), seed, epoch=0)):
-            with setting.autocast():
-                model(normalize(images.to(setting.device), memory_format=setting.memory_format))
-    for layer, moments in seen.items():
-        mean, variance = moments.mean_and_variance()
+    model.eval()
+    observed, observers = _with_observers(model, layers)
+    network = accelerate(observed)
+    for images, _ in batches(split, BATCH_SIZE, epoch_order(len(split.labels), seed, epoch=0)):
+        with setting.autocast():
+            network(normalize(images.to(setting.device), memory_format=setting.memory_format))
+    for layer, observer in zip(layers, observers, strict=True):
+        mean, variance = observer.mean_and_variance()
         layer.load_state_dict(
             dict(layer.named_buffers()) | {"running_mean": mean, "running_var": variance}, strict=False
         )
 
 
-class _Moments:
-    """Mean and biased variance [C] of all values together, batch by batch: σ² = E[σ²_B + μ_B²] − μ², in float64.
+def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.Module, list["_Moments"]]:
+    """A copy of the model in which these layers are in training mode, each behind an observer of its input."""
+    names = {module: name for name, module in model.named_modules()}
+    observed, observers = deepcopy(model), []
+    for layer in layers:
+        name = names[layer]
+        observers.append(_Moments(dict(layer.named_buffers())["running_mean"]))
+        observed.set_submodule(name, nn.Sequential(observers[-1], observed.get_submodule(name).train()))
+    return observed, observers
+
+
+class _Moments(nn.Module):
+    """Passes images on and takes their moments.
+
+    Mean and biased variance [C] of all values together, batch by batch: σ² = E[σ²_B + μ_B²] − μ², in float64.
 
     Sums alone are kept, in place: a small tensor kept for each batch would pin the large freed blocks around it, and
     memory would grow by gigabytes.
     """
 
     def __init__(self, like: Tensor) -> None:
+        super().__init__()
         self.count = 0
         self.sums = torch.zeros(2, len(like), dtype=torch.float64, device=like.device)
 
-    def add(self, x: Tensor) -> None:
+    def forward(self, x: Tensor) -> Tensor:
         """x [N, C, H, W]. Batch norm's kernel takes the moments in float32 and a tenth of the time of `var_mean`."""
         _, mean, rstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, _EPS)
         mean, variance = mean.double(), rstd.double().pow(-2) - _EPS
@@ -131,6 +140,7 @@ class _Moments:
         self.count += count
         self.sums[0].add_(mean, alpha=count)
         self.sums[1].add_(variance + mean.square(), alpha=count)
+        return x
 
     def mean_and_variance(self) -> tuple[Tensor, Tensor]:
         mean, square = self.sums / self.count

@@ -1,74 +1,18 @@
-"""The norms that test_norms.py leaves out, each against its formula written out in float64, with all its gradients."""
-
-from collections.abc import Callable, Mapping
+"""Each norm against its formula in float64, with all its gradients; and how norms with stored statistics move them."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from normbench.norms import NORMS
-from tests.norms.test_norms import AXES
+from tests.oracles import EPS, FORMULAS, Formula, Parameters, for_formula, options_for, randomize, standardized
 
 CHANNELS, HEIGHT, WIDTH = 8, 5, 4
-EPS = 1e-3  # large enough that a layer which ignores it fails
-OPTIONS: Mapping[str, Mapping[str, object]] = {"gbn": {"ghost_size": 2}, "evo-s0": {"num_groups": 2}}
-PER_BATCH = ("gbn", "brn", "pn")  # their own eval tests are below
-
-Parameters = Mapping[str, Tensor]
-
-
-def standardized(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    mean = x.mean(axes, keepdim=True)
-    return (x - mean) / (((x - mean) ** 2).mean(axes, keepdim=True) + EPS) ** 0.5
-
-
-def ln_c(x: Tensor, p: Parameters) -> Tensor:
-    return p["weight"] * standardized(x, (1,)) + p["bias"]
-
-
-def rms(x: Tensor, p: Parameters) -> Tensor:
-    return p["weight"] * x / ((x**2).sum(1, keepdim=True) / x.shape[1] + EPS) ** 0.5
-
-
-def frn(x: Tensor, p: Parameters) -> Tensor:
-    filter_response = x / ((x**2).sum((2, 3), keepdim=True) / x.shape[2:].numel() + EPS) ** 0.5
-    return torch.maximum(p["weight"] * filter_response + p["bias"], p["tau"])
-
-
-def evo_s0(x: Tensor, p: Parameters) -> Tensor:
-    groups = x.unflatten(1, (2, -1))
-    variance = ((groups - groups.mean((2, 3, 4), keepdim=True)) ** 2).mean((2, 3, 4), keepdim=True)
-    std = ((variance + EPS) ** 0.5).expand_as(groups).reshape(x.shape)
-    return x / (1 + (-p["v"] * x).exp()) / std * p["weight"] + p["bias"]
-
-
-def dyt(x: Tensor, p: Parameters) -> Tensor:
-    return p["weight"] * torch.tanh(p["alpha"] * x) + p["bias"]
-
-
-def batch(x: Tensor, p: Parameters) -> Tensor:
-    return p["weight"] * standardized(x, (0, 2, 3)) + p["bias"]
-
-
-def ghosts(x: Tensor, p: Parameters) -> Tensor:
-    return torch.cat([batch(part, p) for part in x.split(2)])
-
-
-FORMULAS: Mapping[str, Callable[[Tensor, Parameters], Tensor]] = {
-    "ln-c": ln_c,
-    "rms": rms,
-    "frn": frn,
-    "evo-s0": evo_s0,
-    "dyt": dyt,
-    "gbn": ghosts,
-    "pn": batch,
-    "brn": batch,  # in the first steps
-}
+PER_BATCH = ("bn", "gbn", "brn", "pn")  # eval mode is tested below
 
 
 def make_layer(kind: str, **options: object) -> nn.Module:
-    eps = {} if kind == "dyt" else {"eps": EPS}
-    return NORMS[kind](**(dict(OPTIONS.get(kind, {})) | eps | options))(CHANNELS, (HEIGHT, WIDTH)).double()
+    return NORMS[kind](**(options_for(kind) | options))(CHANNELS, (HEIGHT, WIDTH)).double()
 
 
 def make_images(seed: int, batch: int = 5) -> Tensor:
@@ -77,24 +21,9 @@ def make_images(seed: int, batch: int = 5) -> Tensor:
     return torch.randn(batch, CHANNELS, HEIGHT, WIDTH, generator=generator).double() * spread.exp() + offset
 
 
-def randomize(layer: nn.Module) -> None:
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
-
-
-def for_formula(parameters: Mapping[str, Tensor]) -> Parameters:
-    """Each [C] as [C, 1, 1]."""
-    return {
-        name: value if value.dim() > 1 or value.numel() == 1 else value[:, None, None]
-        for name, value in parameters.items()
-    }
-
-
 def assert_is(
     layer: nn.Module,
-    formula: Callable[[Tensor, Parameters], Tensor],
+    formula: Formula,
     x: Tensor,
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> None:
@@ -110,8 +39,8 @@ def assert_is(
         torch.testing.assert_close(gradient, gradient_by_hand, rtol=1e-9, atol=1e-9)
 
 
-def test_every_norm_has_a_formula_here_or_there() -> None:
-    assert FORMULAS.keys() | AXES.keys() | {"none"} == NORMS.keys()
+def test_every_norm_has_a_formula() -> None:
+    assert FORMULAS.keys() == NORMS.keys()
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -131,7 +60,7 @@ def test_eval_mode_is_the_same_formula(kind: str, batch_size: int) -> None:
     assert_is(layer, FORMULAS[kind], make_images(1, batch_size))
 
 
-@pytest.mark.parametrize("kind", FORMULAS)
+@pytest.mark.parametrize("kind", [kind for kind in FORMULAS if kind != "none"])
 def test_without_affine_it_is_the_formula_with_one_and_zero(kind: str) -> None:
     layer = make_layer(kind, affine=False)
     ones, zeros = torch.ones(CHANNELS, 1, 1).double(), torch.zeros(CHANNELS, 1, 1).double()
@@ -147,15 +76,16 @@ def test_without_affine_it_is_the_formula_with_one_and_zero(kind: str) -> None:
         ("evo-s0", {"weight": 1.0, "bias": 0.0, "v": 1.0}),
         ("dyt", {"alpha": 0.5, "weight": 1.0, "bias": 0.0}),
         ("rms", {"weight": 1.0}),
+        *((kind, {"weight": 1.0, "bias": 0.0}) for kind in ("bn", "gn", "ln", "ln-chw", "ln-c", "in", "gbn", "pn")),
         ("brn", {"weight": 1.0, "bias": 0.0}),
     ],
 )
 def test_starts_as_documented(kind: str, start: dict[str, float]) -> None:
     found = dict(make_layer(kind).named_parameters())
-    assert {name: set(value.tolist()) for name, value in found.items()} == {name: {one} for name, one in start.items()}
+    assert {name: set(value.flatten().tolist()) for name, value in found.items()} == {name: {one} for name, one in start.items()}
 
 
-@pytest.mark.parametrize("kind", ["bn", *PER_BATCH])
+@pytest.mark.parametrize("kind", PER_BATCH)
 def test_one_value_a_channel_cannot_be_trained_on(kind: str) -> None:
     layer = NORMS[kind]()(CHANNELS, (1, 1)).train()
     with pytest.raises(ValueError, match="more than 1 value per channel"):
@@ -180,6 +110,25 @@ def test_ghosts_move_the_running_statistics_one_after_the_other() -> None:
     assert layer.num_batches_tracked == 3
     mean, variance = mean[:, None, None], variance[:, None, None]
     assert_is(layer.eval(), lambda x, p: p["weight"] * (x - mean) / (variance + EPS) ** 0.5 + p["bias"], x)
+
+
+def test_batch_norm_in_eval_mode_uses_the_running_statistics() -> None:
+    layer = make_layer("bn", momentum=0.3)
+    batches = [make_images(11), make_images(12)]
+    running_mean, running_var = torch.zeros(CHANNELS).double(), torch.ones(CHANNELS).double()
+    for batch in batches:
+        layer.train()(batch)
+        running_mean = 0.7 * running_mean + 0.3 * batch.mean((0, 2, 3))
+        running_var = 0.7 * running_var + 0.3 * batch.var((0, 2, 3), correction=1)
+    torch.testing.assert_close(layer.running_mean, running_mean)
+    torch.testing.assert_close(layer.running_var, running_var)
+    assert layer.num_batches_tracked == len(batches)
+    mean, variance = running_mean[:, None, None], running_var[:, None, None]
+    randomize(layer)
+    assert_is(
+        layer.eval(), lambda x, p: p["weight"] * (x - mean) / (variance + EPS) ** 0.5 + p["bias"], make_images(13)
+    )
+    torch.testing.assert_close(layer.running_mean, running_mean)  # eval mode moved nothing
 
 
 def test_ghosts_as_large_as_the_batch_are_batch_norm() -> None:

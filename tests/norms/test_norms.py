@@ -1,8 +1,7 @@
-"""Each norm against its formula, written out in float64, in train and eval mode, with its gradients."""
+"""What holds for every norm: layouts, types, devices, options, labels. Their formulas: test_formulas.py."""
 
 import inspect
 import re
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -12,29 +11,9 @@ from normbench.errors import ConfigError
 from normbench.models import MODELS
 from normbench.models.count import count_norms, count_parameters
 from normbench.norms import NORMS, ChannelCountError, norm_label
+from tests.oracles import randomize
 
 BATCH, CHANNELS, HEIGHT, WIDTH = 3, 8, 5, 4
-EPS = 1e-3  # large enough that a layer which ignores it fails
-
-# The shape to view x [N, C, H, W] in, and the axes over which numbers then share a mean and a variance.
-AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "bn": ((BATCH, CHANNELS, HEIGHT, WIDTH), (0, 2, 3)),
-    "gn": ((BATCH, 2, CHANNELS // 2, HEIGHT, WIDTH), (2, 3, 4)),
-    "ln": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
-    "ln-chw": ((BATCH, CHANNELS, HEIGHT, WIDTH), (1, 2, 3)),
-    "in": ((BATCH, CHANNELS, HEIGHT, WIDTH), (2, 3)),
-}
-NORMALIZING = list(AXES)  # the others: tests/norms/test_formulas.py
-
-
-def normalized(kind: str, x: Tensor) -> Tensor:
-    """(x − μ) / sqrt(σ² + eps), with μ = Σx / n and σ² = Σ(x − μ)² / n."""
-    shape, axes = AXES[kind]
-    groups = x.reshape(shape)
-    count = groups[0].numel() * BATCH / groups.sum(axes).numel()
-    mean = groups.sum(axes, keepdim=True) / count
-    variance = ((groups - mean) ** 2).sum(axes, keepdim=True) / count
-    return ((groups - mean) / (variance + EPS) ** 0.5).reshape(x.shape)
 
 
 def make_layer(kind: str, **options: object) -> nn.Module:
@@ -53,48 +32,7 @@ def make_images(seed: int) -> Tensor:
     return noise * spread.exp() + 2 * offset
 
 
-def randomize(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """γ and β drawn at random, in a shape that broadcasts over [N, C, H, W]."""
-    randomize_all(layer)
-    gamma, beta = layer.weight, layer.bias
-    shape = gamma.shape if gamma.dim() == 3 else (CHANNELS, 1, 1)
-    return gamma.detach().reshape(shape), beta.detach().reshape(shape)
-
-
-def randomize_all(layer: nn.Module) -> None:
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-
-
-def assert_same_with_gradients(
-    layer: nn.Module,
-    expected: Callable[[Tensor, Tensor, Tensor], Tensor],
-    memory_format: torch.memory_format = torch.contiguous_format,
-) -> None:
-    """Compares output and the gradients of x, γ and β under a random upstream gradient."""
-    gamma, beta = (part.requires_grad_() for part in randomize(layer))
-    x = make_images(1).contiguous(memory_format=memory_format).requires_grad_()
-    x_by_hand = make_images(1).requires_grad_()
-    upstream = make_images(2)
-    y, y_by_hand = layer(x), expected(x_by_hand, gamma, beta)
-    torch.testing.assert_close(y, y_by_hand, rtol=1e-10, atol=1e-10)
-    y.backward(upstream)
-    y_by_hand.backward(upstream)
-    torch.testing.assert_close(x.grad, x_by_hand.grad, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(layer.weight.grad.flatten(), gamma.grad.flatten(), rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(layer.bias.grad.flatten(), beta.grad.flatten(), rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("kind", NORMALIZING)
-def test_train_mode_is_the_formula(kind: str, memory_format: torch.memory_format) -> None:
-    layer = make_layer(kind, eps=EPS).train()
-    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta, memory_format)
-
-
-@pytest.mark.parametrize("size", [1, 8, 20, 32])  # a pixel; few pixels; copied in tiles, the last cut; many pixels
+@pytest.mark.parametrize("size", [1, 8, 20, 32])
 @pytest.mark.parametrize("affine", [True, False])
 def test_group_norm_is_the_same_in_both_layouts(size: int, affine: bool) -> None:
     generator = torch.Generator().manual_seed(size)
@@ -115,52 +53,12 @@ def test_group_norm_is_the_same_in_both_layouts(size: int, affine: bool) -> None
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NORMALIZING if kind != "bn"])
-def test_eval_mode_is_the_same_formula(kind: str) -> None:
-    layer = make_layer(kind, eps=EPS).eval()
-    assert_same_with_gradients(layer, lambda x, gamma, beta: gamma * normalized(kind, x) + beta)
-
-
-def test_batch_norm_in_eval_mode_uses_the_running_statistics() -> None:
-    layer = make_layer("bn", eps=EPS, momentum=0.3)
-    batches = [make_images(11), make_images(12)]
-    running_mean, running_var = torch.zeros(CHANNELS).double(), torch.ones(CHANNELS).double()
-    count = BATCH * HEIGHT * WIDTH
-    for batch in batches:
-        layer.train()(batch)
-        mean = batch.sum((0, 2, 3)) / count
-        variance = ((batch - mean.reshape(-1, 1, 1)) ** 2).sum((0, 2, 3)) / (count - 1)
-        running_mean = 0.7 * running_mean + 0.3 * mean
-        running_var = 0.7 * running_var + 0.3 * variance
-    torch.testing.assert_close(layer.running_mean, running_mean)
-    torch.testing.assert_close(layer.running_var, running_var)
-    assert layer.num_batches_tracked == len(batches)
-
-    mean, variance = running_mean.reshape(-1, 1, 1), running_var.reshape(-1, 1, 1)
-    assert_same_with_gradients(layer.eval(), lambda x, gamma, beta: gamma * (x - mean) / (variance + EPS) ** 0.5 + beta)
-    torch.testing.assert_close(layer.running_mean, running_mean)  # eval mode moved nothing
-
-
 @pytest.mark.parametrize("mode", [True, False])
 def test_none_passes_its_input_on(mode: bool) -> None:
     x = make_images(1).requires_grad_()
     layer = make_layer("none").train(mode)
     assert layer(x) is x
     assert count_parameters(layer) == 0
-
-
-@pytest.mark.parametrize("kind", [*NORMALIZING, "none"])
-def test_starts_as_the_bare_normalization(kind: str) -> None:
-    """γ starts at 1 and β at 0, and without affine there are none; nothing is drawn at random."""
-    x, state = make_images(3), torch.get_rng_state()
-    expected = x if kind == "none" else normalized(kind, x)
-    options = {} if kind == "none" else {"eps": EPS}
-    torch.testing.assert_close(make_layer(kind, **options)(x), expected)
-    if kind != "none":
-        bare = make_layer(kind, eps=EPS, affine=False)
-        assert count_parameters(bare) == 0
-        torch.testing.assert_close(bare(x), expected)
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +124,7 @@ def test_bfloat16_images_stay_so_and_are_rounded_once(kind: str, memory_format: 
 def test_saved_and_loaded_it_gives_the_same(kind: str) -> None:
     trained, fresh = make_layer(kind), make_layer(kind)
     if list(trained.parameters()):
-        randomize_all(trained)
+        randomize(trained)
     for seed in (1, 2):
         trained(make_images(seed))
     fresh.load_state_dict(trained.state_dict())

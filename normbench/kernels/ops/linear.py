@@ -1,35 +1,25 @@
-"""A linear layer on images of one pixel, in float32: to prepare so little arithmetic for bfloat16 takes longer."""
+"""A linear layer on images of one pixel, in float32: packing for bfloat16 takes longer than so little arithmetic."""
 
 from functools import cache
 
 import torch
-from torch import Tensor
 
-from normbench.kernels.graph import Kernel
-from normbench.kernels.op import LANES, Images, Plan
+from normbench.kernels.op import LANES, Op, TensorDesc
 from normbench.kernels.structs import LinearDesc
 
-PARTS = 16  # at most, see graph.h
-
-
-def linear(images: Images, weight: Tensor, bias: Tensor | None) -> Kernel | None:
-    """y = w x + b: float32 [N, C, 1, 1] -> float32 [N, O, 1, 1]. The number of threads changes no bit.
-
-    None where there is no kernel: unless weight is float32 [O, C, 1, 1], bias float32 [O] or None, and C is a multiple
-    of 16.
-    """
-    shape, dtype, _ = images
-    num_images, inputs, *size = shape
-    outputs = len(weight)
-    bias = torch.zeros(outputs) if bias is None else bias.contiguous()
-    known = size == [1, 1] and inputs % LANES == 0 and weight.shape == (outputs, inputs, 1, 1)
-    if not known or not dtype == weight.dtype == bias.dtype == torch.float32 or not weight.is_cpu:
-        return None
-    return Kernel(_plan(num_images, inputs, outputs), (weight.contiguous(), bias))
+MAX_PARTS = 16  # partial sums of the parameters' gradients: the batch is divided in so many parts at most
 
 
 @cache
-def _plan(num_images: int, inputs: int, outputs: int) -> Plan:
-    x, y = (Images((num_images, channels, 1, 1), torch.float32) for channels in (inputs, outputs))
-    scratch = 4 * PARTS * (inputs + 1) * outputs
-    return Plan("linear", LinearDesc(num_images, inputs, outputs), x, y, num_parameters=2, scratch=scratch)
+def linear(x: TensorDesc, out_features: int) -> Op | None:
+    """y = w x + b, float32 [N, C, 1, 1] -> float32 [N, O, 1, 1]; w [O, C, 1, 1] and b [O] are contiguous float32.
+
+    None unless C is a multiple of 16. The number of threads changes no bit.
+    """
+    num_images, in_features, *size = x.shape
+    if size != [1, 1] or in_features % LANES or x.dtype != torch.float32:
+        return None
+    y = TensorDesc((num_images, out_features, 1, 1), torch.float32)
+    workspace = 4 * MAX_PARTS * (in_features + 1) * out_features
+    desc = LinearDesc(num_images, in_features, out_features)
+    return Op("linear", desc, x, y, num_parameters=2, workspace_bytes=workspace)

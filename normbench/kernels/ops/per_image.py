@@ -1,105 +1,59 @@
-"""Norms that take each image or each pixel by itself, with what follows them.
+"""Norms of each image or each pixel by itself, with dropout and, but for `filter_response` and `evo_norm`, ReLU as
+epilogue.
 
-All for images as `can_normalize` allows them -> the same shape and dtype; parameters are [C], and rounding comes last.
-An image's sums are its own: the number of threads changes no bit.
+x and y have the same shape and dtype; parameters are contiguous float32 [C]. All are computed in float32 and rounded
+once. Each image is summed by itself: the number of threads changes no bit. None unless C is 16
+or 32.
 """
 
 from functools import cache
 
-import torch
-from torch import Tensor
-
-from normbench.kernels.graph import Kernel
-from normbench.kernels.op import Images, Plan
-from normbench.kernels.ops.norm import ONE_IMAGE, Sets, affine, layer_of
+from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
+from normbench.kernels.ops.norm import CHANNELS, IMAGE, Region, norm_desc
 
 
-def layer_norm(
-    images: Images,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    eps: float,
-    *,
-    relu: bool = False,
-    drop: int = 0,
-) -> Kernel:
-    """y = dropout(relu(γ (x − μ) / sqrt(σ² + eps) + β)), with μ and σ² of the channels of a pixel."""
-    return _kernel("layer_norm", images, affine(images.shape[1], weight, bias), drop, eps=eps, relu=relu)
+def layer_norm(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = γ (x − μ) / sqrt(σ² + eps) + β, with μ and σ² of the channels of a pixel. Parameters: γ, β."""
+    return _op("layer_norm", x, epilogue, num_parameters=2, eps=eps)
 
 
-def root_mean_square(images: Images, weight: Tensor | None, eps: float, *, relu: bool = False, drop: int = 0) -> Kernel:
-    """y = dropout(relu(γ x / sqrt(ρ + eps))), with ρ the mean of x² over the channels of a pixel."""
-    return _kernel("root_mean_square", images, affine(images.shape[1], weight, None), drop, eps=eps, relu=relu)
+def root_mean_square(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = γ x / sqrt(ρ + eps) + β, with ρ the mean of x² over the channels of a pixel. Parameters: γ, β."""
+    return _op("root_mean_square", x, epilogue, num_parameters=2, eps=eps)
 
 
-def filter_response(
-    images: Images, weight: Tensor | None, bias: Tensor | None, tau: Tensor, eps: float, *, drop: int = 0
-) -> Kernel:
-    """y = dropout(max(γ x / sqrt(ν + eps) + β, τ)), with ν the mean of x² over the pixels of an image's channel."""
-    return _kernel("filter_response", images, (*affine(images.shape[1], weight, bias), tau), drop, eps=eps)
+def filter_response(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = max(γ x / sqrt(ν + eps) + β, τ), with ν the mean of x² over the pixels of an image's channel. Parameters: γ, β, τ."""
+    return None if epilogue.relu else _op("filter_response", x, epilogue, num_parameters=3, eps=eps)
 
 
-def evo_norm(
-    images: Images,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    v: Tensor,
-    num_groups: int,
-    eps: float,
-    *,
-    drop: int = 0,
-) -> Kernel:
-    """y = dropout(γ x sigmoid(v x) / sqrt(σ² + eps) + β), with the biased σ² of a group of an image's channels."""
-    parameters = (*affine(images.shape[1], weight, bias), v)
-    return _kernel("evo_norm", images, parameters, drop, Sets(1, num_groups), eps=eps)
+def evo_norm(x: TensorDesc, num_groups: int, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = γ x sigmoid(v x) / sqrt(σ² + eps) + β, with the biased σ² of a group of an image's channels. Parameters: γ, β, v."""
+    return None if epilogue.relu else _op("evo_norm", x, epilogue, Region(1, num_groups), num_parameters=3, eps=eps)
 
 
-def dynamic_tanh(
-    images: Images,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    alpha: Tensor,
-    *,
-    relu: bool = False,
-    drop: int = 0,
-) -> Kernel:
-    """y = dropout(relu(γ tanh(α x) + β)), with one α, [1]."""
-    num_channels = images.shape[1]
-    parameters = (*affine(num_channels, weight, bias), alpha.expand(num_channels).contiguous())
-    return _kernel("dynamic_tanh", images, parameters, drop, relu=relu)
+def dynamic_tanh(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = γ tanh(α x) + β. Parameters: γ, β, α."""
+    return _op("dynamic_tanh", x, epilogue, num_parameters=3)
 
 
-def identity(images: Images, *, relu: bool = False, drop: int = 0) -> Kernel:
-    """y = dropout(relu(x)): what follows a norm, without one."""
-    return _kernel("identity", images, (), drop, relu=relu)
-
-
-def _kernel(
-    name: str,
-    images: Images,
-    parameters: tuple[Tensor, ...],
-    drop: int,
-    sets: Sets = ONE_IMAGE,
-    eps: float = 0.0,
-    relu: bool = False,
-) -> Kernel:
-    shape, dtype, _ = images
-    plan = _plan(name, shape, dtype, len(parameters), sets, eps, relu, drop)
-    return Kernel(plan, parameters)
+def identity(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = x: for the epilogue. No parameters."""
+    return _op("identity", x, epilogue, num_parameters=0)
 
 
 @cache
-def _plan(
-    name: str,
-    shape: tuple[int, ...],
-    dtype: torch.dtype,
-    num_parameters: int,
-    sets: Sets,
-    eps: float,
-    relu: bool,
-    drop: int,
-) -> Plan:
-    images = Images(shape, dtype)
-    layer = layer_of(images, sets, eps, relu, drop)
-    scratch = 4 * num_parameters * shape[0] * shape[1]
-    return Plan(name, layer, images, images, num_parameters=num_parameters, scratch=scratch)
+def _op(
+    name: str, x: TensorDesc, epilogue: Epilogue, region: Region = IMAGE, *, num_parameters: int, eps: float = 0.0
+) -> Op | None:
+    num_images, num_channels, *_ = x.shape
+    if num_channels not in CHANNELS:
+        return None
+    return Op(
+        name,
+        norm_desc(x, region, epilogue, eps),
+        x,
+        TensorDesc(x.shape, x.dtype),
+        num_parameters=num_parameters,
+        workspace_bytes=4 * num_parameters * num_images * num_channels,
+    )

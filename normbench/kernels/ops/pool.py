@@ -1,40 +1,39 @@
 """Max pooling of 2x2 pixels and the mean of all pixels."""
 
+import math
 from functools import cache
 
 import torch
 
-from normbench.kernels.graph import Kernel
-from normbench.kernels.op import LANES, Images, Plan
+from normbench.kernels.op import LANES, Op, TensorDesc
 from normbench.kernels.structs import PoolDesc
 
 
-def max_pool(images: Images) -> Kernel | None:
-    """The largest of each 2x2 pixels, [N, C, H, W] -> [N, C, H/2, W/2]; of equals the first gets the gradient.
+@cache
+def max_pool(x: TensorDesc) -> Op | None:
+    """The largest of each 2x2 pixels, [N, C, H, W] -> [N, C, H/2, W/2]; the first of equals gets the gradient.
 
-    None where there is no kernel: unless C is a multiple of 16, and H and W are even.
+    None unless C is a multiple of 16, and H and W are even.
     """
-    shape, dtype, _ = images
-    if shape[1] % LANES or shape[2] % 2 or shape[3] % 2:
+    num_images, channels, height, width = x.shape
+    if channels % LANES or height % 2 or width % 2:
         return None
-    return Kernel(_plan("max_pool", shape, dtype))
-
-
-def mean_of_pixels(images: Images) -> Kernel | None:
-    """The mean of each channel of each image, [N, C, H, W] -> float32 [N, C, 1, 1].
-
-    None where there is no kernel: unless C is a multiple of 16.
-    """
-    shape, dtype, _ = images
-    return None if shape[1] % LANES else Kernel(_plan("global_avg_pool", shape, dtype))
+    y = TensorDesc((num_images, channels, height // 2, width // 2), x.dtype)
+    return Op("max_pool", _desc(x), x, y, saved_bytes=math.prod(y.shape), backward_reads_x=False)
 
 
 @cache
-def _plan(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Plan:
-    num_images, channels, height, width = shape
-    pool = PoolDesc(height, width, channels, dtype == torch.bfloat16)
-    if name == "global_avg_pool":
-        y = Images((num_images, channels, 1, 1), torch.float32)
-        return Plan(name, pool, Images(shape, dtype), y, reads_x=False)
-    y = Images((num_images, channels, height // 2, width // 2), dtype)
-    return Plan(name, pool, Images(shape, dtype), y, kept=torch.Size(y.shape).numel(), reads_x=False)
+def global_avg_pool(x: TensorDesc) -> Op | None:
+    """The mean of each channel of each image, [N, C, H, W] -> float32 [N, C, 1, 1].
+
+    None unless C is a multiple of 16.
+    """
+    if x.shape[1] % LANES:
+        return None
+    y = TensorDesc((*x.shape[:2], 1, 1), torch.float32)
+    return Op("global_avg_pool", _desc(x), x, y, backward_reads_x=False)
+
+
+def _desc(x: TensorDesc) -> PoolDesc:
+    _, channels, height, width = x.shape
+    return PoolDesc(height, width, channels, x.dtype == torch.bfloat16)

@@ -1,20 +1,16 @@
-"""Batch renormalization with its epilogue."""
+"""Batch renormalization in training, with ReLU and dropout as epilogue."""
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from normbench.kernels.graph import Kernel
-from normbench.kernels.op import Images, Plan
-from normbench.kernels.ops.norm import Sets, affine, layer_of
+from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
+from normbench.kernels.ops.norm import CHANNELS, Region, norm_desc
 from normbench.kernels.structs import RenormDesc
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """r_max and d_max grow linearly between warmup_steps and r_steps or d_steps, from 1 and 0 to these values."""
+class Bounds(NamedTuple):
+    """The bounds of r and d grow linearly from 1 and 0, at `warmup_steps`, to `r_max` at step `r_steps` and `d_max` at
+    step `d_steps`."""
 
     r_max: float
     d_max: float
@@ -23,50 +19,28 @@ class Bounds:
     d_steps: int
 
 
-def renormalize(
-    images: Images,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    buffers: tuple[Tensor, Tensor, Tensor],
-    bounds: Bounds,
-    eps: float,
-    momentum: float,
-    *,
-    relu: bool = False,
-    drop: int = 0,
-) -> Kernel:
-    """y = dropout(relu(γ (x̂ r + d) + β)), with x̂, r and d as in `normbench.norms.renorm`, in training.
-
-    For images as `can_normalize` allows them -> the same shape and dtype. `buffers` are running_mean and running_std,
-    float32 [C], and num_batches_tracked, int64 []: each forward pass moves them once.
-    """
-    shape, dtype, _ = images
-    plan = _plan(shape, dtype, bounds, eps, momentum, relu, drop)
-    return Kernel(plan, affine(shape[1], weight, bias), buffers)
-
-
 @cache
-def _plan(
-    shape: tuple[int, ...],
-    dtype: torch.dtype,
-    bounds: Bounds,
-    eps: float,
-    momentum: float,
-    relu: bool,
-    drop: int,
-) -> Plan:
-    images, (num_images, num_channels, *_) = Images(shape, dtype), shape
-    norm = layer_of(images, Sets(num_images, num_channels), eps, relu, drop, momentum)
-    b = bounds
-    return Plan(
+def renormalize(
+    x: TensorDesc, bounds: Bounds, eps: float, momentum: float, epilogue: Epilogue = NO_EPILOGUE
+) -> Op | None:
+    """y = dropout(relu(γ ((x − μ) / σ r + d) + β)), with μ and σ of the batch, and r and d as in `norms.renorm`.
+
+    Parameters: γ and β, float32 [C]. Buffers: running mean and running standard deviation, float32 [C], and the count
+    of steps, int64 []; each forward pass moves them once. None unless C is 16 or 32; and for dropout without ReLU.
+    """
+    num_images, num_channels, *_ = x.shape
+    if num_channels not in CHANNELS or (epilogue.drop and not epilogue.relu):
+        return None
+    norm = norm_desc(x, Region(num_images, num_channels), epilogue, eps, momentum)
+    return Op(
         "renorm",
-        RenormDesc(norm, b.r_max, b.d_max, b.warmup_steps, b.r_steps, b.d_steps),
-        images,
-        images,
+        RenormDesc(norm, *bounds),
+        x,
+        TensorDesc(x.shape, x.dtype),
         num_parameters=2,
         num_buffers=3,
-        kept=4 * 6 * num_channels,  # mean, rstd, γ r, γ d + β, r, d
-        scratch=4 * (2 * num_images * num_channels + 2 * norm.num_regions),
-        reads_y=drop > 0,
-        reads_several=True,
+        saved_bytes=4 * 6 * num_channels,  # μ, 1 / σ, γ r, γ d + β, r, d
+        workspace_bytes=4 * 2 * (num_images * num_channels + num_channels),
+        backward_reads_y=epilogue.drop > 0,
+        reads_whole_batch=True,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from normbench.kernels import can_orthogonalize, muon_step
+from normbench.kernels import muon_step
 from normbench.train.optimizers.sgd import momentum_buffers, step_by_kernel
 
 ITERATIONS = 5
@@ -47,15 +47,20 @@ class Muon(optim.SGD):
         momentum = group["muon_momentum"]
         gradients = [_gradient(weight) for weight in filters]
         buffers = momentum_buffers(filters, self.state, "muon_momentum_buffer")
-        if not can_orthogonalize(filters, gradients, buffers):
+        moved = muon_step(
+            filters,
+            gradients,
+            buffers,
+            lr=float(group["lr"]),
+            momentum=momentum,
+            iterations=ITERATIONS,
+            coefficients=COEFFICIENTS,
+        )
+        if not moved:
             if filters:
                 self._update(filters, gradients, buffers, momentum)
             super().step(closure)
             return
-        lr = float(group["lr"])
-        muon_step(
-            filters, gradients, buffers, lr=lr, momentum=momentum, iterations=ITERATIONS, coefficients=COEFFICIENTS
-        )
         if not step_by_kernel(others, self.state):
             for weight in filters:
                 weight.grad = None  # which has been used

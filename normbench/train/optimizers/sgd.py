@@ -1,12 +1,13 @@
 """Stochastic gradient descent whose steps take no longer to call than to compute."""
 
 from collections.abc import Callable, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, optim
 
-from normbench.kernels import can_descend, descend
+from normbench.kernels import sgd_step
+from normbench.kernels.sgd import SgdGroup
 
 Group = MutableMapping[str, Any]
 
@@ -20,34 +21,24 @@ class SGD(optim.SGD):
             super().step(closure)
 
 
-class _Tensors(NamedTuple):
-    parameters: list[Tensor]
-    gradients: list[Tensor]
-    buffers: list[Tensor]
-
-
 def step_by_kernel(groups: Sequence[Group], state: MutableMapping[Tensor, Any]) -> bool:
     """SGD's step for these parameter groups; false, and no parameter moved, where PyTorch has to take it."""
     if any(group["dampening"] or group["maximize"] for group in groups):  # which the kernel does not know
         return False
-    found = [_tensors(group, state) for group in groups]
-    if not all(can_descend(*tensors) for tensors in found):
-        return False
-    for group, tensors in zip(groups, found, strict=True):
-        descend(
-            *tensors,
-            lr=float(group["lr"]),
-            momentum=group["momentum"],
-            weight_decay=group["weight_decay"],
-            nesterov=group["nesterov"],
-        )
-    return True
+    return sgd_step([_with_tensors(group, state) for group in groups])
 
 
-def _tensors(group: Group, state: MutableMapping[Tensor, Any]) -> _Tensors:
+def _with_tensors(group: Group, state: MutableMapping[Tensor, Any]) -> SgdGroup:
     parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-    gradients = [parameter.grad for parameter in parameters]
-    return _Tensors(parameters, gradients, momentum_buffers(parameters, state) if group["momentum"] else [])
+    return SgdGroup(
+        values=parameters,
+        gradients=[parameter.grad for parameter in parameters],
+        buffers=momentum_buffers(parameters, state) if group["momentum"] else [],
+        lr=float(group["lr"]),
+        momentum=group["momentum"],
+        weight_decay=group["weight_decay"],
+        nesterov=group["nesterov"],
+    )
 
 
 def momentum_buffers(

@@ -1,0 +1,131 @@
+"""A network that computes the same through fused ops, in the way of `torch.compile`."""
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.module import _has_any_global_hook
+
+from normbench.kernels.guards import has_hooks
+from normbench.kernels.library import library
+from normbench.kernels.lowering import autocast_dtype
+from normbench.kernels.op import TensorDesc, describe
+from normbench.kernels.partition import Run, can_start, find_run
+from normbench.kernels.tracing import Traced, trace
+
+MAX_TRACES = 8  # of one network: one that changes in every step is left to PyTorch
+
+
+def accelerate(model: nn.Module) -> nn.Module:
+    """A module that computes what `model` does, through the compiled kernels where they cover its layers.
+
+    The two share all layers: what trains or evaluates one does the other. Keep the model itself for its state dict. The
+    result follows changes of the model: training modes, settings of layers, hooks, replaced layers.
+
+    Calls with one tensor on the CPU are accelerated. The network is traced with `torch.fx`, and runs of layers that
+    `lowering.LOWERINGS` names become graphs of fused ops, which round less often than one layer after the other.
+    PyTorch computes all else: unknown layers, layers with hooks, shapes and types that no op covers, other devices, a
+    network that cannot be traced, and everything where the kernels could not be built.
+    """
+    return model if isinstance(model, Accelerated) else Accelerated(model)
+
+
+class Accelerated(nn.Module):
+    """See `accelerate`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self._executors: list[_Executor] = []
+        self._num_traces = 0
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        if len(inputs) == 1 and not options and isinstance(inputs[0], Tensor) and inputs[0].device.type == "cpu":
+            executor = self._executor()
+            if executor:
+                return executor(inputs[0])
+        return self.model(*inputs, **options)
+
+    def _executor(self) -> "_Executor | None":
+        """For the network in its present state; None where PyTorch computes it."""
+        if library() is None or has_hooks(self.model) or _has_any_global_hook():
+            return None
+        for executor in self._executors:
+            if executor.is_current():
+                return executor
+        if self._num_traces == MAX_TRACES:
+            return None
+        self._num_traces += 1
+        traced = trace(self.model)
+        if traced is None:
+            self._num_traces = MAX_TRACES
+            return None
+        self._executors = [_Executor(traced), *(executor for executor in self._executors if executor.guards.hold())]
+        return self._executors[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return accelerate, (self.model,)  # for copies and pickles: what was derived from the model is derived anew
+
+
+class _Executor:
+    """Applies the nodes of a traced network in their order, and runs of them as graphs of ops."""
+
+    def __init__(self, traced: Traced) -> None:
+        self.guards = traced.guards
+        self._modes = traced.guards.training_modes()
+        self._traced = traced
+        self._can_start = [can_start(traced, node) for node in traced.nodes]
+        self._dead_after = _dead_after(traced)
+        self._runs: dict[tuple[int, TensorDesc, torch.dtype | None], Run | None] = {}
+
+    def is_current(self) -> bool:
+        return self.guards.training_modes() == self._modes and self.guards.hold()
+
+    def __call__(self, x: Tensor) -> Any:
+        nodes, values = self._traced.nodes, {self._traced.input: x}
+        i = 0
+        while i < len(nodes):
+            run = self._run_from(i, values) if self._can_start[i] else None
+            if run:
+                stop, value = run.stop, run(values[nodes[i].args[0]])
+            else:
+                stop, value = i + 1, self._apply(nodes[i], values)
+            values[nodes[stop - 1]] = value
+            for step in range(i, stop):
+                for dead in self._dead_after[step]:
+                    values.pop(dead, None)
+            i = stop
+        return fx.node.map_arg(self._traced.output, values.__getitem__)
+
+    def _run_from(self, i: int, values: dict[fx.Node, Any]) -> Run | None:
+        x = describe(values[self._traced.nodes[i].args[0]])
+        if x is None:
+            return None
+        key = (i, x, autocast_dtype())
+        if key not in self._runs:
+            self._runs[key] = find_run(self._traced, i, x)
+        return self._runs[key]
+
+    def _apply(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        """The value of one node by PyTorch."""
+        arguments = fx.node.map_arg(node.args, values.__getitem__)
+        options = fx.node.map_arg(node.kwargs, values.__getitem__)
+        if node.op == "call_module":
+            return self._traced.modules[node](*arguments, **options)
+        if node.op == "get_attr":
+            return operator.attrgetter(node.target)(self._traced.model)
+        if node.op == "call_method":
+            return getattr(arguments[0], node.target)(*arguments[1:], **options)
+        return node.target(*arguments, **options)
+
+
+def _dead_after(traced: Traced) -> list[list[fx.Node]]:
+    """For each node the values that no later node takes: memory is freed as early as in `forward` itself."""
+    position = {node: i for i, node in enumerate(traced.nodes)}
+    dead: list[list[fx.Node]] = [[] for _ in traced.nodes]
+    for node in (traced.input, *traced.nodes):
+        last = max((position.get(user, len(dead)) for user in node.users), default=position.get(node, 0))
+        if last < len(dead):  # not the output
+            dead[last].append(node)
+    return dead
