@@ -15,7 +15,7 @@ from normbench.runs.build import REGISTRIES
 
 PACKAGE = Path(normbench.__file__).parent
 FLOW = (
-    *("errors", "text", "files", "analysis.stats", "config", "kernels", "data", "norms", "models", "train", "plots"),
+    *("errors", "text", "files", "analysis.stats", "config", "data", "norms", "models", "kernels", "train", "plots"),
     *("runs", "analysis.compare", "sweeps", "bench", "explain"),
     *("present.tables", "present.report", "present.terminal", "cli"),
 )

@@ -11,7 +11,7 @@ from normbench.config import load_config
 from normbench.explain.params import Counts, count_layer
 from normbench.explain.shape import Shape
 from normbench.models.count import count_parameters, norm_layers
-from normbench.models.reference import IMAGE_SHAPE
+from normbench.models.trace import image_shape_of
 from normbench.norms import norm_label
 from normbench.runs.build import build_network, registries
 from normbench.runs.validate import find_misfits
@@ -70,7 +70,7 @@ def _input_shapes(model: nn.Module, layers: Iterable[nn.Module]) -> dict[nn.Modu
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     was_training = model.training
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *IMAGE_SHAPE))
+        model.eval()(torch.zeros(1, *image_shape_of(model)))
     model.train(was_training)
     for hook in hooks:
         hook.remove()

@@ -11,7 +11,7 @@ from normbench.kernels.guards import has_hooks
 from normbench.kernels.library import library
 from normbench.kernels.lowering import autocast_dtype
 from normbench.kernels.op import TensorDesc, describe
-from normbench.kernels.partition import Run, can_start, find_run
+from normbench.kernels.partition import Run, can_start, find_run, source_of
 from normbench.kernels.tracing import Traced, trace
 
 MAX_TRACES = 8  # of one network: one that changes in every step is left to PyTorch
@@ -75,7 +75,7 @@ class _Executor:
         self.guards = traced.guards
         self._modes = traced.guards.training_modes()
         self._traced = traced
-        self._can_start = [can_start(traced, node) for node in traced.nodes]
+        self._sources = [source_of(node) if can_start(traced, node) else None for node in traced.nodes]
         self._dead_after = _dead_after(traced)
         self._runs: dict[tuple[int, TensorDesc, torch.dtype | None], Run | None] = {}
 
@@ -83,12 +83,12 @@ class _Executor:
         return self.guards.training_modes() == self._modes and self.guards.hold()
 
     def __call__(self, x: Tensor) -> Any:
-        nodes, values = self._traced.nodes, {self._traced.input: x}
-        i = 0
+        nodes, values, i = self._traced.nodes, {self._traced.input: x}, 0
         while i < len(nodes):
-            run = self._run_from(i, values) if self._can_start[i] else None
-            if run:
-                stop, value = run.stop, run(values[nodes[i].args[0]])
+            source = self._sources[i]
+            run = self._run_from(i, values[source]) if source else None
+            if run and source:
+                stop, value = run.stop, run(values[source])
             else:
                 stop, value = i + 1, self._apply(nodes[i], values)
             values[nodes[stop - 1]] = value
@@ -98,8 +98,9 @@ class _Executor:
             i = stop
         return fx.node.map_arg(self._traced.output, values.__getitem__)
 
-    def _run_from(self, i: int, values: dict[fx.Node, Any]) -> Run | None:
-        x = describe(values[self._traced.nodes[i].args[0]])
+    def _run_from(self, i: int, value: object) -> Run | None:
+        """The run that starts at node i for this input, as it was planned for the first input with its descriptor."""
+        x = describe(value)
         if x is None:
             return None
         key = (i, x, autocast_dtype())
@@ -111,13 +112,13 @@ class _Executor:
         """The value of one node by PyTorch."""
         arguments = fx.node.map_arg(node.args, values.__getitem__)
         options = fx.node.map_arg(node.kwargs, values.__getitem__)
+        if callable(node.target):
+            return node.target(*arguments, **options)
         if node.op == "call_module":
             return self._traced.modules[node](*arguments, **options)
-        if node.op == "get_attr":
-            return operator.attrgetter(node.target)(self._traced.model)
         if node.op == "call_method":
             return getattr(arguments[0], node.target)(*arguments[1:], **options)
-        return node.target(*arguments, **options)
+        return operator.attrgetter(node.target)(self._traced.model)
 
 
 def _dead_after(traced: Traced) -> list[list[fx.Node]]:

@@ -39,6 +39,11 @@ class Guards:
             for module, hooked, submodules, settings, descriptors in self._states
         )
 
+    def restore_settings(self) -> None:
+        """Takes back what the modules did to their settings."""
+        for module, _, _, settings, _ in self._states:
+            module.__dict__.update(settings)
+
     def training_modes(self) -> tuple[bool, ...]:
         return tuple([module.training for module in self.modules])
 

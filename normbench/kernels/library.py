@@ -6,8 +6,8 @@ Kernels are never required. Without them PyTorch computes every layer, and `kern
 import ctypes
 import hashlib
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from normbench.kernels.build import Build, BuildError, find_compiler, shipped_so
 from normbench.kernels.structs import STRUCTS
 
 Structs = Sequence[type[ctypes.Structure]]
+
+_disabled = False
 
 
 class Library(ctypes.CDLL):
@@ -54,7 +56,18 @@ def library() -> Library | None:
     The environment variable CXX names the compiler; an empty CXX turns the kernels off. The compiled library stays in
     the user's own cache folder, whatever NORMBENCH_CACHE names, and is loaded only if nobody else can have written it.
     """
-    return _kernels()[0]
+    return None if _disabled else _kernels()[0]
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Within, `library()` returns None, and PyTorch computes everything as on a machine without a compiler."""
+    global _disabled
+    before, _disabled = _disabled, True
+    try:
+        yield
+    finally:
+        _disabled = before
 
 
 def kernels_status() -> str:

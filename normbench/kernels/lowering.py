@@ -46,6 +46,13 @@ class Lowered(NamedTuple):
     buffers: Callable[[], Tensors] = no_tensors
 
 
+def bind(
+    op: Op | None, parameters: Callable[[], Tensors] = no_tensors, buffers: Callable[[], Tensors] = no_tensors
+) -> Lowered | None:
+    """The op with its tensors; None without an op."""
+    return None if op is None else Lowered(op, parameters, buffers)
+
+
 Lowering = Callable[[Any, TensorDesc, Epilogue], Lowered | None]
 """(layer, descriptor of its input, epilogue) -> the layer with this epilogue as one op, or None if no op computes it.
 
@@ -81,9 +88,9 @@ def _lower_filters(
     bias = _or_constant(layer, "bias", torch.zeros(layer.out_channels))
     if x.dtype == torch.float32 and x.shape[2:] == layer.kernel_size == (1, 1):
         op = linear(x, layer.out_channels) if x.shape[1] == layer.in_channels else None
-        return op and Lowered(op, lambda: (filters().contiguous(), bias()))
+        return bind(op, lambda: (filters().contiguous(), bias()))
     op = convolve(x, layer.weight.shape, strides)
-    return op and Lowered(op, lambda: (filters(), bias()))
+    return bind(op, lambda: (filters(), bias()))
 
 
 def _keeps_size(layer: nn.Conv2d) -> bool:
@@ -116,7 +123,7 @@ def _lower_batch(
     region = Region(num_images, layer.num_features)
     op = normalize(x, region, layer.eps, epilogue, layer.momentum if moves_statistics else None)
     names = ("running_mean", "running_var", "num_batches_tracked")
-    return op and Lowered(op, _affine(layer, x), _tensors(layer, *names) if moves_statistics else no_tensors)
+    return bind(op, _affine(layer, x), _tensors(layer, *names) if moves_statistics else no_tensors)
 
 
 def lower_batch_renorm(layer: BatchRenorm2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
@@ -125,7 +132,7 @@ def lower_batch_renorm(layer: BatchRenorm2d, x: TensorDesc, epilogue: Epilogue) 
     bounds = Bounds(layer.r_max, layer.d_max, layer.warmup_steps, layer.r_steps, layer.d_steps)
     op = renormalize(x, bounds, layer.eps, layer.momentum, epilogue)
     buffers = _tensors(layer, "running_mean", "running_std", "num_batches_tracked")
-    return op and Lowered(op, _affine(layer, x), buffers)
+    return bind(op, _affine(layer, x), buffers)
 
 
 def lower_group_norm(layer: nn.GroupNorm, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
@@ -142,7 +149,7 @@ def _lower_groups(
     layer: nn.GroupNorm | nn.InstanceNorm2d, x: TensorDesc, epilogue: Epilogue, num_channels: int, num_groups: int
 ) -> Lowered | None:
     op = normalize(x, Region(1, num_groups), layer.eps, epilogue) if _fits(layer, x, num_channels) else None
-    return op and Lowered(op, _affine(layer, x))
+    return bind(op, _affine(layer, x))
 
 
 def lower_layer_norm(layer: nn.LayerNorm, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
@@ -151,44 +158,44 @@ def lower_layer_norm(layer: nn.LayerNorm, x: TensorDesc, epilogue: Epilogue) -> 
         return None
     if layer.weight is None:
         op = normalize(x, IMAGE, layer.eps, epilogue)
-        return op and Lowered(op, _affine(layer, x))
+        return bind(op, _affine(layer, x))
     op = normalize_elements(x, layer.eps, epilogue)
     bias = _or_constant(layer, "bias", torch.zeros(layer.normalized_shape))
-    return op and Lowered(op, lambda: tuple(part.permute(1, 2, 0).contiguous() for part in (layer.weight, bias())))
+    return bind(op, lambda: tuple(part.permute(1, 2, 0).contiguous() for part in (layer.weight, bias())))
 
 
 def lower_layer_norm_2d(layer: LayerNorm2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
     op = layer_norm(x, layer.eps, epilogue) if _fits(layer, x, *layer.normalized_shape) else None
-    return op and Lowered(op, _affine(layer, x))
+    return bind(op, _affine(layer, x))
 
 
 def lower_rms_norm(layer: RMSNorm2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
     op = root_mean_square(x, layer.eps, epilogue) if _fits(layer, x, layer.num_channels) else None
-    return op and Lowered(op, _affine(layer, x))
+    return bind(op, _affine(layer, x))
 
 
 def lower_filter_response(layer: FilterResponseNorm2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
     op = filter_response(x, layer.eps, epilogue) if _fits(layer, x, layer.num_channels) else None
     affine = _affine(layer, x)
-    return op and Lowered(op, lambda: (*affine(), layer.tau))
+    return bind(op, lambda: (*affine(), layer.tau))
 
 
 def lower_evo_norm(layer: EvoNorm2dS0, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
     op = evo_norm(x, layer.num_groups, layer.eps, epilogue) if _fits(layer, x, layer.num_channels) else None
     affine = _affine(layer, x)
-    return op and Lowered(op, lambda: (*affine(), layer.v))
+    return bind(op, lambda: (*affine(), layer.v))
 
 
 def lower_dynamic_tanh(layer: DynamicTanh, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
     op = dynamic_tanh(x, epilogue) if _fits(layer, x, layer.num_channels) else None
     affine = _affine(layer, x)
-    return op and Lowered(op, lambda: (*affine(), layer.alpha.expand(layer.num_channels).contiguous()))
+    return bind(op, lambda: (*affine(), layer.alpha.expand(layer.num_channels).contiguous()))
 
 
 def lower_identity(layer: nn.Identity, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
     """The norm `none` in front of a ReLU."""
     op = identity(x, epilogue) if epilogue.relu else None
-    return op and Lowered(op)
+    return bind(op)
 
 
 def lower_max_pool(layer: nn.MaxPool2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
@@ -197,7 +204,7 @@ def lower_max_pool(layer: nn.MaxPool2d, x: TensorDesc, epilogue: Epilogue) -> Lo
     if epilogue != NO_EPILOGUE or not halves or layer.ceil_mode or layer.return_indices:
         return None
     op = max_pool(x)
-    return op and Lowered(op)
+    return bind(op)
 
 
 def lower_average_pool(layer: nn.AdaptiveAvgPool2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
@@ -205,7 +212,7 @@ def lower_average_pool(layer: nn.AdaptiveAvgPool2d, x: TensorDesc, epilogue: Epi
     if epilogue != NO_EPILOGUE or _pair(layer.output_size) != (1, 1):
         return None
     op = global_avg_pool(x)
-    return op and Lowered(op)
+    return bind(op)
 
 
 LOWERINGS: Mapping[type[nn.Module], Lowering] = {

@@ -17,7 +17,7 @@ def muon_step(
     gradients: Sequence[Tensor],
     buffers: Sequence[Tensor],
     *,
-    lr: float,
+    lr: float | Tensor,
     momentum: float,
     iterations: int,
     coefficients: tuple[float, float, float],
@@ -35,7 +35,7 @@ def muon_step(
         rows = len(bank)
         banks += (rows, bank.numel() // rows, bank.data_ptr(), gradient.data_ptr(), buffer.data_ptr())
     threads, count, table = torch.get_num_threads(), ctypes.c_int64(len(filters)), words(banks)
-    rule = MuonRule(iterations, *coefficients, lr, momentum, threads)
+    rule = MuonRule(iterations, *coefficients, float(lr), momentum, threads)
     kernels.muon_workspace_floats.restype = ctypes.c_int64
     workspace = torch.empty(threads * kernels.muon_workspace_floats(table, count))
     kernels.muon_step(ctypes.byref(rule), table, count, *pointers(workspace))

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from normbench.kernels import graph
 from normbench.kernels.guards import has_hooks
 from normbench.kernels.lowering import LOWERINGS, Lowered, autocast_dtype, lower
-from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
+from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc
 from normbench.kernels.ops.add import add
 from normbench.kernels.schedule import INPUT, Node
 from normbench.kernels.tracing import Traced
@@ -38,9 +38,14 @@ class Run(NamedTuple):
         return graph.run(x.to(self.nodes[0].op.x.dtype), self.nodes, parameters, buffers, seeds)
 
 
+def source_of(node: fx.Node) -> fx.Node | None:
+    """The node whose value is the only argument of a node; None for nodes with others."""
+    return node.args[0] if len(node.args) == 1 and isinstance(node.args[0], fx.Node) else None
+
+
 def can_start(traced: Traced, node: fx.Node) -> bool:
     """Whether some run could begin with the node."""
-    return node.op == "call_module" and _source(node) is not None and type(traced.modules[node]) in LOWERINGS
+    return node.op == "call_module" and source_of(node) is not None and type(traced.modules[node]) in LOWERINGS
 
 
 def find_run(traced: Traced, start: int, x: TensorDesc) -> Run | None:
@@ -61,7 +66,7 @@ class _Builder:
     def __init__(self, traced: Traced, start: int, x: TensorDesc) -> None:
         self.traced, self.start = traced, start
         self.position = {node: i for i, node in enumerate(traced.nodes)}
-        source = _source(traced.nodes[start])
+        source = source_of(traced.nodes[start])
         assert source is not None, "can_start was asked before"
         self.outputs: dict[fx.Node, tuple[int, TensorDesc]] = {source: (INPUT, x)}  # index of the op, its output
         self.nodes: list[Node] = []
@@ -88,7 +93,7 @@ class _Builder:
         node = self.traced.nodes[i]
         if node.op == "call_function":
             return self._lower_add(i) if node.target in _ADDS else None
-        source = _source(node)
+        source = source_of(node)
         if node.op != "call_module" or source not in self.outputs:
             return None
         layer = self.traced.modules[node]
@@ -131,7 +136,7 @@ class _Builder:
         found: list[tuple[Epilogue, Dropout | None, int]] = [(NO_EPILOGUE, None, i + 1)]
         epilogue, nodes = NO_EPILOGUE, self.traced.nodes
         for j in range(i + 1, len(nodes)):
-            if _source(nodes[j]) is not nodes[j - 1] or len(nodes[j - 1].users) > 1:
+            if source_of(nodes[j]) is not nodes[j - 1] or len(nodes[j - 1].users) > 1:
                 break
             layer = self.traced.modules.get(nodes[j])
             if layer is not None and has_hooks(layer):
@@ -146,11 +151,6 @@ class _Builder:
             elif type(layer) is not nn.Identity:
                 break
         return found[::-1]
-
-
-def _source(node: fx.Node) -> fx.Node | None:
-    """The node whose value a node takes as its only tensor."""
-    return node.args[0] if len(node.args) == 1 and isinstance(node.args[0], fx.Node) else None
 
 
 def _is_inactive_dropout(layer: nn.Module) -> bool:

@@ -17,7 +17,7 @@ class SgdGroup(NamedTuple):
     values: Sequence[Tensor]
     gradients: Sequence[Tensor]
     buffers: Sequence[Tensor]  # of the momentum; none without momentum
-    lr: float
+    lr: float | Tensor  # read only if the kernel steps: on a GPU, to read it is to wait
     momentum: float
     weight_decay: float
     nesterov: bool
@@ -37,7 +37,7 @@ def sgd_step(groups: Sequence[SgdGroup]) -> bool:
         for i, (value, gradient) in enumerate(zip(group.values, group.gradients, strict=True)):
             buffer = group.buffers[i].data_ptr() if group.buffers else 0
             table += (value.data_ptr(), gradient.data_ptr(), buffer, value.numel())
-        rule = SgdRule(group.lr, group.momentum, group.weight_decay, group.nesterov)
+        rule = SgdRule(float(group.lr), group.momentum, group.weight_decay, group.nesterov)
         kernels.sgd_step(ctypes.byref(rule), words(table), ctypes.c_int64(len(group.values)))
     return True
 

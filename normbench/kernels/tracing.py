@@ -39,6 +39,7 @@ def trace(model: nn.Module) -> Traced | None:
     finally:
         is_pure = random.getstate() == random_state and before.hold()
         random.setstate(random_state)
+        before.restore_settings()
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
     if not is_pure or len(inputs) != 1:
         return None

@@ -44,8 +44,8 @@ def instance(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     """Instance norm: each channel of each image is normalized with its own mean and variance.
 
     y = γ_c (x − μ_nc) / sqrt(σ²_nc + eps) + β_c, with μ, σ² over the axes (H, W), one pair for an image and a channel:
-    group norm with C groups; the same in training and in eval mode. `affine` is on, unlike PyTorch's default: `in` learns
-    as many parameters as the other norms.
+    group norm with C groups; the same in training and in eval mode. Unlike in PyTorch `affine` is on by default: `in`
+    learns as many parameters as the other norms.
 
     Learns γ [C], β [C]; stores nothing.
     Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022. Raises ConfigError for eps <= 0; the layer raises ValueError

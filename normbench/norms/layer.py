@@ -38,8 +38,8 @@ def rms(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     """RMS norm: each position of each image is divided by the root mean square of its channels.
 
     y = γ_c x / sqrt(ρ_nhw + eps), with ρ the mean of x² over the axis C, one value for an image and a position; the
-    same in training and in eval mode. No mean is subtracted and no β is added. On feature maps RMS norm is taken over the
-    channels of each position (timm's RmsNorm2d, the U-Nets of diffusion models), as layer norm is in `ln-c`.
+    same in training and in eval mode. No mean is subtracted and no β is added. On feature maps RMS norm is taken
+    over the channels of each position (timm's RmsNorm2d, the U-Nets of diffusion models), as layer norm is in `ln-c`.
 
     Learns γ [C]; stores nothing.
     Zhang & Sennrich 2019, arXiv:1910.07467. Raises ConfigError for eps <= 0.

@@ -62,7 +62,9 @@ def _parts(config: Config) -> Iterator[Part]:
 
 
 def _augment(choice: Choice) -> None:
-    AUGMENTATIONS[choice.name](**choice.options).draw(torch.Size((1, *Reference.image_shape)), torch.Generator().manual_seed(0))
+    AUGMENTATIONS[choice.name](**choice.options).draw(
+        torch.Size((1, *Reference.image_shape)), torch.Generator().manual_seed(0)
+    )
 
 
 def _budget(config: Config) -> Part:

@@ -95,6 +95,8 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
     if not layers:
         return
     model.eval()
+    for layer in layers:
+        layer.train()
     observed, observers = _with_observers(model, layers)
     network = accelerate(observed)
     for images, _ in batches(split, BATCH_SIZE, epoch_order(len(split.labels), seed, epoch=0)):
@@ -108,13 +110,12 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
 
 
 def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.Module, list["_Moments"]]:
-    """A copy of the model in which these layers are in training mode, each behind an observer of its input."""
+    """A copy of the model with these very layers, each behind an observer of its input, and the observers."""
     names = {module: name for name, module in model.named_modules()}
-    observed, observers = deepcopy(model), []
+    observed, observers = deepcopy(model, {id(layer): layer for layer in layers}), []
     for layer in layers:
-        name = names[layer]
         observers.append(_Moments(dict(layer.named_buffers())["running_mean"]))
-        observed.set_submodule(name, nn.Sequential(observers[-1], observed.get_submodule(name).train()))
+        observed.set_submodule(names[layer], nn.Sequential(observers[-1], layer))
     return observed, observers
 
 

@@ -1,121 +1,145 @@
-"""Kernels in one call: what they compute one by one, bit for bit, forward and backward, at any number of threads."""
+"""Graphs of ops: what the ops compute one by one, bit for bit, forward and backward, at any number of threads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from normbench.kernels import Branches, Images, Kernel, Row, images_of, run
-from normbench.models import MODELS
-from normbench.models.dropout import Dropout
-from normbench.models.merged import Merged
-from normbench.models.pool import AdaptiveAvgPool2d, MaxPool2d
-from normbench.norms import NORMS, Conv2d
-from normbench.norms.compiled import Compiled, CompiledNorm
-from tests.kernels.test_conv import HAS_KERNELS
-from tests.kernels.test_norm import LAYERS, TOLERANCE, make_layer, needs_compiler, random_images
-from tests.norms.test_formulas import randomize
+from normbench.kernels.graph import run
+from normbench.kernels.lowering import Lowered, lower
+from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc
+from normbench.kernels.ops.add import add
+from normbench.kernels.schedule import INPUT, Node
+from normbench.norms import NORMS
+from tests.kernel_ops import (
+    TOLERANCE,
+    described,
+    needs_compiler,
+    needs_convs,
+    norm_layer,
+    random_images,
+    relu_after,
+    run_op,
+)
+from tests.oracles import randomize
 
-Layers = Sequence[tuple[Compiled, dict[str, Any]]]  # with what follows each
+pytestmark = [needs_compiler, pytest.mark.usefixtures("threads_restored")]
 
-pytestmark = needs_compiler
-needs_convs = pytest.mark.skipif(not HAS_KERNELS, reason="needs a CPU with AVX-512 BF16 and a C++ compiler")
-
-
-@pytest.fixture(autouse=True)
-def as_many_threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def pooled(norm: str) -> Layers:
-    """6x10 pixels, 16 channels."""
-    # Batch renorm looks at its input's numbers: it can only be the first.
-    norms = [make_layer(norm, 16, (6, 10)), make_layer("bn" if norm == "brn" else norm, 16, (3, 5))]
-    for layer in norms:
-        randomize(layer)
-    first, second = ((layer, {} if layer.has_activation else {"relu": True}) for layer in norms)
-    return [(first[0], first[1] | {"drop": 9000}), (MaxPool2d(), {}), second, (AdaptiveAvgPool2d(), {})]
+Layers = Sequence[tuple[nn.Module, Epilogue]]
+Row = Sequence[Any]
+"""Lowered layers, each after the other; or a pair of rows with the same input, whose outputs are added."""
 
 
-def convolved(norm: str) -> Layers:
-    first, pool, second, mean = pooled(norm)
-    wide, narrow = Conv2d(16, 32, 3, padding=1), Conv2d(32, 16, 1)
-    return [first, (wide, {}), (narrow, {}), pool, second, (Conv2d(16, 16, 3, padding=1), {}), mean]
+def pooled(kind: str) -> Layers:
+    """For 6x10 pixels and 16 channels."""
+    first, second = norm_layer(kind, 16, (6, 10)), norm_layer(kind, 16, (3, 5))
+    randomize(first)
+    randomize(second)
+    pool, mean = (nn.MaxPool2d(2), NO_EPILOGUE), (nn.AdaptiveAvgPool2d(1), NO_EPILOGUE)
+    return [(first, relu_after(kind, drop=9000)), pool, (second, relu_after(kind)), mean]
 
 
-def kernels_of(layers: Layers, images: Images) -> list[Kernel]:
-    kernels = []
+def convolved(kind: str) -> Layers:
+    first, pool, second, mean = pooled(kind)
+    wide, narrow, last = nn.Conv2d(16, 32, 3, padding=1), nn.Conv2d(32, 16, 1), nn.Conv2d(16, 16, 3, padding=1)
+    return [first, (wide, NO_EPILOGUE), (narrow, NO_EPILOGUE), pool, second, (last, NO_EPILOGUE), mean]
+
+
+def lowered_row(layers: Layers, x: TensorDesc) -> list[Lowered]:
+    row = []
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        for seed, (layer, behind) in enumerate(layers):
-            kernel = layer.kernel(images, **behind)
-            assert kernel is not None
-            kernels.append(kernel._replace(seed=partial(int, seed)))
-            images = kernel.plan.y
-    return kernels
+        for layer, epilogue in layers:
+            lowered = lower(layer, x, epilogue)
+            assert lowered is not None
+            row.append(lowered)
+            x = lowered.op.y
+    return row
 
 
-def outcome(layers: Layers, x: Tensor, *, at_once: bool) -> list[Tensor]:
+def run_row(row: Row, x: Tensor) -> Tensor:
+    """All in one graph; each op's seed is its index."""
+    nodes: list[Node] = []
+    order: list[Lowered] = []
+
+    def append(lowered: Lowered, *sources: int) -> int:
+        nodes.append(Node(lowered.op, sources))
+        order.append(lowered)
+        return len(nodes) - 1
+
+    def unroll(row: Row, source: int) -> int:
+        for item in row:
+            if isinstance(item, Lowered):
+                source = append(item, source)
+            else:
+                ends = [unroll(branch, source) for branch in item]
+                source = append(Lowered(add(nodes[ends[0]].op.y)), *ends)
+        return source
+
+    unroll(row, INPUT)
+    parameters = [part for lowered in order for part in lowered.parameters()]
+    buffers = [part for lowered in order for part in lowered.buffers()]
+    return run(x, tuple(nodes), parameters, buffers, range(len(nodes)))
+
+
+def run_one_by_one(row: Row, x: Tensor) -> Tensor:
+    """Each op in a graph of its own, and sums by PyTorch."""
+    for seed, item in enumerate(row):
+        if isinstance(item, Lowered):
+            x = run_op(item.op, x, *item.parameters(), buffers=item.buffers(), seed=seed)
+        else:
+            x = run_one_by_one(item[0], x) + run_one_by_one(item[1], x)
+    return x
+
+
+def outcome(layers: Layers, x: Tensor, run_as: Callable[[Row, Tensor], Tensor]) -> list[Tensor]:
     """The output, all gradients, and what the layers have stored."""
     layers = deepcopy(layers)
     x = x.detach().requires_grad_()
-    images = images_of(x)
-    assert images is not None
-    kernels = kernels_of(layers, images)
-    if at_once:
-        y = run(x, *kernels)
-    else:
-        y = x
-        for kernel in kernels:
-            y = run(y, kernel)
+    y = run_as(lowered_row(layers, described(x)), x)
     parameters = [parameter for layer, _ in layers for parameter in layer.parameters()]
     gradients = torch.autograd.grad(y, [x, *parameters], random_images(*y.shape, dtype=y.dtype, seed=4) - 3)
     return [y.detach(), *gradients, *(buffer for layer, _ in layers for buffer in layer.buffers())]
 
 
 @pytest.mark.parametrize("num_images", [1, 3, 21])
-@pytest.mark.parametrize("norm", LAYERS)
+@pytest.mark.parametrize("kind", NORMS)
 @pytest.mark.parametrize(
     ("made", "dtype"),
     [(pooled, torch.float32), (pooled, torch.bfloat16), pytest.param(convolved, torch.bfloat16, marks=needs_convs)],
 )
-def test_at_once_is_one_by_one(made: Any, dtype: torch.dtype, norm: str, num_images: int) -> None:
+def test_a_graph_is_its_ops_one_by_one(
+    made: Callable[[str], Layers], dtype: torch.dtype, kind: str, num_images: int
+) -> None:
     torch.manual_seed(0)
-    layers, x = made(norm), random_images(num_images, 16, 6, 10, dtype=dtype)
+    layers, x = made(kind), random_images(num_images, 16, 6, 10, dtype=dtype)
     torch.set_num_threads(1)
-    expected = outcome(layers, x, at_once=False)
+    expected = outcome(layers, x, run_one_by_one)
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found = outcome(layers, x, at_once=True)
+        found = outcome(layers, x, run_row)
         assert all(torch.equal(one, same) for one, same in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("norm", LAYERS)
-def test_nothing_is_kept_where_no_gradient_is_wanted_and_the_output_is_the_same(norm: str) -> None:
-    layers, x = pooled(norm), random_images(5, 16, 6, 10)
-    expected, *_ = outcome(layers, x, at_once=True)
-    images = images_of(x)
-    assert images is not None
+@pytest.mark.parametrize("kind", NORMS)
+def test_without_gradients_the_output_is_the_same(kind: str) -> None:
+    layers, x = pooled(kind), random_images(5, 16, 6, 10)
+    expected, *_ = outcome(layers, x, run_row)
     with torch.no_grad():
-        found = run(x, *kernels_of(layers, images))
+        found = run_row(lowered_row(layers, described(x)), x)
     assert torch.equal(found, expected)
     assert found.grad_fn is None
 
 
 def test_gradients_come_where_they_are_wanted() -> None:
     layers, x = pooled("gn"), random_images(5, 16, 6, 10)
-    expected = outcome(layers, x, at_once=True)
+    expected = outcome(layers, x, run_row)
     norm = layers[2][0]
     for layer, _ in layers:
         layer.requires_grad_(layer is norm)
-    images = images_of(x)
-    assert images is not None
-    y = run(x, *kernels_of(layers, images))
+    y = run_row(lowered_row(layers, described(x)), x)
     y.backward(random_images(*y.shape, seed=4) - 3)
     assert x.grad is None
     for found, wanted in zip((norm.weight.grad, norm.bias.grad), expected[4:6], strict=True):
@@ -123,88 +147,50 @@ def test_gradients_come_where_they_are_wanted() -> None:
         assert torch.equal(found, wanted)
 
 
-def test_more_kernels_than_one_call_takes() -> None:
-    layers = [(make_layer("gn", 16, (6, 10)), {"relu": True}) for _ in range(40)]
+def test_a_graph_of_many_ops() -> None:
+    layers = [(norm_layer("gn", 16, (6, 10)), Epilogue(relu=True)) for _ in range(40)]
     x = random_images(3, 16, 6, 10)
-    found, expected = (outcome(layers, x, at_once=at_once) for at_once in (True, False))
+    found, expected = (outcome(layers, x, run_as) for run_as in (run_row, run_one_by_one))
     assert all(torch.equal(one, same) for one, same in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("norm", LAYERS)
-def test_layers_in_a_row_are_the_layers_one_by_one(norm: str) -> None:
-    """Merged against a plain Sequential of the same layers, of which some have no kernel."""
-    (first, _), pool, (second, _), mean = pooled(norm)
-    act = nn.Identity if first.has_activation else nn.ReLU
-    layers = [first, act(), Dropout(0.0), nn.Hardtanh(), pool[0], second, act(), Dropout(0.0), mean[0]]
-    x = random_images(5, 16, 6, 10)
-    seen = []
-    for container in (Merged, nn.Sequential):
-        network = deepcopy(container(*layers)).train()
-        images = x.clone(memory_format=torch.preserve_format).requires_grad_()
-        y = network(images)
-        y.square().sum().backward()
-        seen.append([y, images.grad, *(p.grad for p in network.parameters()), *network.buffers()])
-    for merged, plain in zip(*seen, strict=True):
-        assert (merged - plain).abs().max() <= 20 * TOLERANCE[torch.float32] * plain.abs().max()
-
-
-def test_memory_of_a_chain_is_not_read_after_it_was_changed() -> None:
-    """Autograd's own safeguard: parameters that moved between the two passes are an error, not another gradient."""
+def test_parameters_that_changed_before_the_backward_pass_are_an_error() -> None:
+    """Autograd's own safeguard holds for what a graph saves for backward."""
     layers, x = pooled("gn"), random_images(5, 16, 6, 10)
-    images = images_of(x)
-    assert images is not None
-    y = run(x, *kernels_of(layers, images))
+    y = run_row(lowered_row(layers, described(x)), x)
     with torch.no_grad():
         next(layers[0][0].parameters()).add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
 
 
-def branched(norm: str, size: tuple[int, int] = (6, 10)) -> list[CompiledNorm]:
-    layers = [make_layer(norm, 16, size) for _ in range(5)]
-    for layer in layers:
-        randomize(layer)
-    return layers
-
-
-def one_by_one(row: Row, x: Tensor) -> Tensor:
-    for item in row:
-        x = one_by_one(item.first, x) + one_by_one(item.second, x) if isinstance(item, Branches) else run(x, item)
-    return x
-
-
 @pytest.mark.parametrize("place", ["first", "in between", "last", "alone"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("norm", [norm for norm in LAYERS if norm != "brn"])
-def test_branches_are_added_up_and_so_are_the_gradients_of_what_they_take(
-    norm: str, dtype: torch.dtype, place: str
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+def test_branches_are_added_up_and_so_are_the_gradients_of_their_input(
+    kind: str, dtype: torch.dtype, place: str
 ) -> None:
-    """Bit by bit what PyTorch's own sums make of it, with gradients and without."""
+    """Bit by bit the sums of PyTorch, with gradients and without."""
     torch.manual_seed(0)
-    layers = branched(norm)
     found = []
-    for threads, at_once in ((1, False), (1, True), (3, True)):
+    for threads, run_as in ((1, run_one_by_one), (1, run_row), (3, run_row)):
         torch.set_num_threads(threads)
         x = random_images(21, 16, 6, 10, dtype=dtype).requires_grad_()
-        images = images_of(x)
-        assert images is not None
-        kernels = kernels_of([(layer, {}) for layer in deepcopy(layers)], images)
-        branches = Branches(kernels[1:3], kernels[3:4])
+        layers = [norm_layer(kind, 16, (6, 10)) for _ in range(5)]
+        for layer in layers:
+            randomize(layer)
+        ops = lowered_row([(layer, NO_EPILOGUE) for layer in layers], described(x))
+        branches = (ops[1:3], ops[3:4])
         row: Row = {
-            "first": [branches, kernels[4]],
-            "in between": [kernels[0], branches, kernels[4]],
-            "last": [kernels[0], branches],
+            "first": [branches, ops[4]],
+            "in between": [ops[0], branches, ops[4]],
+            "last": [ops[0], branches],
             "alone": [branches],
         }[place]
-        y = run(x, *row) if at_once else one_by_one(row, x)
-        inputs = [
-            x,
-            *{id(p): p for kernel in kernels for p in kernel.parameters if p.is_leaf and p.requires_grad}.values(),
-        ]
-        gradients = torch.autograd.grad(y, inputs, random_images(*y.shape, dtype=dtype, seed=4) - 3, allow_unused=True)
-        found.append([y.detach(), *gradients])
-        with torch.no_grad():
-            assert torch.equal(run(x, *row) if at_once else y, y)
+        y = run_as(row, x)
+        inputs = [x, *(parameter for layer in layers for parameter in layer.parameters())]
+        upstream = random_images(*y.shape, dtype=dtype, seed=4) - 3
+        found.append([y.detach(), *torch.autograd.grad(y, inputs, upstream, allow_unused=True)])
     for other in found[1:]:
         for one, same in zip(found[0], other, strict=True):
             assert one is same is None or (one is not None and same is not None and torch.equal(one, same))
@@ -212,43 +198,21 @@ def test_branches_are_added_up_and_so_are_the_gradients_of_what_they_take(
 
 @needs_convs
 def test_branches_of_convs_within_branches() -> None:
-    """What three rows take gets the sum of three gradients, which rounds in another order."""
+    """An input of three branches gets the sum of three gradients, which PyTorch rounds in another order."""
     torch.manual_seed(0)
-    layers = [Conv2d(16, 16, 3, padding=1), make_layer("bn", 16, (6, 10)), Conv2d(16, 16, 1), Conv2d(16, 16, 1)]
+    layers = [
+        nn.Conv2d(16, 16, 3, padding=1),
+        norm_layer("bn", 16, (6, 10)),
+        nn.Conv2d(16, 16, 1),
+        nn.Conv2d(16, 16, 1),
+    ]
     seen = []
-    for at_once in (True, False):
+    for run_as in (run_row, run_one_by_one):
         x = random_images(5, 16, 6, 10, dtype=torch.bfloat16).requires_grad_()
-        images = images_of(x)
-        assert images is not None
-        first, norm, second, third = kernels_of([(layer, {}) for layer in layers], images)
-        row = [norm, Branches([first, norm], [Branches([second], [third])]), norm]
-        y = run(x, *row) if at_once else one_by_one(row, x)
+        first, norm, second, third = lowered_row([(layer, NO_EPILOGUE) for layer in layers], described(x))
+        row = [norm, ([first, norm], [([second], [third])]), norm]
+        y = run_as(row, x)
         parameters = [parameter for layer in layers for parameter in layer.parameters()]
         seen.append([y, *torch.autograd.grad(y, [x, *parameters], random_images(*y.shape, dtype=y.dtype, seed=4) - 3)])
     for one, other in zip(*seen, strict=True):
         assert (one - other).abs().max() <= 3 * TOLERANCE[torch.bfloat16] * other.abs().max()
-
-
-@needs_convs
-@pytest.mark.parametrize("norm", ["bn", "gn", "brn"])
-def test_the_network_with_somebody_listening_somewhere_is_the_same(norm: str) -> None:
-    """A hook takes its layer out of the chain, wherever it is."""
-    torch.manual_seed(0)
-    network = MODELS["reference"](NORMS[norm](), 10).to(memory_format=torch.channels_last).train()
-    images = random_images(4, 3, 32, 32)
-    seen = []
-    names = ["", "layers", "layers.stem", "layers.block1", "layers.block1.main", "layers.block1.shortcut"]
-    for name in [*names, "layers.block2.after.0", "layers.block2.main.2", "layers.shrink2.0", "layers.head.0"]:
-        member = deepcopy(network)
-        heard: list[int] = []
-        if name:
-            member.get_submodule(name).register_forward_hook(lambda *_, heard=heard: heard.append(1))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = member(images)
-        torch.nn.functional.cross_entropy(logits.float(), torch.arange(4)).backward()
-        assert len(heard) == bool(name), name
-        seen.append({key: parameter.grad for key, parameter in member.named_parameters()})
-    largest = max(gradient.abs().max() for gradient in seen[0].values())
-    for other in seen[1:]:
-        for key, gradient in seen[0].items():
-            assert (gradient - other[key]).abs().max() <= 0.05 * largest, key

@@ -82,7 +82,9 @@ def test_without_affine_it_is_the_formula_with_one_and_zero(kind: str) -> None:
 )
 def test_starts_as_documented(kind: str, start: dict[str, float]) -> None:
     found = dict(make_layer(kind).named_parameters())
-    assert {name: set(value.flatten().tolist()) for name, value in found.items()} == {name: {one} for name, one in start.items()}
+    assert {name: set(value.flatten().tolist()) for name, value in found.items()} == {
+        name: {one} for name, one in start.items()
+    }
 
 
 @pytest.mark.parametrize("kind", PER_BATCH)

@@ -15,7 +15,7 @@ from normbench.errors import ConfigError
 from normbench.models import MODELS
 from normbench.models.count import count_norms, count_parameters, norm_layers
 from normbench.models.summary import summarize
-from normbench.norms import NORMS, SHELF, Conv2d, lookup, norm_label
+from normbench.norms import NORMS, SHELF, lookup, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
 from normbench.runs.build import REGISTRIES, build_network
 from normbench.runs.run_id import run_id
@@ -212,7 +212,7 @@ def test_an_entry_point_is_a_name_like_ours(monkeypatch: pytest.MonkeyPatch) -> 
 def test_ws_stands_beside_the_options_of_any_norm(kind: str) -> None:
     built = build_network(config_of(f"norm.kind={kind}", "norm.ws=true"), 10)
     convs = [layer for layer in built.modules() if isinstance(layer, nn.Conv2d)]
-    assert [type(conv) for conv in convs] == [StandardizedConv2d] * 12 + [Conv2d]  # the last is the classifier
+    assert [type(conv) for conv in convs] == [StandardizedConv2d] * 12 + [nn.Conv2d]  # the last is the classifier
     assert count_parameters(built) == count_parameters(build_network(config_of(f"norm.kind={kind}"), 10))
 
 

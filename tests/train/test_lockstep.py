@@ -1,7 +1,7 @@
 """Runs trained together are the runs trained alone: the same bits in lanes, the same numbers as one wide network."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from normbench.data import Split
 from normbench.data.augment import AUGMENTATIONS
+from normbench.kernels.library import without_kernels
 from normbench.models import MODELS, build
 from normbench.models.side_by_side import side_by_side
 from normbench.norms import NORMS, SHELF
@@ -131,18 +132,16 @@ def test_the_wide_network_has_the_losses_logits_and_gradients_of_each_alone(norm
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11, msg=name)
 
 
-def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU, where only PyTorch's own operations run."""
-    for module in ("images", "graph", "muon", "sgd"):
-        monkeypatch.setattr(f"normbench.kernels.{module}.library", lambda: None)
+@pytest.fixture
+def no_kernels() -> Iterator[None]:
+    """As on a GPU, where PyTorch computes everything."""
+    with without_kernels():
+        yield
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_as_one_wide_network_each_run_is_the_run_alone_but_for_rounding(
-    optimizer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_as_one_wide_network_each_run_is_the_run_alone_but_for_rounding(optimizer: str, no_kernels: None) -> None:
     """The kernels round otherwise, and in batches this small one ReLU that opens instead of closing is seen."""
-    without_kernels(monkeypatch)
 
     def made(seed: int) -> Member:
         return member(seed, "gn", optimizer, dropout=0.0, lr=1e-3)
@@ -233,9 +232,10 @@ def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(caplog: 
 @pytest.mark.parametrize(
     ("norm", "way"), [*((norm, "lanes") for norm in NORMS), *((norm, "wide") for norm in ("bn", "gn", "brn", "rms"))]
 )
-def test_a_step_recorded_once_and_replayed_trains_the_run(norm: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_recorded_once_and_replayed_trains_the_run(
+    norm: str, way: str, no_kernels: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a CUDA graph does: the same operations on the same memory, without Python; nothing may move between steps."""
-    without_kernels(monkeypatch)
     seeds = SEEDS[: 1 if way == "lanes" else 2]
     plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in seeds] for _ in range(2))
     together(plain, way)

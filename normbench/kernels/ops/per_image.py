@@ -2,8 +2,7 @@
 epilogue.
 
 x and y have the same shape and dtype; parameters are contiguous float32 [C]. All are computed in float32 and rounded
-once. Each image is summed by itself: the number of threads changes no bit. None unless C is 16
-or 32.
+once. Each image is summed by itself: the number of threads changes no bit. None unless C is 16 or 32.
 """
 
 from functools import cache
@@ -23,12 +22,12 @@ def root_mean_square(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE
 
 
 def filter_response(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
-    """y = max(γ x / sqrt(ν + eps) + β, τ), with ν the mean of x² over the pixels of an image's channel. Parameters: γ, β, τ."""
+    """y = max(γ x / sqrt(ν + eps) + β, τ), with ν the mean of x² over an image's channel. Parameters: γ, β, τ."""
     return None if epilogue.relu else _op("filter_response", x, epilogue, num_parameters=3, eps=eps)
 
 
 def evo_norm(x: TensorDesc, num_groups: int, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
-    """y = γ x sigmoid(v x) / sqrt(σ² + eps) + β, with the biased σ² of a group of an image's channels. Parameters: γ, β, v."""
+    """y = γ x sigmoid(v x) / sqrt(σ² + eps) + β, with the biased σ² of an image's group. Parameters: γ, β, v."""
     return None if epilogue.relu else _op("evo_norm", x, epilogue, Region(1, num_groups), num_parameters=3, eps=eps)
 
 

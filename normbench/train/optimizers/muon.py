@@ -51,7 +51,7 @@ class Muon(optim.SGD):
             filters,
             gradients,
             buffers,
-            lr=float(group["lr"]),
+            lr=group["lr"],
             momentum=momentum,
             iterations=ITERATIONS,
             coefficients=COEFFICIENTS,

@@ -34,7 +34,7 @@ def _with_tensors(group: Group, state: MutableMapping[Tensor, Any]) -> SgdGroup:
         values=parameters,
         gradients=[parameter.grad for parameter in parameters],
         buffers=momentum_buffers(parameters, state) if group["momentum"] else [],
-        lr=float(group["lr"]),
+        lr=group["lr"],
         momentum=group["momentum"],
         weight_decay=group["weight_decay"],
         nesterov=group["nesterov"],

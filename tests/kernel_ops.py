@@ -1,0 +1,68 @@
+"""Ops and lowered layers run by themselves, for tests of the kernels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normbench.kernels.graph import run
+from normbench.kernels.library import library
+from normbench.kernels.lowering import lower
+from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc, describe
+from normbench.kernels.schedule import INPUT, Node
+from normbench.norms import NORMS
+
+_CPU = Path("/proc/cpuinfo")
+
+needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
+has_convs = library() is not None and _CPU.exists() and "avx512_bf16" in _CPU.read_text()
+needs_convs = pytest.mark.skipif(not has_convs, reason="needs a CPU with AVX-512 BF16 and a C++ compiler")
+
+TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
+PER_IMAGE = ["ln-c", "rms", "dyt", "none", "frn", "evo-s0"]
+BEFORE_RELU = [kind for kind in NORMS if kind not in ("frn", "evo-s0")]
+_OPTIONS: dict[str, dict[str, object]] = {
+    "brn": {"warmup_steps": 0, "r_steps": 1, "d_steps": 1, "momentum": 0.5},
+}
+
+
+def random_images(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    """Channels_last, with mean 3 and standard deviation 2."""
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 2 + 3
+    return images.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def described(x: Tensor) -> TensorDesc:
+    desc = describe(x)
+    assert desc is not None
+    return desc
+
+
+def run_op(op: Op | None, x: Tensor, *parameters: Tensor, buffers: Sequence[Tensor] = (), seed: int = 0) -> Tensor:
+    """The output of one op."""
+    assert op is not None
+    return run(x, (Node(op, (INPUT,)),), parameters, buffers, [seed])
+
+
+def run_layer(layer: nn.Module, x: Tensor, epilogue: Epilogue = NO_EPILOGUE, seed: int = 0) -> Tensor:
+    """The output of a layer as one op."""
+    lowered = lower(layer, described(x), epilogue)
+    assert lowered is not None
+    return run_op(lowered.op, x, *lowered.parameters(), buffers=lowered.buffers(), seed=seed)
+
+
+def norm_layer(kind: str, num_channels: int = 16, size: tuple[int, int] = (7, 3), **options: object) -> nn.Module:
+    """In training mode; batch renormalization with wide bounds from the first step on."""
+    return NORMS[kind](**(_OPTIONS.get(kind, {}) | options))(num_channels, size).train()
+
+
+def relu_after(kind: str, drop: int = 0) -> Epilogue:
+    """ReLU, unless the norm has an activation of its own, and dropout."""
+    return Epilogue(relu=kind in BEFORE_RELU, drop=drop)
+
+
+def assert_near(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Within `tolerance` of the largest expected value."""
+    assert (found.double() - expected).abs().max() <= tolerance * expected.abs().max()

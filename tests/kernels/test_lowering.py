@@ -1,0 +1,206 @@
+"""Layers as ops: PyTorch's output, gradients and statistics; and what is left to PyTorch."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normbench.kernels.lowering import LOWERINGS, lower
+from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc, describe
+from normbench.norms import NORMS
+from normbench.norms.weight_standardization import StandardizedConv2d
+from tests.kernel_ops import (
+    TOLERANCE,
+    assert_near,
+    described,
+    needs_compiler,
+    needs_convs,
+    norm_layer,
+    random_images,
+    relu_after,
+    run_layer,
+)
+from tests.oracles import randomize
+
+WITH_OP = [kind for kind in NORMS if kind != "none"]  # which has one for its epilogue only
+LAST = torch.channels_last
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("kind", WITH_OP)
+def test_a_norm_is_that_of_pytorch(kind: str, dtype: torch.dtype) -> None:
+    """Output, gradients and running statistics, in the second step."""
+    first, x, d_y = (random_images(20, 16, 7, 3, dtype=dtype, seed=seed) - seed for seed in (2, 0, 3))
+    seen = []
+    for lowered in (True, False):
+        layer = norm_layer(kind)
+        randomize(layer)
+        # PyTorch in float32: with bfloat16 images some of its layers sum in bfloat16.
+        before, images, upstream = (part if lowered else part.float() for part in (first, x.clone(), d_y))
+        call = (lambda x, layer=layer: run_layer(layer, x)) if lowered else layer
+        call(before)
+        y = call(images.requires_grad_())
+        y.backward(upstream)
+        gradients = [images.grad, *(parameter.grad for parameter in layer.parameters())]
+        seen.append([y.detach(), *gradients, *layer.buffers()])
+    for by_op, by_pytorch in zip(*seen, strict=True):
+        assert_near(by_op, by_pytorch.double(), 2 * TOLERANCE[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", ["bn", "gn", "ln"])
+def test_without_affine_it_is_that_of_pytorch(kind: str) -> None:
+    x = random_images(4, 16, 7, 3)
+    layer = norm_layer(kind, affine=False)
+    assert_near(run_layer(layer, x), layer(x).double(), 2 * TOLERANCE[torch.float32])
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", NORMS)
+def test_threads_change_no_bit(kind: str, threads_restored: None) -> None:
+    found = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        layer = norm_layer(kind)
+        randomize(layer)
+        x = random_images(6, 16, 7, 3, dtype=torch.bfloat16).requires_grad_()
+        y = run_layer(layer, x, relu_after(kind, drop=9000), seed=5)
+        found.append([y, *torch.autograd.grad(y, [x, *layer.parameters()], y.detach())])
+    for other in found[1:]:
+        assert all(torch.equal(one, same) for one, same in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        random_images(2, 16, 4, 4).contiguous(),
+        random_images(2, 16, 4, 4, dtype=torch.float64),
+        random_images(0, 16, 4, 4),
+        torch.randn(4, 16),
+        torch.empty(2, 16, 4, 4, device="meta").contiguous(memory_format=LAST),
+    ],
+    ids=["NCHW", "float64", "no images", "2d", "other device"],
+)
+def test_tensors_that_no_op_takes_have_no_descriptor(x: Tensor) -> None:
+    assert describe(x) is None
+
+
+@pytest.mark.parametrize("kind", WITH_OP)
+def test_a_norm_whose_tensors_the_kernels_cannot_read_is_left_to_pytorch(kind: str) -> None:
+    """Kernels get pointers only: they would read beyond the end of what has another size or type."""
+    x = TensorDesc((2, 16, 7, 3), torch.float32)
+    assert lower(norm_layer(kind), x)
+    assert lower(norm_layer(kind, 32), x) is None
+    assert lower(norm_layer(kind, 24), TensorDesc((2, 24, 7, 3), torch.float32)) is None
+    assert lower(norm_layer(kind).bfloat16(), x) is None
+    counting = norm_layer(kind)
+    if "num_batches_tracked" in dict(counting.named_buffers()):
+        counting.num_batches_tracked = torch.tensor(0, dtype=torch.int32)  # half of what the kernel would write
+        assert lower(counting, x) is None
+
+
+@pytest.mark.parametrize("kind", ["bn", "pn", "gbn", "brn"])
+def test_batch_statistics_in_eval_mode_and_of_one_pixel_are_left_to_pytorch(kind: str) -> None:
+    assert lower(norm_layer(kind).eval(), TensorDesc((2, 16, 7, 3), torch.float32)) is None
+    assert lower(norm_layer(kind), TensorDesc((2, 16, 1, 1), torch.float32)) is None
+
+
+class Doubled(nn.BatchNorm2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Doubled(16),
+        nn.BatchNorm2d(16, momentum=None),
+        nn.InstanceNorm2d(16, track_running_stats=True),
+        nn.LayerNorm(3),
+        nn.MaxPool2d(2, padding=1),
+        nn.MaxPool2d(3),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Hardtanh(),
+        nn.Identity(),
+    ],
+    ids=str,
+)
+def test_layers_that_compute_something_else_are_left_to_pytorch(layer: nn.Module) -> None:
+    assert lower(layer, TensorDesc((2, 16, 8, 4), torch.float32)) is None
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Conv2d(16, 16, 1), lambda: nn.MaxPool2d(2)], ids=["conv", "pool"])
+def test_convs_and_pools_take_no_epilogue(make: Callable[[], nn.Module]) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert lower(make(), TensorDesc((2, 16, 8, 4), torch.bfloat16), Epilogue(relu=True)) is None
+
+
+def draw(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@needs_convs
+@pytest.mark.parametrize("kind", [nn.Conv2d, StandardizedConv2d])
+@pytest.mark.parametrize("layout", [LAST, torch.contiguous_format])
+@pytest.mark.parametrize("case", [(3, 16, 3), (16, 32, 3), (32, 16, 1)], ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_conv_is_that_of_autocast_to_rounding(
+    kind: type[nn.Conv2d], layout: torch.memory_format, case: tuple[int, int, int], bias: bool
+) -> None:
+    inputs, outputs, size = case
+    layer = kind(inputs, outputs, size, padding=size // 2, bias=bias).to(memory_format=layout)  # type: ignore[call-overload]
+    x = draw(3, inputs, 8, 8).contiguous(memory_format=LAST)
+    x = x if inputs == 3 else x.bfloat16().requires_grad_()
+    outcomes = []
+    for call in (lambda x: run_layer(layer, x), layer):
+        layer.zero_grad()
+        x.grad = None
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = call(x)
+        y.float().square().mean().backward()
+        outcomes.append([y.detach(), x.grad, *(parameter.grad for parameter in layer.parameters())])
+    for mine, other in zip(*outcomes, strict=True):
+        if mine is not None:
+            assert (mine.dtype, mine.shape) == (other.dtype, other.shape)
+            torch.testing.assert_close(mine, other, rtol=0.02, atol=0.01 * other.abs().max().item())
+
+
+@pytest.mark.parametrize(
+    "options", [{"stride": 2}, {"padding": 0}, {"dilation": 2}, {"groups": 2}, {"padding_mode": "circular"}], ids=str
+)
+def test_other_convs_are_left_to_pytorch(options: dict[str, object]) -> None:
+    layer = nn.Conv2d(16, 16, 3, **({"padding": 1} | options))  # type: ignore[arg-type]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert lower(layer, TensorDesc((2, 16, 8, 8), torch.bfloat16)) is None
+
+
+def test_without_autocast_to_bfloat16_a_conv_is_left_to_pytorch() -> None:
+    layer, x = nn.Conv2d(16, 32, 3, padding=1), TensorDesc((2, 16, 8, 8), torch.bfloat16)
+    assert lower(layer, x) is None
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert lower(layer, x) is None
+
+
+@needs_compiler
+def test_a_conv_of_one_pixel_is_a_matrix_product_in_float32() -> None:
+    conv, x = nn.Conv2d(32, 10, 1), draw(4, 32, 1, 1).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = run_layer(conv, x)
+    wide = [tensor.detach().double().requires_grad_() for tensor in (x, conv.weight, conv.bias)]
+    expected = nn.functional.conv2d(*wide)
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y.double(), expected, rtol=1e-6, atol=1e-6)
+    d_y = draw(*y.shape)
+    found = torch.autograd.grad(y, [x, conv.weight, conv.bias], d_y)
+    for gradient, by_formula in zip(found, torch.autograd.grad(expected, wide, d_y.double()), strict=True):
+        torch.testing.assert_close(gradient.double(), by_formula, rtol=1e-6, atol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+def test_every_norm_has_a_lowering(kind: str) -> None:
+    assert type(norm_layer(kind)) in LOWERINGS
+    assert lower(norm_layer(kind), described(random_images(2, 16, 7, 3)), NO_EPILOGUE)
