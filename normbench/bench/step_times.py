@@ -38,7 +38,8 @@ def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mappi
     images = images.to(setting.device, memory_format=setting.memory_format)
     labels = torch.arange(batch_size, device=setting.device) % NUM_CLASSES
     ratios = median_ratios(
-        {kind: partial(_step_seconds, network, images, labels) for kind, network in networks.items()}, rounds
+        {kind: partial(_step_seconds, accelerate(network), images, labels) for kind, network in networks.items()},
+        rounds,
     )
     return {kind: ratios[kind] for kind in kinds}
 
@@ -55,7 +56,7 @@ def median_ratios(steps: Mapping[str, Callable[[], float]], rounds: int) -> dict
 
 def _network(kind: str, setting: Setting) -> nn.Module:
     network = build_network(Config(norm=Choice(kind)), NUM_CLASSES).train()
-    return accelerate(network.to(setting.device, memory_format=setting.memory_format))  # type: ignore[call-overload]
+    return network.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
 
 
 def _step_seconds(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
