@@ -205,7 +205,8 @@ class _Bars:
             self.progress.remove_task(self.bars.pop(slot))
         self.running.pop(slot, None)
         self.last_row.pop(slot, None)
-        took = duration(time.monotonic() - self.began.pop(slot, time.monotonic()))
+        now = time.monotonic()
+        took = duration(now - self.began.pop(slot, now))
         name = self.title(order.config)
         match end:
             case Finished(record, already):
