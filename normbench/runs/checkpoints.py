@@ -34,7 +34,8 @@ def newest_checkpoint(
     for file in (folder.checkpoint, folder.previous_checkpoint):
         try:
             checkpoint = from_bytes(read_regular(file, MAX_BYTES), device)
-            _check_origin(checkpoint, folder)
+            if checkpoint.run != folder.path.name:
+                raise CheckpointError(f"it is of another run, {checkpoint.run:.60}")
             if checkpoint.fingerprint == fingerprint:
                 check(checkpoint)
         except FileNotFoundError:
@@ -59,11 +60,3 @@ def newest_checkpoint(
     if problems:
         logger.info(f"{'; '.join(problems)}: starting from the beginning")
     return None
-
-
-def _check_origin(checkpoint: Checkpoint, folder: RunFolder) -> None:
-    """Raises CheckpointError unless the checkpoint names this folder's run and a fingerprint of its data."""
-    if checkpoint.run != folder.path.name:
-        raise CheckpointError(f"it is of another run, {checkpoint.run!s:.60}")
-    if type(checkpoint.fingerprint) is not str:
-        raise CheckpointError("it does not say which data it was trained on")

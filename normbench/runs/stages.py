@@ -21,8 +21,7 @@ from normbench.runs.pictures import draw_run
 from normbench.runs.record import Record
 from normbench.runs.session import Session
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.checkpoint import Checkpoint
-from normbench.train.checkpoint_check import check_checkpoint
+from normbench.train.checkpoint import Checkpoint, check_fits
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Divergence, epoch_metrics
 from normbench.train.machine import Machine
@@ -84,7 +83,7 @@ def _checkpoint_of(
     """The newest checkpoint that `model` can go on from."""
 
     def check(checkpoint: Checkpoint) -> None:
-        check_checkpoint(
+        check_fits(
             checkpoint,
             model,
             build_optimizer(config, model),

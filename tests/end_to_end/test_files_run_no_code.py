@@ -50,7 +50,7 @@ def array_of(folder: Path) -> np.ndarray:
 
 
 def checkpoint_of(folder: Path) -> dict[str, object]:
-    return {name: Makes(folder) for name in Checkpoint.__dataclass_fields__}
+    return {name: Makes(folder) for name in Checkpoint.model_fields}
 
 
 def yaml_of(folder: Path, tag: str) -> bytes:

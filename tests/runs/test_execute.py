@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +187,7 @@ def test_one_that_diverges_is_a_result_and_the_others_stay_as_they_are(configs: 
     poisoned = runs[0][1].checkpoint
     checkpoint = from_bytes(poisoned.read_bytes(), CPU)
     weights = {name: torch.full_like(w, float("nan")) if w.dim() > 1 else w for name, w in checkpoint.model.items()}
-    poisoned.write_bytes(to_bytes(replace(checkpoint, model=weights)))
+    poisoned.write_bytes(to_bytes(checkpoint.model_copy(update={"model": weights})))
     told = train_together(runs)
     record = told.of(Finished)[0].record
     assert record.status == "diverged"

@@ -16,12 +16,13 @@ from normbench.models.side_by_side import side_by_side
 from normbench.norms import NORMS, SHELF
 from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.capture import NotRecordable, State, capture, rehearse
-from normbench.train.checkpoint import Checkpoint, from_bytes, to_bytes
+from normbench.train.checkpoint import from_bytes, to_bytes
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Capture, Lockstep
 from normbench.train.loop import Member, Position, Recipe, epoch_metrics, set_base_lr, train_epoch
 from normbench.train.passes import WAYS
 from normbench.train.setting import Setting
+from tests.checkpoints import make_checkpoint
 from tests.recording import record_on_cpu
 
 CPU = torch.device("cpu")
@@ -74,13 +75,6 @@ def together(members: list[Member], way: str = "lanes", capture: Capture = captu
 
 def state(model: nn.Module) -> list[Tensor]:
     return list(model.state_dict().values())
-
-
-def checkpoint_of(one: Member) -> Checkpoint:
-    weights = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}  # may be part of a wider one
-    return Checkpoint(
-        weights, one.optimizer.state_dict(), one.position, "fp32", "run", "data", rows=[], environments=[]
-    )
 
 
 def assert_same_bits(one: Member, other: Member) -> None:
@@ -169,7 +163,7 @@ def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop
                 break
         else:
             lockstep.start_epoch(members[0].position.epoch + 1)
-    kept = [to_bytes(checkpoint_of(one)) for one in members]
+    kept = [to_bytes(make_checkpoint(one.model, one.optimizer, one.position)) for one in members]
 
     def resumed(number: int) -> Member:
         checkpoint, fresh = from_bytes(kept[number], CPU), member(SEEDS[number])

@@ -1,7 +1,5 @@
 """The loop: stopped anywhere and continued it ends with the same bits; sums are exact; divergence is seen."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import nn
@@ -12,11 +10,12 @@ from normbench.data.batches import normalize
 from normbench.models import MODELS, build
 from normbench.norms import NORMS
 from normbench.train import OPTIMIZERS, SCHEDULES
-from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed, to_bytes
+from normbench.train.checkpoint import from_bytes, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.optimizers.sgd import SGD
 from normbench.train.setting import Setting, choose_setting
+from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
 FP32 = Setting(CPU, "fp32")
@@ -52,8 +51,7 @@ class Run:
         return self
 
     def checkpoint(self) -> bytes:
-        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        return to_bytes(Checkpoint(model, optimizer, self.position, "fp32", "run", "data", [], []))
+        return to_bytes(make_checkpoint(self.model, self.optimizer, self.position))
 
     def continued(self) -> "Run":
         """A new run from this one's checkpoint."""
@@ -177,34 +175,3 @@ def test_auto_precision_on_a_gpu_is_what_its_hardware_has(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_there)
     setting = choose_setting(Run().model, tiny_split().images, torch.device("cuda"), "auto")
     assert (setting.device.type, setting.precision) == ("cuda", precision)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: b"",
-        lambda content: content[: len(content) // 2],
-        lambda content: content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:],
-        lambda content: b"not a checkpoint at all",
-        lambda content: sealed(b"not a checkpoint at all"),
-    ],
-)
-def test_a_damaged_checkpoint_is_named_as_such(damage: Callable[[bytes], bytes]) -> None:
-    whole = Run().checkpoint()
-    with pytest.raises(CheckpointError):
-        from_bytes(damage(whole), CPU)
-
-
-def test_a_checkpoint_does_not_execute_code(tmp_path) -> None:
-    import io
-    import pickle
-
-    class Evil:
-        def __reduce__(self) -> tuple:
-            return (open, (str(tmp_path / "ran"), "w"))
-
-    buffer = io.BytesIO()
-    torch.save({"model": Evil()}, buffer, pickle_module=pickle)
-    with pytest.raises(CheckpointError):
-        from_bytes(sealed(buffer.getvalue()), CPU)
-    assert not (tmp_path / "ran").exists()

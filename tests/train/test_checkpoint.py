@@ -2,7 +2,9 @@
 
 import io
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,9 @@ from torch import nn, optim
 
 from normbench.runs.outputs import columns
 from normbench.train import OPTIMIZERS
-from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed, to_bytes
-from normbench.train.checkpoint_check import check_checkpoint
+from normbench.train.checkpoint import Checkpoint, CheckpointError, check_fits, from_bytes, sealed, to_bytes
 from normbench.train.loop import Position, set_base_lr
+from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
 ROW = dict.fromkeys(columns("test"), 0.5)
@@ -34,76 +36,85 @@ def trained(name: str = "sgd") -> Checkpoint:
     optimizer.param_groups[0]["lr"] *= 0.5  # as a schedule does
     optimizer.step()
     position = replace(Position.start_of(1, CPU), step=1, train_s=1.5)
-    return Checkpoint(
-        model.state_dict(), optimizer.state_dict(), position, "fp32", "run", "data", [dict(ROW)], [{"threads": 2}]
-    )
+    return make_checkpoint(model, optimizer, position).model_copy(update={"rows": [dict(ROW)]})
 
 
-def check(checkpoint: Checkpoint, name: str = "sgd") -> None:
+Content = dict[str, Any]
+"""What is in a checkpoint's file."""
+
+
+def content_of(checkpoint: Checkpoint) -> Content:
+    content: Content = torch.load(io.BytesIO(to_bytes(checkpoint)), weights_only=True)
+    return content
+
+
+def read(content: Content, name: str = "sgd") -> Checkpoint:
+    """The checkpoint of a file with that content, if the run can go on from it."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    checkpoint = from_bytes(sealed(file.getvalue()), CPU)
     model, optimizer = build(name)
-    check_checkpoint(checkpoint, model, optimizer, epochs=3, batch_size=8, num_images=20, columns=columns("test"))
+    check_fits(checkpoint, model, optimizer, epochs=3, batch_size=8, num_images=20, columns=columns("test"))
+    return checkpoint
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_one_of_this_run_passes(name: str) -> None:
-    check(trained(name), name)
-    at_the_end = replace(trained(name), position=Position.start_of(3, CPU), rows=[ROW] * 3)
-    check(at_the_end, name)
+    checkpoint = trained(name)
+    assert read(content_of(checkpoint), name).rows == checkpoint.rows
+    at_the_end = {"position": vars(Position.start_of(3, CPU)), "rows": [ROW] * 3}
+    read(content_of(checkpoint) | at_the_end, name)
 
 
 def test_one_of_an_older_version_is_called_that() -> None:
-    content = torch.load(io.BytesIO(to_bytes(trained())), weights_only=True)
+    content = content_of(trained())
     del content["run"]
-    older = io.BytesIO()
-    torch.save(content, older)
     with pytest.raises(CheckpointError, match="written by another version of normbench"):
-        from_bytes(sealed(older.getvalue()), CPU)
-    assert from_bytes(to_bytes(trained()), CPU).run == "run"
+        read(content)
 
 
 @pytest.mark.parametrize("stored", [lambda w: w.to(memory_format=torch.channels_last), lambda w: w.mT.contiguous().mT])
 def test_how_a_tensor_is_stored_does_not_matter(stored: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    checkpoint = trained()
-    moved = stored(checkpoint.model["0.weight"])
-    check(replace(checkpoint, model=checkpoint.model | {"0.weight": moved}))
+    content = content_of(trained())
+    content["model"]["0.weight"] = stored(content["model"]["0.weight"])
+    read(content)
 
 
-def position(**changes: Any) -> Callable[[Checkpoint], Checkpoint]:
-    return lambda checkpoint: replace(checkpoint, position=replace(checkpoint.position, **changes))
+Fault = Callable[[Content], object]
+"""Changes the content."""
 
 
-def weights(change: Callable[[dict[str, Any]], object]) -> Callable[[Checkpoint], Checkpoint]:
-    def changed(checkpoint: Checkpoint) -> Checkpoint:
-        state = dict(checkpoint.model)
-        change(state)
-        return replace(checkpoint, model=state)
-
-    return changed
+def but(**changes: Any) -> Fault:
+    return lambda content: content.update(changes)
 
 
-def weight(tensor: Any) -> Callable[[Checkpoint], Checkpoint]:
+def position(**changes: Any) -> Fault:
+    return lambda content: content["position"].update(changes)
+
+
+def weights(change: Callable[[dict[str, Any]], object]) -> Fault:
+    return lambda content: change(content["model"])
+
+
+def weight(tensor: Any) -> Fault:
     return weights(lambda state: state.update({"0.weight": tensor}))
 
 
-def state(change: Callable[[dict[str, Any]], object]) -> Callable[[Checkpoint], Checkpoint]:
-    def changed(checkpoint: Checkpoint) -> Checkpoint:
-        change(checkpoint.optimizer)
-        return checkpoint
-
-    return changed
+def state(change: Callable[[dict[str, Any]], object]) -> Fault:
+    return lambda content: change(content["optimizer"])
 
 
-def group(**changes: Any) -> Callable[[Checkpoint], Checkpoint]:
+def group(**changes: Any) -> Fault:
     return state(lambda kept: kept["param_groups"][0].update(changes))
 
 
-def momentum(tensor: Any) -> Callable[[Checkpoint], Checkpoint]:
+def momentum(tensor: Any) -> Fault:
     return state(lambda kept: kept["state"][0].update(momentum_buffer=tensor))
 
 
-FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
-    "precision": lambda checkpoint: replace(checkpoint, precision="fp8"),
-    "model of no kind": lambda checkpoint: replace(checkpoint, model=torch.zeros(3)),
+FAULTS: dict[str, Fault] = {
+    "precision": but(precision="fp8"),
+    "model of no kind": but(model=torch.zeros(3)),
     "weight missing": weights(lambda state: state.pop("0.weight")),
     "weight too many": weights(lambda state: state.update(more=torch.zeros(1))),
     "weight of another shape": weight(torch.zeros(3, 3, 3, 1)),
@@ -111,7 +122,7 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     "weight that is text": weight("0"),
     "sparse weight": weight(torch.zeros(3, 3, 3, 3).to_sparse()),
     "weight without values": weight(torch.zeros(3, 3, 3, 3, device="meta")),
-    "optimizer of no kind": lambda checkpoint: replace(checkpoint, optimizer=[]),
+    "optimizer of no kind": but(optimizer=[]),
     "group missing": state(lambda kept: kept["param_groups"].pop()),
     "group of no kind": state(lambda kept: kept["param_groups"].__setitem__(0, "group")),
     "option missing": state(lambda kept: kept["param_groups"][0].pop("momentum")),
@@ -134,7 +145,9 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     "epoch that is text": position(epoch="1"),
     "step beyond the epoch": position(step=4),
     "step that is a fraction": position(step=0.5),
-    "step after the last epoch": lambda checkpoint: replace(position(epoch=3)(checkpoint), rows=[ROW] * 3),
+    "step after the last epoch": lambda content: content.update(
+        position=content["position"] | {"epoch": 3}, rows=[ROW] * 3
+    ),
     "loss of no kind": position(loss_sum=0.0),
     "loss of several numbers": position(loss_sum=torch.zeros(2, dtype=torch.float64)),
     "loss that is not finite": position(loss_sum=torch.tensor(float("nan"), dtype=torch.float64)),
@@ -142,24 +155,56 @@ FAULTS: dict[str, Callable[[Checkpoint], Checkpoint]] = {
     "more correct than images": position(num_correct=torch.tensor(21)),
     "time below 0": position(train_s=-1.0),
     "time that is not a number": position(train_s=float("nan")),
-    "row missing": lambda checkpoint: replace(checkpoint, rows=[]),
-    "rows of no kind": lambda checkpoint: replace(checkpoint, rows={0: ROW}),
-    "row of another split": lambda checkpoint: replace(checkpoint, rows=[dict.fromkeys(columns("val"), 0.5)]),
-    "row with text": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": "=1+1"}]),
-    "no environment": lambda checkpoint: replace(checkpoint, environments=[]),
-    "environment of no kind": lambda checkpoint: replace(checkpoint, environments=["cpu"]),
-    "environment with a list": lambda checkpoint: replace(checkpoint, environments=[{"threads": 1, "cpu": []}]),
-    "environment that steers a terminal": lambda checkpoint: replace(
-        checkpoint, environments=[{"threads": 1, "cpu": "\x1b[2J"}]
-    ),
-    "no threads": lambda checkpoint: replace(checkpoint, environments=[{"threads": 0}]),
-    "threads without end": lambda checkpoint: replace(checkpoint, environments=[{"threads": 10**9}]),
-    "row with a number without end": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": 10**400}]),
-    "row that is not finite": lambda checkpoint: replace(checkpoint, rows=[ROW | {"lr": float("inf")}]),
+    "row missing": but(rows=[]),
+    "rows of no kind": but(rows={0: ROW}),
+    "row of another split": but(rows=[dict.fromkeys(columns("val"), 0.5)]),
+    "row with text": but(rows=[ROW | {"lr": "=1+1"}]),
+    "no environment": but(environments=[]),
+    "environment of no kind": but(environments=["cpu"]),
+    "environment with a list": but(environments=[{"threads": 1, "cpu": []}]),
+    "environment that steers a terminal": but(environments=[{"threads": 1, "cpu": "\x1b[2J"}]),
+    "no threads": but(environments=[{"threads": 0}]),
+    "threads without end": but(environments=[{"threads": 10**9}]),
+    "row with a number without end": but(rows=[ROW | {"lr": 10**400}]),
+    "row that is not finite": but(rows=[ROW | {"lr": float("inf")}]),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_anything_else_is_refused(fault: str) -> None:
+    content = deepcopy(content_of(trained()))
+    FAULTS[fault](content)
+    with pytest.raises(CheckpointError) as caught:
+        read(content)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:],
+        lambda content: b"not a checkpoint at all",
+        lambda content: sealed(b"not a checkpoint at all"),
+    ],
+)
+def test_a_damaged_file_is_refused(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(CheckpointError):
-        check(FAULTS[fault](trained()))
+        from_bytes(damage(to_bytes(trained())), CPU)
+
+
+class Evil:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.file), "w")
+
+
+def test_a_checkpoint_does_not_execute_code(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"model": Evil(tmp_path / "ran")}, buffer)
+    with pytest.raises(CheckpointError):
+        from_bytes(sealed(buffer.getvalue()), CPU)
+    assert not (tmp_path / "ran").exists()
