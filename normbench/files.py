@@ -221,7 +221,7 @@ def users_cache_folder() -> Path:
 
 
 def is_users_own(path: Path) -> bool:
-    """Whether the user owns `path`, nobody else may write it, and it is no link."""
+    """Whether the user owns `path` and no other user may write it; False for a link."""
     found = path.lstat()
     mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
     return mine and not stat.S_ISLNK(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -105,7 +105,7 @@ def test_the_holder_of_a_lock_loses_no_file_to_another_process(tmp_path: Path) -
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
-    """A stranger's results could have whatever it leads to emptied."""
+    """Locking a run folder from elsewhere must not empty the file that a link in it points to."""
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / LOCK).symlink_to(tmp_path / "precious")
