@@ -61,7 +61,7 @@ def library() -> Library | None:
 
 @contextmanager
 def without_kernels() -> Iterator[None]:
-    """Within, `library()` returns None, and PyTorch computes everything as on a machine without a compiler."""
+    """Inside the block `library()` returns None: PyTorch computes every layer, as on a machine without a compiler."""
     global _disabled
     before, _disabled = _disabled, True
     try:
