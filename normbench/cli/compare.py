@@ -97,6 +97,7 @@ def compare(
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     if to_accuracy is not None and not 1 < to_accuracy <= 100:
         raise ConfigError(f"--to-accuracy {to_accuracy:g}: give an accuracy in %, above 1, e.g. 80")
+    show_log(quiet=quiet)
     on_demand = {"metrics": full, "runs": runs, "time_to": to_accuracy is not None}
     on_demand |= {"calibration": calibration, "classes": per_class}
     asked = [name for name, is_asked in on_demand.items() if is_asked]
@@ -147,8 +148,7 @@ def _answer(
         for warning in warnings:
             say(f"note: {warning}")
     if figures is not None:
-        show_log(quiet=quiet)
-        draw_comparison(comparison, figures, (lambda text: None) if quiet else say)
+        draw_comparison(comparison, figures)
 
 
 @contextmanager

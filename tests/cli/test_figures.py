@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,14 +62,14 @@ def write(tmp_path: Path, images: SimpleNamespace) -> Callable[..., Path]:
     return write
 
 
-def draw(tmp_path: Path, **options: Any) -> tuple[list[str], str]:
-    """The names of the files and all that was said."""
-    said: list[str] = []
+def draw(tmp_path: Path, caplog: pytest.LogCaptureFixture, **options: Any) -> tuple[list[str], str]:
+    """The names of the files, and all that was logged."""
     needs = figure_needs(options.get("by"))
     comparison, _ = compare_runs([tmp_path / "results"], options=Options(**options), needs=needs)
-    written = draw_comparison(comparison, tmp_path / "figures", said.append)
+    with caplog.at_level(logging.INFO, logger="normbench"):
+        written = draw_comparison(comparison, tmp_path / "figures")
     assert sorted(written) == sorted((tmp_path / "figures").iterdir())
-    return [path.name for path in written if path.suffix == ".svg"], "\n".join(said)
+    return [path.name for path in written if path.suffix == ".svg"], "\n".join(caplog.messages)
 
 
 def svg(tmp_path: Path, name: str) -> str:
@@ -100,9 +101,11 @@ def test_json_stays_alone_on_stdout_and_quiet_is_quiet(tmp_path: Path, write: Ca
     assert (tmp_path / "figures" / "seeds.png").exists()
 
 
-def test_runs_without_predictions_or_curves_leave_what_can_be_drawn(tmp_path: Path) -> None:
+def test_runs_without_predictions_or_curves_leave_what_can_be_drawn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_run(tmp_path / "results", make_record("bn"))
-    names, said = draw(tmp_path)
+    names, said = draw(tmp_path, caplog)
     assert names == ["seeds.svg"]
     assert "curves not drawn" in said
     assert "confusion and disagreement not drawn" in said
@@ -110,53 +113,65 @@ def test_runs_without_predictions_or_curves_leave_what_can_be_drawn(tmp_path: Pa
     assert "predictions.npz" in said
 
 
-def test_all_diverged_says_so(tmp_path: Path) -> None:
+def test_all_diverged_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_run(tmp_path / "results", make_diverged("bn"))
-    names, said = draw(tmp_path)
+    names, said = draw(tmp_path, caplog)
     assert names == ["seeds.svg"]
     assert "curves not drawn: no run finished" in said
     assert "1 diverged" in svg(tmp_path, "seeds.svg")
 
 
-def test_one_norm_has_no_disagreement(tmp_path: Path, write: Callable[..., Path]) -> None:
+def test_one_norm_has_no_disagreement(
+    tmp_path: Path, write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
     write("bn")
-    names, said = draw(tmp_path)
+    names, said = draw(tmp_path, caplog)
     assert names == ["seeds.svg", "curves.svg", "confusion-bn.svg"]
     assert "disagreement not drawn: that takes predictions of two norms" in said
 
 
 def test_other_images_are_not_shown(
-    tmp_path: Path, write: Callable[..., Path], images: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    write: Callable[..., Path],
+    images: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     write("bn")
     write("gn", wrong=2)
     first = next((images.place / "test" / "cat").iterdir())
     first.write_bytes(next((images.place / "test" / "dog").iterdir()).read_bytes())
     monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "other-cache"))
-    names, said = draw(tmp_path)
+    names, said = draw(tmp_path, caplog)
     assert "confusion-gn-4.svg" in names
     assert not any(name.startswith("disagreement") for name in names)
     assert "disagreement not drawn: the images here have fingerprint" in said
 
 
 def test_missing_images_are_named(
-    tmp_path: Path, write: Callable[..., Path], images: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    write: Callable[..., Path],
+    images: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     write("bn")
     write("gn", wrong=2)
     images.place.rename(tmp_path / "moved")
-    _, said = draw(tmp_path)
+    _, said = draw(tmp_path, caplog)
     assert "disagreement not drawn: the images are not at hand" in said
     assert str(images.place) in said
 
 
-def test_a_damaged_run_is_left_out_and_named(tmp_path: Path, write: Callable[..., Path]) -> None:
+def test_a_damaged_run_is_left_out_and_named(
+    tmp_path: Path, write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
     write("bn", 0)
     folder = write("bn", 1)
     lines = (folder / "metrics.csv").read_text().splitlines()
     (folder / "metrics.csv").write_text("\n".join(lines[:-1]) + "\n")
     (folder / "predictions.npz").write_bytes(b"PK\x03\x04 damaged")
-    names, said = draw(tmp_path)
+    names, said = draw(tmp_path, caplog)
     assert "curves.svg" in names
     assert f"metrics.csv: {EPOCHS - 1} epochs, the run has {EPOCHS}" in said
     assert "BN, n = 1" in svg(tmp_path, "curves.svg")
@@ -164,23 +179,25 @@ def test_a_damaged_run_is_left_out_and_named(tmp_path: Path, write: Callable[...
     assert "leave out" in said
 
 
-def test_labels_of_other_images_are_left_out(tmp_path: Path, write: Callable[..., Path]) -> None:
+def test_labels_of_other_images_are_left_out(
+    tmp_path: Path, write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
     write("bn", 0)
     folder = write("bn", 1)
     logits = np.eye(3, dtype=np.float16)[np.zeros(NUM_TEST, int)]
     np.savez(folder / "predictions.npz", labels=np.zeros(NUM_TEST, int), logits=logits)
-    _, said = draw(tmp_path)
+    _, said = draw(tmp_path, caplog)
     assert "its labels are not those of the images of the comparison" in said
 
 
-def test_the_key_of_a_sweep_is_the_figures_axis(tmp_path: Path) -> None:
+def test_the_key_of_a_sweep_is_the_figures_axis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for batch_size in (8, 64):
         for kind in ("bn", "gn"):
             experiment = f"batch-{batch_size}"
             write_run(
                 tmp_path / "results", make_record(kind, experiment=experiment, config__train__batch_size=batch_size)
             )
-    names, _ = draw(tmp_path, by="train.batch_size")
+    names, _ = draw(tmp_path, caplog, by="train.batch_size")
     assert names == ["sweep-train-batch-size.svg"]
     text = svg(tmp_path, names[0])
     for part in (">8<", ">64<", "BN, n = 1", "train.batch_size (log scale)", "2 experiments"):

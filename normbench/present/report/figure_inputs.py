@@ -1,6 +1,7 @@
 """What the figures of a comparison are drawn from, and where."""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,14 @@ from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.compare.same_images import SameImages, same_images
 from normbench.errors import NormbenchError
 from normbench.plots.style import Style, norm_styles
-from normbench.present.report.names import numbered, say_written
+from normbench.present.report.names import numbered
 from normbench.text import plural
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 IN_CAPTION = {
     "train.epochs": "{} epochs",
@@ -29,11 +32,10 @@ IN_CAPTION = {
 
 @dataclass(frozen=True)
 class FigureInputs:
-    """A comparison, the folder for its figures, and `say` for what was drawn or could not be."""
+    """A comparison, and the folder for its figures."""
 
     comparison: Comparison
     folder: Path
-    say: Callable[[str], None]
 
     @cached_property
     def rows(self) -> Mapping[str, NormRow]:
@@ -59,12 +61,12 @@ class FigureInputs:
 
     @cached_property
     def predictions(self) -> SameImages:
-        """Needs a comparison with predictions. Says, once, what is missing of them."""
+        """Of a comparison with predictions. Logs, once, what is missing of them."""
         found = same_images(self.rows)
         if found.labels is None:
-            self.say(f"confusion and disagreement not drawn: {few(found.missing) or 'no run finished'}")
+            log.info(f"confusion and disagreement not drawn: {few(found.missing) or 'no run finished'}")
         elif found.missing:
-            self.say(f"confusion and disagreement leave out: {few(found.missing)}")
+            log.info(f"confusion and disagreement leave out: {few(found.missing)}")
         return found
 
     @cached_property
@@ -75,10 +77,6 @@ class FigureInputs:
         least = int(max(found.labels.max(), *(classes.max() for classes in found.classes.values()))) + 1
         named = (run.record.data.classes for row in self.comparison.rows for run in row.finished)
         return next((names for names in named if len(names) >= least), [str(number) for number in range(least)])
-
-    def written(self, paths: list[Path]) -> list[Path]:
-        """Says which files were written; returns them."""
-        return say_written(paths, self.say)
 
     def images(self, labels: "NDArray[np.int64]") -> "NDArray[np.uint8] | str":
         """The evaluated images [N, 3, H, W], or why they cannot be had.

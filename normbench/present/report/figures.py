@@ -1,5 +1,6 @@
 """All figures of a comparison into one folder; a figure that cannot be drawn is named, with the reason."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,21 +13,23 @@ from normbench.plots.norm_seeds import draw_norm_seeds
 from normbench.plots.style import norm_styles
 from normbench.plots.sweep import draw_sweep
 from normbench.present.report.figure_inputs import FigureInputs, few
-from normbench.present.report.names import slug
+from normbench.present.report.names import log_written, slug
 from normbench.present.report.prediction_figures import confusion_figures, disagreement_figures
 from normbench.text import printable
+
+log = logging.getLogger(__name__)
 
 Draw = Callable[[FigureInputs], list[Path]]
 """Writes figures of one kind as PNG and SVG; returns the paths."""
 
 
-def draw_comparison(comparison: Comparison, folder: Path, say: Callable[[str], None]) -> list[Path]:
-    """Draws FIGURES, or along a key FIGURES_ALONG_A_KEY, into `folder`; says each file and what is missing.
+def draw_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Draws FIGURES, or along a key FIGURES_ALONG_A_KEY, into `folder`; logs each file and what is missing.
 
     Raises ConfigError if the folder cannot be written.
     """
     figures = FIGURES if comparison.key is None else FIGURES_ALONG_A_KEY
-    inputs = FigureInputs(comparison, folder, say)
+    inputs = FigureInputs(comparison, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [path for draw in figures.values() for path in draw(inputs)]
@@ -46,7 +49,7 @@ def _seeds(inputs: FigureInputs) -> list[Path]:
     diverged = {label: len(row.diverged_seeds) for label, row in rows.items()}
     stem = inputs.folder / "seeds"
     paths = draw_norm_seeds(accuracies, diverged, comparison.split, inputs.about, inputs.styles, stem)
-    return inputs.written(paths)
+    return log_written(paths)
 
 
 def _curves(inputs: FigureInputs) -> list[Path]:
@@ -57,12 +60,12 @@ def _curves(inputs: FigureInputs) -> list[Path]:
         if curves:
             found[label] = curves
     if missing:
-        inputs.say(f"{'curves leave out' if found else 'curves not drawn'}: {few(missing)}")
+        log.info(f"{'curves leave out' if found else 'curves not drawn'}: {few(missing)}")
     if not found:
         if not missing:
-            inputs.say("curves not drawn: no run finished")
+            log.info("curves not drawn: no run finished")
         return []
-    return inputs.written(draw_norm_curves(found, split, inputs.about, inputs.styles, inputs.folder / "curves"))
+    return log_written(draw_norm_curves(found, split, inputs.about, inputs.styles, inputs.folder / "curves"))
 
 
 def _sweep(inputs: FigureInputs) -> list[Path]:
@@ -74,7 +77,7 @@ def _sweep(inputs: FigureInputs) -> list[Path]:
     }
     styles, stem = norm_styles(grid.labels), inputs.folder / f"sweep-{slug(grid.key)}"
     paths = draw_sweep(lines, grid.diverged, grid.key, inputs.comparison.split, inputs.about, styles, stem)
-    return inputs.written(paths)
+    return log_written(paths)
 
 
 FIGURES: dict[str, Draw] = {

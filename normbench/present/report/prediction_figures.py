@@ -1,12 +1,15 @@
 """The figures that are drawn from predictions: confusion matrices, and where norms disagree."""
 
+import logging
 from pathlib import Path
 
 from normbench.analysis.stats.confusion import confusion_rates
 from normbench.plots.confusion import draw_confusion
 from normbench.plots.disagreement import NormPredictions, draw_disagreement
 from normbench.present.report.figure_inputs import FigureInputs
-from normbench.present.report.names import slugs
+from normbench.present.report.names import log_written, slugs
+
+log = logging.getLogger(__name__)
 
 
 def confusion_figures(inputs: FigureInputs) -> list[Path]:
@@ -21,7 +24,7 @@ def confusion_figures(inputs: FigureInputs) -> list[Path]:
         other = (rates[baseline], len(of_norms[baseline]), baseline) if baseline in rates and name != baseline else None
         stem = inputs.folder / f"confusion-{names[name]}"
         paths = draw_confusion(rates[name], len(classes), name, inputs.class_names, inputs.about, stem, other)
-        written += inputs.written(paths)
+        written += log_written(paths)
     return written
 
 
@@ -33,11 +36,11 @@ def disagreement_figures(inputs: FigureInputs) -> list[Path]:
         return []
     if baseline not in of_norms or len(of_norms) == 1:
         why = "that takes predictions of two norms" if baseline in of_norms else f"no predictions of {baseline}"
-        inputs.say(f"disagreement not drawn: {why}")
+        log.info(f"disagreement not drawn: {why}")
         return []
     images = inputs.images(labels)
     if isinstance(images, str):
-        inputs.say(f"disagreement not drawn: {images}")
+        log.info(f"disagreement not drawn: {images}")
         return []
     found = {name: NormPredictions(name, classes, predictions.truth[name]) for name, classes in of_norms.items()}
     written = []
@@ -45,5 +48,5 @@ def disagreement_figures(inputs: FigureInputs) -> list[Path]:
         if name != baseline:
             stem = inputs.folder / f"disagreement-{names[baseline]}-{names[name]}"
             paths = draw_disagreement(images, labels, found[baseline], norm, inputs.class_names, inputs.about, stem)
-            written += inputs.written(paths)
+            written += log_written(paths)
     return written
