@@ -84,6 +84,19 @@ def test_what_reads_results_does_not_import_training(part: str) -> None:
     assert "train" not in parts_imported(part)
 
 
+def test_a_comparison_is_read_tabulated_and_drawn_without_torch() -> None:
+    """Importing torch takes longer than comparing a thousand runs; only the images of a figure need it."""
+    modules = [name for name in FILES if part_of(name) in ("analysis.stats", "analysis.compare")]
+    modules += [f"normbench.present.report.{name}" for name in ("document", "figures", "tables")]
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "assert not {'torch', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *modules], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("part", ["plots", "analysis.stats"])
 def test_figures_and_statistics_are_functions_of_plain_data(part: str) -> None:
     assert parts_imported(part) <= {"errors", "text", "files", "analysis.stats", part}
