@@ -15,7 +15,7 @@ from normbench.config import Config
 from normbench.data import Split, load_dataset
 from normbench.data.batches import MEAN, STD
 from normbench.models.reference import Reference
-from normbench.norms import SHELF
+from normbench.norms import NORM_REGISTRY
 from normbench.train.machine import num_cores
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
@@ -70,7 +70,7 @@ def plain_timer(
 def plain_network(config: Config, num_classes: int) -> nn.Module:
     """The reference network with PyTorch's own layer of the config's norm, or normbench's where PyTorch has none."""
     kind, options = config.norm.name, dict(config.norm.options)
-    norm, conv = SHELF[kind](**options)
+    norm, conv = NORM_REGISTRY[kind](**options)
     if kind in LAYERS:
         options.pop("ws", None)
         norm = lambda num_channels, size: LAYERS[kind](num_channels, **options)  # noqa: E731

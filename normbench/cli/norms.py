@@ -24,11 +24,13 @@ def norms(
     from normbench.bench.step_times import relative_step_times
     from normbench.config import Config as Defaults
     from normbench.models.norm_cards import norm_cards
-    from normbench.norms import OUR_SHELF, SHELF
+    from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS
     from normbench.present.tables.norm_cards import norm_table
     from normbench.present.tables.table import render
 
-    cards, notes = norm_cards(Defaults().budget.max_parameters, OUR_SHELF if no_plugins else SHELF)
+    cards, notes = norm_cards(
+        Defaults().budget.max_parameters, NORM_REGISTRY_NO_PLUGINS if no_plugins else NORM_REGISTRY
+    )
     times = None
     if time_:
         if not quiet:

@@ -1,4 +1,4 @@
-"""The parameter budget: a network over it is refused before training, with the arithmetic that shows why."""
+"""The parameter budget: a larger network is refused before training, with the arithmetic."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What a network holds: its parameters, and its norm layers as they were really built."""
+"""Counts of a built network: its parameters, and its norm layers."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def count_affine(layer: nn.Module) -> int:
-    """Trainable values in its scale and shift, which `affine: false` saves; a norm may learn others beside these."""
+    """Trainable values in the scale and shift of a norm layer: those that `affine: false` leaves out."""
     affine = (getattr(layer, name, None) for name in ("weight", "bias"))
     return sum(part.numel() for part in affine if isinstance(part, nn.Parameter) and part.requires_grad)
 
 
 def mark_norm(layer: nn.Module) -> nn.Module:
-    """Marks what a norm factory made, of whatever class, as a norm layer of its network; Identity is none."""
+    """Marks a layer that a norm factory made, whatever its class, as a norm layer of its network; not an Identity."""
     layer.is_norm = not isinstance(layer, nn.Identity)  # type: ignore[assignment]
     return layer
 
@@ -35,7 +35,7 @@ def norm_layers(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def count_norms(model: nn.Module) -> dict[str, Any]:
-    """What `run.json` records of the norm layers: found in the model itself, whatever its config says.
+    """What `run.json` records of the norm layers. They are counted in the model itself, not read from its config.
 
     `norm_layers`: class name -> number of layers, `{}` without a norm; `norm_parameters`: trainable values in them;
     `norm_buffers`: values they store without learning them (running statistics and their counters).
@@ -49,7 +49,7 @@ def count_norms(model: nn.Module) -> dict[str, Any]:
 
 
 def _in_order(module: nn.Module) -> Iterator[nn.Module]:
-    """As the layer table lists them: a layer after the layers inside it."""
+    """All modules in the order of the layer table: a module comes after the modules inside it."""
     for child in module.children():
         yield from _in_order(child)
     yield module

@@ -1,4 +1,4 @@
-"""Dropout whose mask does not cost half of a training step on a CPU."""
+"""Dropout with masks from seeds, and cheap ones on a CPU."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from normbench.errors import ConfigError
 
-_LEVELS = 2**16  # the mask compares 16-bit integers: p is held to a multiple of 1 / 65,536
+_LEVELS = 2**16  # the mask compares 16-bit integers, so p is rounded to a multiple of 1 / 65,536
 
 
 class Dropout(nn.Module):
     """In training each element is 0 with probability p and x / (1 − p) otherwise: the distribution of `nn.Dropout`.
 
-    On the CPU the mask comes from raw 64-bit words of an SFC64 generator, four elements a word, instead of
-    `bernoulli_`, which draws a float for each element. p is rounded to a multiple of 2^-16, and the scale is that of
-    the rounded p, so that the expectation of the output is exactly x. The backward pass keeps one byte an element.
+    On the CPU the mask is made of raw 64-bit words of an SFC64 generator, four elements a word; `bernoulli_`, which
+    draws a float for each element, would take half of a training step. p is rounded to a multiple of 2^-16, and the
+    scale is that of the rounded p: the expectation of the output is exactly x. One byte an element is saved for
+    backward.
 
     Shapes: any floating-point tensor -> the same shape, dtype and memory layout. With p = 0 or in eval mode, x itself.
     Srivastava et al. 2014, JMLR 15. Raises ConfigError unless 0 <= p < 1.
@@ -34,19 +35,19 @@ class Dropout(nn.Module):
 
     @property
     def is_active(self) -> bool:
-        """Whether it drops anything in training."""
+        """Whether the layer drops elements in training."""
         return self._threshold > 0
 
     def draw_from(self, generator: torch.Generator | None) -> None:
-        """From now on the masks come from `generator`, which `seed` seeds: a step that is recorded can make none.
+        """Draws all later masks from `generator`, which `seed` seeds; with None the layer makes its own generators.
 
-        A generator of the inputs' device, or None, which leaves the choice to the layer again. The first mask after
-        `seed` is the same either way, except on the CPU.
+        A recorded CUDA graph needs this, because no generator can be made while it is recorded. The generator must be
+        on the device of the inputs. The first mask after `seed` is the same either way, except on the CPU.
         """
         self._generator = generator
 
     def seed(self, value: int, index: int = 0) -> None:
-        """The coming forward passes draw from the stream (value, index), both >= 0, one after the other.
+        """Draws the masks of the next forward passes from the stream (value, index), both >= 0, in order.
 
         The same stream, shape, memory layout and kind of device give the same masks. Without a seed, each forward
         pass draws one from torch's global generator.
@@ -73,11 +74,11 @@ class Dropout(nn.Module):
 
     @property
     def threshold(self) -> int:
-        """Of 65,536 elements, how many the coming forward pass drops in the mean."""
+        """The number of elements in 65,536 that the next forward pass drops in the mean."""
         return self._threshold if self.training else 0
 
     def draw(self) -> int:
-        """The seed of the coming forward pass, for a kernel that drops; the next pass draws anew, as after a call."""
+        """The seed of the next mask, for an op that applies dropout itself; the layer counts it as a forward pass."""
         (seed,) = np.random.SeedSequence(self._next_entropy()).generate_state(1, np.uint64).tolist()
         return int(seed)
 
@@ -96,7 +97,7 @@ def dropouts_of(model: nn.Module) -> list[Dropout]:
 
 
 def seed_dropouts(dropouts: Sequence[Dropout], seed: int) -> None:
-    """Gives each its own stream (seed, its index)."""
+    """Seeds each layer with a stream of its own, (seed, index of the layer)."""
     for index, layer in enumerate(dropouts):
         layer.seed(seed, index)
 
@@ -113,7 +114,7 @@ def _device_seed(entropy: tuple[int, ...]) -> int:
 
 
 def _kept_on_device(x: Tensor, threshold: int, generator: torch.Generator) -> Tensor:
-    """The same by torch's own generator, for devices where drawing is cheap and copying from the CPU is not."""
+    """As `_kept_on_cpu`, by torch's own generator: on a GPU drawing is cheap, and a copy from the CPU is not."""
     return torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - threshold / _LEVELS, generator=generator)
 
 
@@ -144,6 +145,6 @@ class _ScaledMask(torch.autograd.Function):
 
 
 def _scaled_mask(x: Tensor, mask: Tensor, scale: float) -> Tensor:
-    # torch converts uint8 to float many at a time, bool one by one. The scale comes last: times the mask first, it
-    # would be rounded to x's own precision, and in bfloat16 that moves the expectation.
+    # torch vectorizes the conversion of uint8 to float, not that of bool. The scale comes last: if the mask
+    # were scaled, the scale would be rounded to the type of x, and in bfloat16 that moves the expectation.
     return mask.view(torch.uint8).to(x.dtype).mul_(x).mul_(scale)

@@ -1,4 +1,4 @@
-"""What there is to say about each norm before any training: read off its docstring and its live layers."""
+"""Facts about each norm without training: from its docstring and from layers that it makes."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -9,17 +9,21 @@ from torch import Tensor
 from normbench.errors import ConfigError
 from normbench.models.count import count_parameters, norm_layers
 from normbench.models.registry import MODELS
-from normbench.norms import SHELF, Shelf, norm_label
+from normbench.norms import NORM_REGISTRY, NormRegistry, norm_label
 from normbench.norms.lookup import Parts
 
 NUM_CLASSES = 10
-CHANNELS, HEIGHT, WIDTH = 32, 5, 7  # unlike one another, so that a size says which axis it is
+CHANNELS, HEIGHT, WIDTH = 32, 5, 7  # different numbers, so that a size names its axis
 _AXES = {CHANNELS: "C", HEIGHT: "H", WIDTH: "W"}
 
 
 @dataclass(frozen=True)
 class NormCard:
-    """A norm with its default options; `learns` and `stores` as in "weight [C]", counts in the reference network."""
+    """A norm with its default options.
+
+    `learns` and `stores` list its parameters and buffers as in "weight [C]". The counts are those of the reference
+    network with this norm.
+    """
 
     kind: str
     label: str
@@ -35,12 +39,12 @@ class NormCard:
         return self.max_parameters is None or self.num_parameters <= self.max_parameters
 
 
-def norm_cards(max_parameters: int | None, shelf: Shelf = SHELF) -> tuple[list[NormCard], list[str]]:
-    """A card for each name on the shelf, and a sentence for each that has none, as its package is not importable."""
+def norm_cards(max_parameters: int | None, registry: NormRegistry = NORM_REGISTRY) -> tuple[list[NormCard], list[str]]:
+    """A card for each name in the registry, and an error message for each plugin that cannot be imported."""
     cards, notes = [], []
-    for kind in shelf:
+    for kind in registry:
         try:
-            cards.append(_card(kind, shelf[kind], max_parameters))
+            cards.append(_card(kind, registry[kind], max_parameters))
         except ConfigError as error:
             notes.append(str(error))
     return cards, notes

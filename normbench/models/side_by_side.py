@@ -24,10 +24,13 @@ WIDENED: Mapping[type[nn.Module], tuple[str, ...]] = {
     InstanceNorm2d: _CHANNELS,
     nn.GroupNorm: _GROUPS,
 }
-"""Layers whose channels, or groups of channels, know nothing of each other: S of them are one with S times the counts
-named here. Exact types: a subclass may compute something else."""
+"""Layers that compute each channel, or group of channels, independently, with the attributes that count channels.
+
+S such layers are one layer with S times these counts. Exact types: a subclass may compute something else.
+"""
 
 AS_IT_IS = (nn.Identity, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d)
+"""Layers without parameters that take any number of channels."""
 
 
 Leaf = tuple[nn.Parameter, tuple[nn.Parameter, ...]]
@@ -37,7 +40,8 @@ Leaf = tuple[nn.Parameter, tuple[nn.Parameter, ...]]
 class Wide:
     """`network`: images [B, S C, H, W] -> logits [B, S classes], each network's channels next to each other.
 
-    `leaves`: each parameter of it with those parameters of the S networks which are its parts along the first axis.
+    `leaves`: each parameter of the wide network, with the parameters of the S networks that are its parts along the
+    first axis.
     """
 
     network: nn.Module
@@ -47,10 +51,10 @@ class Wide:
 def side_by_side(networks: Sequence[nn.Module]) -> Wide:
     """One network that computes all of `networks`, which differ in their weights only; convs become grouped.
 
-    From now on the parameters and buffers of the networks are views into the wide one's, so that each of them can be
-    evaluated and saved as before, and what trains one trains the other. Layers that are neither in WIDENED nor in
-    AS_IT_IS stay what they are, S of them on S slices of the channels: that holds for any norm. What holds layers must
-    do nothing of its own across channels.
+    The parameters and buffers of the networks become views into those of the wide network. So each network can be
+    evaluated and saved as before, and a step of the wide network trains them all. S layers that are neither in WIDENED
+    nor in AS_IT_IS, such as any other norm, are applied to S slices of the channels. Modules that contain layers must
+    not compute anything across channels themselves.
     """
     wide = deepcopy(networks[0])
     leaves: list[Leaf] = []
@@ -59,14 +63,14 @@ def side_by_side(networks: Sequence[nn.Module]) -> Wide:
 
 
 def separate(networks: Sequence[nn.Module]) -> None:
-    """Gives each network memory of its own again."""
+    """Gives the parameters and buffers of each network memory of their own again."""
     for network in networks:
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.data = tensor.data.clone()
 
 
 def _replace(wide: nn.Module, members: Sequence[nn.Module], leaves: list[Leaf]) -> None:
-    """Replaces the layers within `wide`, which is a container and a copy of the first member."""
+    """Replaces the layers inside `wide`, a container that is a copy of the first member, by layers for all members."""
     for name, layer in list(wide.named_children()):
         parts = [member.get_submodule(name) for member in members]
         if type(layer) in WIDENED:
@@ -84,12 +88,12 @@ def _replace(wide: nn.Module, members: Sequence[nn.Module], leaves: list[Leaf]) 
 
 
 def _widen(layer: nn.Module, members: Sequence[nn.Module]) -> None:
-    """`layer`, a copy of the first member, becomes all of them."""
+    """Turns `layer`, a copy of the first member, into the layer that computes all members."""
     for count in WIDENED[type(layer)]:
         setattr(layer, count, len(members) * getattr(layer, count))
     for name, tensor in (*layer.named_parameters(), *layer.named_buffers()):
         parts = [_tensor(member, name) for member in members]
-        if tensor.dim() == 0:  # a count of steps, the same in all
+        if tensor.dim() == 0:  # a count of steps, equal in all members
             for part in parts:
                 part.data = tensor.data
             continue

@@ -1,4 +1,4 @@
-"""What a network is made of: torchsummary's table, and what torchsummary cannot say."""
+"""The summary of a network: torchsummary's table, with MACs and receptive fields."""
 
 import io
 import re
@@ -22,7 +22,7 @@ _ROW = re.compile(r"\s*(\S+-\d+)\s+\[-1, ([\d, ]+)\]\s+[\d,]+")  # GroupNorm-2  
 
 @dataclass(frozen=True)
 class Layer:
-    """A row of the layer table. output_shape is that of one image; for the rest see `trace.LayerTrace`."""
+    """A row of the layer table. output_shape is for one image; the other fields are those of `trace.LayerTrace`."""
 
     name: str
     output_shape: tuple[int, ...]
@@ -34,10 +34,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts are of values, not of bytes; macs are multiply-adds an image, forward."""
+    """Counts are numbers of values; macs are multiply-adds of a forward pass, an image."""
 
     table: str
-    """The layer table as torchsummary prints it, and a line about the parameters it does not see."""
+    """The layer table as torchsummary prints it, and a line about parameters that torchsummary does not count."""
     layers: tuple[Layer, ...]
     num_parameters: int
     norm_layers: dict[str, int]
@@ -114,7 +114,7 @@ def _unseen(model: nn.Module) -> str:
 
 def _layer_table(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
     printed = io.StringIO()
-    copy = deepcopy(model).cpu().eval()  # torchsummary runs a batch of noise through it
+    copy = deepcopy(model).cpu().eval()  # torchsummary calls the network with random images
     with warnings.catch_warnings(), redirect_stdout(printed), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # torchsummary converts arrays the old way
         torchsummary.summary(copy, image_shape, device="cpu")

@@ -1,4 +1,4 @@
-"""What each layer costs and sees, found by following one image through the network."""
+"""MACs and the receptive field of each layer, found by a forward pass of one image."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +15,11 @@ from torch.overrides import TorchFunctionMode
 class LayerTrace:
     """One layer, in the order of the forward pass.
 
-    num_parameters: trainable values of its own, whatever they are called, without those of layers inside it.
-    macs: multiply-adds an image (convs and linear layers; biases, norms and activations count as none).
-    receptive_field: width in image pixels of what a position depends on through convs and pools along the longest
-    path, None = the whole image. jump: the distance in image pixels between neighbouring positions, None likewise.
+    num_parameters: trainable values of the layer, without those of layers inside it.
+    macs: multiply-adds an image of convs and linear layers; biases, norms and activations count as 0.
+    receptive_field: width, in image pixels, of the region that a position depends on through convs and pools along the
+        longest path; None for the whole image.
+    jump: distance, in image pixels, between neighbouring positions; None as for receptive_field.
     """
 
     num_parameters: int
@@ -28,7 +29,7 @@ class LayerTrace:
 
 
 class _Field(NamedTuple):
-    """Ordered by size, so that where branches meet `max` takes the longest path."""
+    """Compared by size first: where branches meet, `max` takes the longest path."""
 
     size: float
     jump: float
@@ -49,8 +50,8 @@ def image_shape_of(model: nn.Module) -> tuple[int, int, int]:
 def trace(model: nn.Module, image_shape: tuple[int, int, int] | None = None) -> list[LayerTrace]:
     """One entry for each row of torchsummary's table, for float images [B, C, H, W] of `image_shape` (C, H, W).
 
-    The statistics of a norm are outside of it: those of group, layer and instance norm depend on the whole image
-    from the first layer on, those of batch norm in training on the whole batch.
+    Receptive fields leave out the statistics of norms. Those of group, layer and instance norm depend on the whole
+    image from the first layer on, those of batch norm in training on the whole batch.
     Receptive fields: Araujo, Norris & Sim 2019, Distill, doi:10.23915/distill.00021. The model is left as it is.
     """
     model = deepcopy(model).cpu().eval()
@@ -88,7 +89,7 @@ def count_macs(model: nn.Module, image_shape: tuple[int, int, int] | None = None
 
 
 class _Fields(TorchFunctionMode):
-    """Remembers each tensor's receptive field, and hands it on through whatever is done between the layers."""
+    """Stores the receptive field of each tensor, and passes it on through the operations between the layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +99,7 @@ class _Fields(TorchFunctionMode):
         self._known[id(tensor)] = (tensor, field)
 
     def widest(self, values: Iterable[Any]) -> _Field:
-        """A tensor that comes from no other, as the image, is seen pixel by pixel."""
+        """The widest field of the tensors in `values`; that of a tensor without inputs, as the image, is one pixel."""
         known = (self._known[id(tensor)][1] for tensor in _tensors(values) if id(tensor) in self._known)
         return max(known, default=_PIXEL)
 

@@ -2,16 +2,16 @@
 
 from normbench.norms.factory import ChannelCountError, NormFactory
 from normbench.norms.label import norm_folder_name, norm_label
-from normbench.norms.lookup import OUR_SHELF, SHELF, Shelf
+from normbench.norms.lookup import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS, NormRegistry
 from normbench.norms.registry import NORMS
 
 __all__ = [
     "NORMS",
-    "OUR_SHELF",
-    "SHELF",
+    "NORM_REGISTRY",
+    "NORM_REGISTRY_NO_PLUGINS",
     "ChannelCountError",
     "NormFactory",
-    "Shelf",
+    "NormRegistry",
     "norm_folder_name",
     "norm_label",
 ]

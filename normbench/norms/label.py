@@ -1,4 +1,4 @@
-"""How a norm is called in tables, plots and folders."""
+"""The name of a norm in tables, plots and folders."""
 
 import inspect
 import re
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from normbench.errors import ConfigError
-from normbench.norms.lookup import SHELF
+from normbench.norms.lookup import NORM_REGISTRY
 from normbench.text import unknown_name
 
 _ALWAYS_SHOWN = ("num_groups", "ghost_size")  # papers write GN(4), even where 4 is the default
@@ -15,13 +15,13 @@ _ALWAYS_SHOWN = ("num_groups", "ghost_size")  # papers write GN(4), even where 4
 def norm_label(kind: str, options: Mapping[str, Any]) -> str:
     """The norm's name in capitals with the options that make it differ from the default of its kind.
 
-    `BN`, `GN(4)`, `LN-CHW(affine=False)`, `GN(4)+WS`; a norm by import path as its class is called, `MyNorm`. Left-out
-    options count as default. Raises ConfigError for an unknown kind.
+    `BN`, `GN(4)`, `LN-CHW(affine=False)`, `GN(4)+WS`; for an import path the name of the attribute, `MyNorm`. Options
+    that are left out count as default. Raises ConfigError for an unknown kind.
     """
-    if kind not in SHELF:
-        raise ConfigError(unknown_name("norm", kind, SHELF))
+    if kind not in NORM_REGISTRY:
+        raise ConfigError(unknown_name("norm", kind, NORM_REGISTRY))
     shown = []
-    for name, parameter in inspect.signature(SHELF[kind]).parameters.items():
+    for name, parameter in inspect.signature(NORM_REGISTRY[kind]).parameters.items():
         value = options.get(name, parameter.default)
         if name in _ALWAYS_SHOWN:
             shown.append(f"{value}")
@@ -35,5 +35,5 @@ def norm_label(kind: str, options: Mapping[str, Any]) -> str:
 
 
 def norm_folder_name(kind: str) -> str:
-    """The kind as it may begin a folder's name: of an import path what stands behind the colon."""
+    """The kind as the beginning of a folder's name; for an import path the name of the attribute."""
     return re.sub(r"[^\w.-]", "_", kind.rpartition(":")[2])

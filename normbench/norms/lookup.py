@@ -1,4 +1,4 @@
-"""A norm by its name in a config: on our shelf, on that of an installed package, or by import path."""
+"""A norm by its name in a config: one of NORMS, of an installed package, or an import path."""
 
 import inspect
 import re
@@ -19,19 +19,20 @@ ENTRY_POINTS = "normbench.norms"
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 Parts = tuple[NormFactory, type[nn.Conv2d]]
-"""What a norm puts into a network: its layers, and the convs beside them."""
+"""What a norm puts into a network: the factory of its layers, and the class of the convs."""
 
 
-class Shelf(Mapping[str, Callable[..., Parts]]):
-    """Every norm a config may name, with its own options and `ws`, which standardizes the weights of the convs.
+class NormRegistry(Mapping[str, Callable[..., Parts]]):
+    """Every norm a config may name, with the norm's options and `ws`, which standardizes the weights of the convs.
 
-    A name is one of NORMS, of an entry point in the group `normbench.norms`, or `package.module:attribute`. The last
-    two are code of the user's, run because the user named it: nothing that normbench merely reads has it imported.
-    There the attribute is a norm like ours (keyword-only options -> factory), or a layer class whose one positional
-    parameter is num_channels and whose keyword-only parameters are the options.
+    A name is one of NORMS, the name of an entry point in the group `normbench.norms`, or an import path
+    `package.module:attribute`. The last two are plugins: code of the user, imported only when a config or a command
+    names it, and never because of a file that normbench reads. A plugin is a norm function as those in NORMS
+    (keyword-only options -> factory), or a layer class with one positional parameter, num_channels, and its options as
+    keyword-only parameters.
 
-    Iterates over the names but not the import paths. Looking one up raises KeyError for an unknown name, ConfigError
-    for one that cannot be imported or does not have that form; without `plugins` for all but NORMS.
+    Iterates over the names without the import paths. A look-up raises KeyError for an unknown name, and ConfigError for
+    a plugin that cannot be imported or has another form; without `plugins`, for every plugin.
     """
 
     def __init__(self, *, plugins: bool = True) -> None:
@@ -64,9 +65,9 @@ class Shelf(Mapping[str, Callable[..., Parts]]):
         return sum(1 for _ in self)
 
 
-SHELF = Shelf()
-OUR_SHELF = Shelf(plugins=False)
-"""The same names, and a refusal for those that stand for code of others."""
+NORM_REGISTRY = NormRegistry()
+NORM_REGISTRY_NO_PLUGINS = NormRegistry(plugins=False)
+"""The same names; the look-up of a plugin raises ConfigError."""
 
 
 def _entry_points() -> dict[str, EntryPoint]:
@@ -79,7 +80,7 @@ def _imported(path: str) -> object:
     module, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
+    except Exception as error:  # the user's module may raise anything
         raise ConfigError(f"norm {path!r} cannot be imported: {_reason(error)}") from error
 
 
@@ -99,7 +100,7 @@ def _with_ws(norm: Norm) -> Callable[..., Parts]:
 
 
 def _as_norm(name: str, found: object) -> Norm:
-    """A norm of the user's as one like ours; what it makes is checked, and draws no number of the network's."""
+    """A plugin as a norm function. The layers it makes are checked, and torch's random state is left as it was."""
     if not callable(found):
         raise ConfigError(f"norm {name!r} is {type(found).__name__}, not a layer class or a function of options")
     is_layer = isinstance(found, type) and issubclass(found, nn.Module)
@@ -127,10 +128,13 @@ def _as_norm(name: str, found: object) -> Norm:
 
 
 def _options(name: str, function: Callable[..., object], num_positional: int) -> list[inspect.Parameter]:
-    """Its keyword-only parameters. Raises ConfigError if it needs more than `num_positional` positional arguments."""
+    """The keyword-only parameters of a plugin.
+
+    Raises ConfigError if the plugin needs more than `num_positional` positional arguments.
+    """
     try:
         signature = inspect.signature(function, eval_str=True)
-    except Exception as error:  # an annotation that names what is not there
+    except Exception as error:  # an annotation may name something undefined
         raise ConfigError(f"norm {name!r}: its parameters cannot be read: {_reason(error)}") from error
     options = [parameter for parameter in signature.parameters.values() if parameter.kind is parameter.KEYWORD_ONLY]
     try:

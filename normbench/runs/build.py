@@ -11,13 +11,13 @@ from normbench.data import SOURCES
 from normbench.data.augment import AUGMENTATIONS
 from normbench.data.streams import stream_seed
 from normbench.models import MODELS, build
-from normbench.norms import OUR_SHELF, SHELF
+from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS
 from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.loop import Member, Position, Recipe, set_base_lr
 from normbench.train.setting import Setting
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
-    "norm": SHELF,
+    "norm": NORM_REGISTRY,
     "model": MODELS,
     "data.source": SOURCES,
     "data.augment": AUGMENTATIONS,
@@ -28,12 +28,12 @@ REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
 
 def registries(*, plugins: bool) -> Mapping[str, Mapping[str, Callable[..., object]]]:
     """REGISTRIES; without `plugins` a norm that is code from outside of normbench is refused, and never imported."""
-    return REGISTRIES if plugins else {**REGISTRIES, "norm": OUR_SHELF}
+    return REGISTRIES if plugins else {**REGISTRIES, "norm": NORM_REGISTRY_NO_PLUGINS}
 
 
 def build_network(config: Config, num_classes: int) -> nn.Module:
     """The config's network; with one seed every norm gets the same conv weights."""
-    norm, conv = SHELF[config.norm.name](**config.norm.options)
+    norm, conv = NORM_REGISTRY[config.norm.name](**config.norm.options)
     model = partial(MODELS[config.model.name], norm, num_classes, conv, **config.model.options)
     return build(model, stream_seed(config.seed, "init"))
 

@@ -1,4 +1,4 @@
-"""`normbench norms`: the shelf as a table."""
+"""`normbench norms`: the registry as a table."""
 
 import csv
 import io

@@ -10,7 +10,7 @@ import typer
 
 from normbench.cli.main import app
 from normbench.errors import ConfigError
-from normbench.norms import NORMS, OUR_SHELF, SHELF, lookup
+from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS, NORMS, lookup
 from tests.tiny import invoke
 
 
@@ -93,15 +93,15 @@ def test_neither_a_typing_error_nor_the_list_imports_them(imported: Path) -> Non
     assert "unknown bn option 'num_groops'" in str(result.exception)
     listed = invoke("norms", "--format", "json", "--no-plugins")
     assert [row["norm"] for row in json.loads(listed.stdout)] == list(NORMS)
-    assert list(OUR_SHELF) == list(NORMS)
-    assert len(OUR_SHELF) == len(NORMS)
+    assert list(NORM_REGISTRY_NO_PLUGINS) == list(NORMS)
+    assert len(NORM_REGISTRY_NO_PLUGINS) == len(NORMS)
     assert "theirs" not in str(invoke("summary", "--norm", "thei", "--no-plugins").exception).partition("known")[2]
     assert not imported.exists()
 
 
 @pytest.mark.parametrize("kind", ["their_norms:Norm", "theirs"])
 def test_without_the_flag_naming_one_runs_it(kind: str, imported: Path) -> None:
-    assert kind in SHELF
+    assert kind in NORM_REGISTRY
     assert not imported.exists()  # it is only known by its name
     result = invoke("summary", "--norm", kind, "--format", "json")
     assert json.loads(result.stdout)["norm_layers"] == {"Norm": 8}

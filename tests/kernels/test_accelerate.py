@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from normbench.kernels import accelerate
 from normbench.models import MODELS
 from normbench.models.dropout import Dropout, dropouts_of, seed_dropouts
-from normbench.norms import NORMS, SHELF
+from normbench.norms import NORM_REGISTRY, NORMS
 from tests.kernel_ops import has_convs, needs_compiler, needs_convs, norm_layer, random_images
 from tests.oracles import randomize
 
@@ -189,7 +189,7 @@ def test_outputs_gradients_and_statistics_are_those_of_the_plain_network(name: s
 @pytest.mark.parametrize("kind", NORMS)
 def test_the_reference_network_learns_the_same_with_every_norm(kind: str, precision: str) -> None:
     torch.manual_seed(0)
-    norm, conv = SHELF[kind](ws=kind == "gn")
+    norm, conv = NORM_REGISTRY[kind](ws=kind == "gn")
     compare(MODELS["reference"](norm, 10, conv).to(memory_format=LAST).train(), random_images(8, 3, 32, 32), precision)
 
 

@@ -15,7 +15,7 @@ from normbench.errors import ConfigError
 from normbench.models import MODELS
 from normbench.models.count import count_norms, count_parameters, norm_layers
 from normbench.models.summary import summarize
-from normbench.norms import NORMS, SHELF, lookup, norm_label
+from normbench.norms import NORM_REGISTRY, NORMS, lookup, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
 from normbench.runs.build import REGISTRIES, build_network
 from normbench.runs.run_id import run_id
@@ -70,7 +70,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def network(kind: str, **options: object) -> nn.Module:
-    norm, conv = SHELF[kind](**options)
+    norm, conv = NORM_REGISTRY[kind](**options)
     return MODELS["reference"](norm, 10, conv)
 
 
@@ -200,8 +200,8 @@ def test_an_entry_point_is_a_name_like_ours(monkeypatch: pytest.MonkeyPatch) -> 
         EntryPoint("gone", "gone:X", "normbench.norms"),
     ]
     monkeypatch.setattr(lookup, "entry_points", lambda group: points if group == "normbench.norms" else [])
-    assert list(SHELF) == [*NORMS, "scale", "gone"]
-    assert len(SHELF) == len(NORMS) + 2
+    assert list(NORM_REGISTRY) == [*NORMS, "scale", "gone"]
+    assert len(NORM_REGISTRY) == len(NORMS) + 2
     assert count_norms(build_network(config_of("norm.kind=scale"), 10))["norm_layers"] == {"Scale": 8}
     assert norm_label("scale", {}) == "SCALE"
     assert "norm 'gone' (gone:X) cannot be imported: ModuleNotFoundError" in problem("norm.kind=gone")

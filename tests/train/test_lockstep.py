@@ -13,7 +13,7 @@ from normbench.data.augment import AUGMENTATIONS
 from normbench.kernels.library import without_kernels
 from normbench.models import MODELS, build
 from normbench.models.side_by_side import side_by_side
-from normbench.norms import NORMS, SHELF
+from normbench.norms import NORM_REGISTRY, NORMS
 from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.capture import NotRecordable, State, capture, rehearse
 from normbench.train.checkpoint import from_bytes, to_bytes
@@ -38,7 +38,7 @@ def split() -> Split:
 
 
 def network(norm: str, seed: int, dropout: float = 0.0, **options: object) -> nn.Module:
-    factory, conv = SHELF[norm](**options)
+    factory, conv = NORM_REGISTRY[norm](**options)
     model = build(lambda: MODELS["reference"](factory, 3, conv, dropout=dropout), seed)
     return model.to(memory_format=FP32.memory_format)
 
