@@ -87,16 +87,6 @@ def test_what_chooses_is_scored_on_val() -> None:
     assert {run.data.evaluate_on for run in load_experiment("lr", REGISTRIES).runs} == {"val"}
 
 
-def test_the_examples_of_the_readme_load(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
-    num_runs = []
-    for example in examples:
-        (tmp_path / "example.yaml").write_text(example, encoding="utf-8")
-        num_runs.append(len(load_experiment(tmp_path / "example.yaml", REGISTRIES).runs))
-    assert num_runs == [1, 240]
-
-
 def test_every_shipped_config_has_its_own_folder() -> None:
     names = [load_experiment(name, REGISTRIES).name for name in shipped_configs()]
     assert len(set(names)) == len(names)
