@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -56,16 +57,7 @@ def torch_inventory() -> str:
     return str(path)
 
 
-def remove_pages_of_old_modules() -> None:
-    """autosummary writes a page for each module and leaves those of modules that were renamed since."""
-    sources = {path.relative_to(ROOT).with_suffix("") for path in (ROOT / "normbench").rglob("*.py")}
-    modules = {".".join(source.parts).removesuffix(".__init__") for source in sources}
-    for page in (ROOT / "docs" / "api" / "generated").glob("*.rst"):
-        if page.stem not in modules:
-            page.unlink()
-
-
-remove_pages_of_old_modules()
+shutil.rmtree(Path(__file__).parent / "api" / "generated", ignore_errors=True)  # may name modules that are gone
 intersphinx_mapping = {"torch": ("https://docs.pytorch.org/docs/stable/", torch_inventory())}
 
 
