@@ -23,6 +23,8 @@ class Started:
     precision: str
     resumed_at: tuple[int, int] | None
     """(epoch, steps done in it), counted from 0; None for a run that starts at its beginning."""
+    kernels_off: str | None = None
+    """Why a run on the CPU has to do without the compiled kernels; None if it has them."""
 
 
 @dataclass(frozen=True)

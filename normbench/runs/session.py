@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from normbench.config import Config
 from normbench.data import Dataset, Split
+from normbench.kernels.library import kernels_status, library
 from normbench.models.count import count_norms, count_parameters
 from normbench.runs.environment import Environment
 from normbench.runs.events import Started, Step
@@ -70,6 +71,7 @@ class Session:
             threads=self.threads,
             precision=self.setting.precision,
             resumed_at=self.resumed_at,
+            kernels_off=kernels_status() if self.setting.device.type == "cpu" and library() is None else None,
         )
 
     def step(self, num_steps: int) -> Step:

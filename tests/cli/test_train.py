@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -174,6 +175,12 @@ def test_groups_that_do_not_divide_are_answered_with_those_that_do(images: Path,
     result = train(images, tmp_path, "--norm", "gn", "--groups", 5)
     assert isinstance(result.exception, ConfigError)
     assert "1, 2, 4, 8, 16" in str(result.exception)
+
+
+def test_a_run_without_kernels_says_why(images: Path, tmp_path: Path) -> None:
+    arguments = command("train", *SMALL, "--epochs", 1, "--data-dir", images, "--results", tmp_path)
+    run = subprocess.run(arguments, capture_output=True, text=True, check=True, env=os.environ | {"CXX": ""})
+    assert "kernels  off: CXX is empty" in run.stdout
 
 
 def test_missing_data_is_one_message(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         + (" (measured to be the faster here)" if train.precision == "auto" else ""),
         "folder": str(folder.path),
     }
+    if run.kernels_off:
+        lines["kernels"] = run.kernels_off.removeprefix("kernels ")
     if run.resumed_at:
         epoch, step = run.resumed_at
         lines["resumed"] = f"in epoch {epoch + 1} after {step} steps"
