@@ -1,4 +1,4 @@
-"""The registries a config's names are looked up in, and the parts built from them."""
+"""Builds the parts of a run that a config names: network, optimizer, recipe."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -47,12 +47,12 @@ def build_optimizer(config: Config, model: nn.Module) -> optim.Optimizer:
 
 
 def build_member(config: Config, model: nn.Module, device: torch.device) -> Member:
-    """A run at its beginning: the config's optimizer and recipe, for a model on the device."""
+    """A run at its beginning: `model`, which is on the device, with the config's optimizer and recipe."""
     return Member(model, build_optimizer(config, model), build_recipe(config), Position.start_of(0, device))
 
 
 def new_member(config: Config, num_classes: int, setting: Setting) -> Member:
-    """`build_member` with a network of its own."""
+    """`build_member` with the config's network."""
     model = build_network(config, num_classes)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     return build_member(config, model, setting.device)

@@ -1,4 +1,4 @@
-"""What a result was made on: versions, processor, threads, memory, commit."""
+"""The environment of a run: versions, processor, threads, commit; and the memory it took."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 Environment = dict[str, Any]
 """Facts by name: text, whole numbers or None."""
 
-# Environment variables by which the libraries under torch compute other bits.
+# Environment variables that change the bits which the libraries under torch compute.
 _STEERING = (
     *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "MKL_CBWR"),
     *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG"),
@@ -38,7 +38,7 @@ def environment_now(device: torch.device) -> Environment:
 
 
 def describe_environment(device: torch.device) -> Environment:
-    """Its text as a record may hold it: a variable may end in a carriage return, say."""
+    """The facts of the environment without its commit; text is made printable, as variables may hold anything."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in _facts(device).items()}
 
 
@@ -47,7 +47,7 @@ def _facts(device: torch.device) -> Environment:
     return {
         "normbench": normbench.__version__,
         "python": platform.python_version(),
-        "torch": str(torch.__version__),  # of a class of its own, which no checkpoint takes
+        "torch": str(torch.__version__),  # a str subclass, which `weights_only` refuses
         "torchvision": torchvision.__version__,
         "numpy": numpy.__version__,
         "safetensors": version("safetensors"),
@@ -109,7 +109,7 @@ def peak_memory_bytes(device: torch.device) -> int:
     """On CUDA the most the allocator held; on the CPU the largest resident size of this process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    # Not ru_maxrss where the kernel tells more: a process starts with its parent's there.
+    # Not ru_maxrss where /proc has more: a process inherits its parent's.
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
@@ -118,7 +118,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]  # the user's own git, and arguments of ours only
+    command = ["git", "-C", str(root), *arguments]  # the user's git, with constant arguments
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
     return done.stdout.strip()
 

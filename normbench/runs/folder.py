@@ -1,4 +1,7 @@
-"""A run's folder: the only module that names its files. No torch here: `compare` reads a thousand in a moment."""
+"""A run's folder: its files by name, and the search for run folders.
+
+Imports no torch: `compare` surveys a thousand folders in a moment.
+"""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from normbench.files import LOCK, half_written, locked
 from normbench.text import printable
 
 MOST_DEEP = 50
-"""Folders below one that was named: results/<experiment>/tuning/<run id> has three."""
+"""The search goes so many folders deep; results/<experiment>/tuning/<run id> has three."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,15 @@ class RunFolder:
         return (self.checkpoint, self.previous_checkpoint, self.error)
 
     def remove_checkpoints(self) -> None:
-        """Once the record is there, under the lock. A file that resists is no reason for a finished run to fail."""
+        """Removes the files of an unfinished run, under its lock. A file that cannot be removed stays."""
         for file in self._only_while_unfinished:
             with suppress(OSError):
                 file.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Removes what is left in a finished run's folder if its process was killed right after the record."""
+        """Removes what a process left in a finished run's folder if it was killed right after writing the record."""
         if any(file.exists() for file in (*self._only_while_unfinished, self.lock, *half_written(self.path))):
-            with suppress(Timeout, NormbenchError), locked(self.path, timeout=0):  # who holds the lock tidies up
+            with suppress(Timeout, NormbenchError), locked(self.path, timeout=0):  # the lock's holder tidies up itself
                 if self.is_finished:
                     self.remove_checkpoints()
 
@@ -110,17 +113,17 @@ def is_trial(folder: Path) -> bool:
 
 
 def trial_folder(experiment: Path, run_id: str) -> RunFolder:
-    """Where a trial of a tuning lies, `is_trial` of it is true."""
+    """The folder of a trial, for which `is_trial` is true."""
     return RunFolder(experiment / _TRIALS / run_id)
 
 
 def tuning_file(experiment: Path) -> Path:
-    """What the tuning in an experiment's folder found."""
+    """The file with the result of an experiment's tuning."""
     return experiment / f"{_TRIALS}.json"
 
 
 def decisions_file(experiment: Path) -> Path:
-    """The plan of a sweep until decided, and what its last look at an experiment's runs found."""
+    """The file with the plan of a sweep until decided, and the result of its last look."""
     return experiment / "decisions.json"
 
 
@@ -129,7 +132,7 @@ _SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.pt"})
 
 @dataclass(frozen=True)
 class Survey:
-    """What lies under some folders: the runs, and the topmost folders without any run in or below them."""
+    """The runs at or below some folders, and the topmost folders that have no run at or below them."""
 
     runs: list[RunFolder]
     foreign: list[Path]
@@ -144,7 +147,7 @@ def find_runs(paths: Sequence[Path]) -> list[RunFolder]:
 
 
 def survey(paths: Sequence[Path]) -> Survey:
-    """`find_runs`, and what else lies there. A path may also be a run's record itself."""
+    """`find_runs`, and the folders without runs. A path may also be a run's record."""
     runs: dict[Path, RunFolder] = {}
     foreign: list[Path] = []
     seen: set[tuple[int, int]] = set()
@@ -169,7 +172,7 @@ def _walk(path: Path, depth: int, runs: dict[Path, RunFolder], foreign: list[Pat
         return False
     try:
         status = path.stat()
-        if (status.st_dev, status.st_ino) in seen:  # given twice, or a link that leads back
+        if (status.st_dev, status.st_ino) in seen:  # named twice, or reached by a link
             return True
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(path) as entries:

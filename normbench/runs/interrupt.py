@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: the step in hand is finished first."""
+"""Ctrl-C as a request, so that a step in progress is finished first."""
 
 import signal
 import threading
@@ -6,9 +6,9 @@ from types import FrameType, TracebackType
 
 
 class StopRequest:
-    """While it is entered, SIGINT and SIGTERM only set `requested`; a second one acts at once.
+    """Within, the first SIGINT or SIGTERM only sets `requested`; a second one acts at once.
 
-    Outside the main thread, where Python allows no handlers, it never becomes requested.
+    Outside of the main thread Python allows no signal handlers, and `requested` stays false.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)

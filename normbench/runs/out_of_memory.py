@@ -1,4 +1,4 @@
-"""Too little memory, said with a way out."""
+"""Out of memory, as a RunError with ways out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from normbench.errors import RunError, is_out_of_memory
 
 @contextmanager
 def memory_explained(batch_size: int, device: torch.device) -> Iterator[None]:
-    """While a run trains with `batch_size`: raises RunError with a smaller one where memory does not suffice."""
+    """Within, an error for lack of memory becomes a RunError that suggests a smaller batch, among others."""
     try:
         yield
     except (MemoryError, RuntimeError, ImportError, OSError) as error:

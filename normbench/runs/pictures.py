@@ -7,7 +7,7 @@ from normbench.runs.session import Session
 
 
 def draw_run(run: Session) -> None:
-    """`curves.png` and `misclassified.png`; the images are shown as the data set has them, not normalized."""
+    """Writes `curves.png` and `misclassified.png`. Images are shown as the data set has them, not normalized."""
     assert run.logits is not None
     wanted = run.config.pictures
     norm = norm_label(run.config.norm.name, run.config.norm.options)

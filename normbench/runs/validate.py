@@ -1,4 +1,7 @@
-"""What the parts of a config refuse although each value has the right type: found before data are loaded."""
+"""Validates a config by building its parts: finds what they refuse although each value has the right type.
+
+No data are needed.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +21,7 @@ from normbench.train import OPTIMIZERS, SCHEDULES
 USUAL_CLASSES = 10  # networks are built with so many before any data are there
 
 Part = tuple[KeyPath, object, Callable[[], object]]
-"""Where it stands, all that it depends on, and the function that makes it or raises ConfigError."""
+"""(key in the config, all values that the part depends on, a function that builds it or raises ConfigError)."""
 
 
 def find_misfits(*, within_budget: bool) -> Callable[[Config], list[KeyProblem]]:

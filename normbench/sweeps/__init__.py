@@ -1,1 +1,1 @@
-"""Sweeps: what is to be trained, in which order, and what to train next after what was found."""
+"""Sweeps: which runs to train, in which order and where, and what to train next by the results so far."""

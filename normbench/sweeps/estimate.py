@@ -37,8 +37,8 @@ def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
 def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> list[float]:
     """Seconds that each run will take in a process of its own, without its start and its pictures.
 
-    Runs that differ in nothing that takes time (seed, lr) are measured once: the median of a few steps, and a piece of
-    the evaluation.
+    Measured for each kind of run: the median of a few steps, and a part of the evaluation. Runs that differ only in
+    what takes no time, such as seed or lr, are of one kind.
     """
     measured: dict[str, float] = {}
     seconds = []
@@ -109,7 +109,7 @@ def _epoch_seconds(config: Config, dataset: Dataset, machine: Machine) -> float:
     model, position = member.model, member.position
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0
-    with suppress(Diverged):  # the time it takes is the same
+    with suppress(Diverged):  # a diverging step takes as long
         for _ in train_epoch(model, member.optimizer, dataset.train, member.recipe, setting, position):
             seconds.append(position.train_s - before)
             before = position.train_s

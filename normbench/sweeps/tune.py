@@ -1,4 +1,4 @@
-"""Fair tuning: every norm gets the same trials on held-out training images; the best setting is then trained anew."""
+"""Fair tuning: each norm gets the same trials on held-out training images; its best setting is then trained anew."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from normbench.sweeps.worker import Order
 
 
 def trials(experiment: Experiment, results: Path) -> list[Order]:
-    """Every point of the tuning for every cell of the sweep, point by point, so that no norm is ahead for long."""
+    """A trial for each cell of the sweep at each point of the grid, point by point, so that norms advance evenly."""
     assert experiment.tune is not None
     return [
         _trial(experiment.tune, experiment, cell, point, seed, results)
@@ -29,16 +29,16 @@ def trials(experiment: Experiment, results: Path) -> list[Order]:
 
 
 def cells(experiment: Experiment) -> list[Config]:
-    """The runs of the first seed: one for each setting that is tuned on its own."""
+    """The cells of the sweep, each tuned by itself: the runs of its first seed."""
     return [config for config in experiment.runs if config.seed == experiment.runs[0].seed]
 
 
 def choose(experiment: Experiment, results: Path) -> tuple[Config, ...]:
-    """The experiment's runs with what the trials chose for each cell; also writes it down beside the runs.
+    """The experiment's runs with the best point of each cell, which is also written to `tuning.json`.
 
-    The best point has the highest mean validation accuracy over the trials' seeds, of equals the first; a point with a
-    diverged trial is the last resort. Raises RunError unless every trial is over: an unequal number of trials would not
-    be fair.
+    The best point has the highest mean validation accuracy over the trials' seeds, the first one of equals; a point
+    with a diverged trial is never chosen. Raises RunError if a trial is not finished, as no norm may have fewer trials
+    than another, or if all points of a cell diverged.
     """
     assert experiment.tune is not None
     chosen = {}
@@ -103,7 +103,7 @@ def _entry(experiment: Experiment, cell: Config, point: Mapping[str, Any], score
 
 
 def _is_edge(value: Any, values: Sequence[Any]) -> bool:
-    """Whether a better value may lie beyond: only numbers have an order, and one value alone was not searched."""
+    """Whether a better value may lie beyond the grid: for the least or greatest of several numbers."""
     if len(values) < 2 or not all(isinstance(other, int | float) for other in values):
         return False
     return value in (min(values), max(values))

@@ -22,9 +22,9 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Design:
-    """What is fixed in advance. `seeds` are those of the last look; each look takes the first `looks[k]` of them.
+    """The design of the rounds, fixed before the first run.
 
-    `delta` is in points of accuracy.
+    `seeds` are those of the last look; look k takes the first `looks[k]` of them. `delta` is in points of accuracy.
     """
 
     norms: dict[str, Config]
@@ -34,7 +34,7 @@ class Design:
     delta: float
 
     def runs_so_far(self, results: Path) -> list[Config]:
-        """Those that are finished."""
+        """The finished runs."""
         runs = [config.for_seed(seed) for seed in self.seeds for config in self.norms.values()]
         return [run for run in runs if folder_of(run, results).is_finished]
 
@@ -91,7 +91,7 @@ def runs_at(design: Design, look: int, decisions: Sequence[PairDecision]) -> lis
 
 
 def judge(design: Design, look: int, results: Path) -> tuple[PairDecision, ...]:
-    """The state of each pair after the runs of a look, also written beside them."""
+    """The state of each pair after the runs of a look, which is also written to `decisions.json`."""
     seeds = design.seeds[: design.looks[look]]
     values = {name: _values(config, seeds, results) for name, config in design.norms.items()}
     decisions = decide(values, design.pairs, design.looks, look, design.delta, ALPHA)
@@ -104,7 +104,7 @@ def judge(design: Design, look: int, results: Path) -> tuple[PairDecision, ...]:
 
 
 def _values(config: Config, seeds: Sequence[int], results: Path) -> list[float | None]:
-    """Accuracies in % in the order of seeds, None where a run diverged, as far as the runs of a norm go."""
+    """Accuracies in %, in the order of the seeds, up to the first run that is not finished; None for a diverged run."""
     values: list[float | None] = []
     for seed in seeds:
         folder = folder_of(config.for_seed(seed), results)

@@ -1,4 +1,4 @@
-"""Model + batches -> epochs of metrics. Knows neither YAML, nor the disk's layout, nor the names of norms."""
+"""Model + batches -> epochs of metrics. Knows neither YAML, nor the layout of run folders, nor the names of norms."""
 
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.schedules import SCHEDULES

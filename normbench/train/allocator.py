@@ -1,4 +1,4 @@
-"""Memory that training frees and takes again at every step."""
+"""The memory allocator of the CPU, set for training: each step frees and takes the same blocks."""
 
 import ctypes
 import sys
@@ -8,11 +8,11 @@ NEVER = 2**31 - 1  # bytes; the largest value the call takes
 
 
 def keep_freed_memory() -> bool:
-    """Has glibc's malloc keep what is freed for the next use in this process; whether it agreed.
+    """Makes glibc's malloc keep freed memory in this process; true if it will.
 
-    By default it returns large blocks to the kernel at once, and a training step on the CPU, whose activations are
-    such blocks, then gets them back page by page, zeroed: about 2,000 page faults a step. Nothing happens where the C
-    library is another one.
+    By default malloc returns large blocks to the kernel at once. The activations of a training step are such blocks,
+    and the next step gets them back page by page, zeroed: about 2,000 page faults a step. With another C library than
+    glibc nothing changes.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,4 @@
-"""Infer once; every metric derives from the logits."""
+"""Inference over a split, and the metrics that follow from its logits."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from normbench.kernels import accelerate, normalize
 from normbench.train.setting import Setting
 
 LARGEST_FLOAT16 = 65504.0
-BATCH_SIZE = {"cpu": 500, "cuda": 5000}  # images: few enough for a cache; enough to keep a GPU busy
+BATCH_SIZE = {"cpu": 500, "cuda": 5000}  # images: activations stay in the CPU's cache; a GPU is kept busy
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Over all images, each counted once: mean cross-entropy in nats, wrong and all predictions."""
+    """Mean cross-entropy in nats, wrong predictions and images; each image counts once."""
 
     loss: float
     num_errors: int
@@ -28,18 +28,17 @@ class Metrics:
 
 
 def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | None = None) -> Tensor:
-    """Logits on the CPU, float32 [N, classes], in eval mode, of uint8 images [N, 3, H, W]; any batch size.
+    """Logits float32 [N, classes], on the CPU, of uint8 images [N, 3, H, W] on the CPU or the device, in eval mode.
 
-    The images may lie on the device already; nothing waits for it before the last batch.
-    Logits are rounded to what float16 holds, as `predictions.npz` keeps them: who recomputes a metric from that file
-    gets the recorded one.
+    The batch size changes the time, not the metrics. Only the end waits for the device. Logits are rounded to float16,
+    as `predictions.npz` stores them, so that a metric recomputed from that file is the recorded one.
     """
     return logits_of(model.eval(), images, setting, batch_size or BATCH_SIZE[setting.device.type])
 
 
 @torch.inference_mode()
 def logits_of(model: nn.Module, images: Tensor, setting: Setting, batch_size: int) -> Tensor:
-    """`infer` with each layer in the mode it is in."""
+    """As `infer`, but each layer keeps its mode, training or evaluation."""
     network, logits = accelerate(model), []
     for batch in images.split(batch_size):
         with setting.autocast():
@@ -48,7 +47,7 @@ def logits_of(model: nn.Module, images: Tensor, setting: Setting, batch_size: in
 
 
 def evaluate(logits: Tensor, labels: Tensor) -> Metrics:
-    """Metrics of logits [N, classes] against labels [N]; the loss is summed in float64 and divided once."""
+    """Metrics of logits [N, classes] against labels [N]; the loss is a float64 mean over all images."""
     loss = F.cross_entropy(logits.double(), labels, reduction="sum").item() / len(labels)
     num_errors = int((logits.argmax(dim=1) != labels).sum())
     return Metrics(loss=loss, num_errors=num_errors, num_images=len(labels))

@@ -1,4 +1,4 @@
-"""Runs that differ in their seed only, trained step by step together, with all they need on the device."""
+"""Runs that differ in their seed only, trained in the same steps, with images, weights and schedule on the device."""
 
 import logging
 import time
@@ -29,15 +29,15 @@ Capture = Callable[[Callable[[], None], State, torch.device, Sequence[torch.Gene
 
 
 class Lockstep:
-    """Trains all members by an epoch at a time, from the position they share; on CUDA a step is one graph.
+    """A `Stepper` of several members; on CUDA, a step of all of them is one graph.
 
-    Each member has its own weights, order, augmentation and dropout, drawn from its seed as `train_epoch` draws them,
-    and keeps its own optimizer state and position, so that it can be saved and go on alone, or with others, later.
-    Nothing waits for the device before the end of an epoch; a member whose loss is not finite goes on as it is, and
-    `divergence` says since when. `finish` gives the members back.
+    Each member has its own weights, order, augmentation and dropout, drawn from its seed as `train_epoch` draws them.
+    It keeps its own optimizer state and position, so that it can be saved, and go on later alone or with others.
+    Nothing waits for the device before the end of an epoch: a member whose loss is not finite trains on, and
+    `divergence` tells the step.
 
     Args:
-        members: at the same position, if they were resumed.
+        members: at the same position.
         split: on the CPU or the device.
         way: one of WAYS, how the members' passes are computed.
         capture: how a step becomes one call; tests hand in a stand-in for CUDA's graphs.
@@ -60,8 +60,8 @@ class Lockstep:
         self._images = torch.empty(count, *split.images.shape, dtype=torch.uint8, device=device)
         self._labels = torch.empty(count, len(split), dtype=torch.int64, device=device)
         self._offsets = torch.arange(recipe.batch_size, device=device)
-        self._row = torch.zeros(1, dtype=torch.int64, device=device)  # of the epoch: where the next step begins
-        self._step = torch.zeros(1, dtype=torch.int64, device=device)  # of the run: the next one
+        self._row = torch.zeros(1, dtype=torch.int64, device=device)  # the next step's first image
+        self._step = torch.zeros(1, dtype=torch.int64, device=device)  # the next step, over the run
         self._lr_by_step = self._schedule().to(device)
         self._lrs = self._lr_by_step[0].clone()
 
@@ -87,9 +87,9 @@ class Lockstep:
         self._drawn: tuple[int, list[EpochDraws]] | None = None
 
     def train_epoch(self) -> Iterator[None]:
-        """Trains to the end of the members' epoch; yields after each step, which the device may still have to do.
+        """As `Stepper.train_epoch`. A step is launched when this yields, and not necessarily done.
 
-        At the end it waits for the device: the time it took is right only then.
+        The end of the epoch waits for the device; until then `train_s` is the time of the launches.
         """
         begun = time.perf_counter()
         positions = [member.position for member in self.members]
@@ -115,7 +115,7 @@ class Lockstep:
             yield
 
     def start_epoch(self, epoch: int) -> None:
-        """Puts all positions at the start of an epoch."""
+        """As `Stepper.start_epoch`."""
         self._loss_sums.zero_()
         self._num_correct.zero_()
         for member in self.members:
@@ -123,14 +123,14 @@ class Lockstep:
         self._place_sums()
 
     def divergence(self, number: int) -> Divergence | None:
-        """Where in the epoch just trained the loss of a member was no longer finite. Waits for the device."""
+        """As `Stepper.divergence`; waits for the device."""
         at = int(self._bad_step[number])
         if at == NEVER:
             return None
         return Divergence(at // self.num_steps, at % self.num_steps, float(self._bad_loss[number]))
 
     def finish(self) -> None:
-        """Frees what only training together needs; the members' models have memory of their own again."""
+        """As `Stepper.finish`; each member's model then has memory of its own again."""
         self._calls.clear()
         for layer in chain.from_iterable(self._dropouts):
             layer.draw_from(None)
@@ -139,7 +139,10 @@ class Lockstep:
         separate(self._models)
 
     def _one_step(self, size: int) -> None:
-        """The whole step, on tensors that stay where they are: what it works on follows from `_row` and `_step`."""
+        """A whole step of `size` images a member.
+
+        Its tensors never move, as a graph requires; `_row` and `_step` on the device select the batch and the lr.
+        """
         rows = self._row + self._offsets[:size]
         labels = self._labels.index_select(1, rows)
         losses, logits = self._pass(self._images.index_select(1, rows), labels)
@@ -155,13 +158,13 @@ class Lockstep:
             self._step += 1
 
     def _state(self) -> list[Tensor]:
-        """All that `_one_step` changes and reads again."""
+        """The tensors that `_one_step` changes and a later step reads."""
         by_optimizer = [value for state in self._optimizer.state.values() for value in state.values()]
         own = [self._loss_sums, self._num_correct, self._bad_step, self._bad_loss, self._row, self._step]
         return [*tensors_of(self._models), *(value for value in by_optimizer if isinstance(value, Tensor)), *own]
 
     def _call(self, size: int) -> Callable[[], None]:
-        """One for the steps of an epoch and one for its last, short one."""
+        """The recorded step for `size` images: one for full batches, one for the last, short batch."""
         if size not in self._calls:
             step = partial(self._one_step, size)
             try:
@@ -174,7 +177,7 @@ class Lockstep:
         return self._calls[size]
 
     def _load(self, epoch: int) -> None:
-        """The epoch's images and labels, in the order of each member and augmented."""
+        """Arranges the epoch's images and labels for each member: in its order, and augmented."""
         if self._drawn is None or self._drawn[0] != epoch:
             self._draw(epoch)
         assert self._drawn is not None
@@ -191,16 +194,16 @@ class Lockstep:
 
     def _end_epoch(self, epoch: int) -> None:
         if epoch + 1 < self.members[0].recipe.epochs:
-            self._draw(epoch + 1)  # while the device is still at this one
+            self._draw(epoch + 1)  # on the CPU, while the device is still busy with this epoch
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        for member in self.members:  # as if each had trained alone: its record tells the last step's
+        for member in self.members:  # their rows of metrics.csv have the last step's lr
             set_lr(member.optimizer, member.recipe, self.num_steps, (epoch + 1) * self.num_steps - 1)
 
     def _schedule(self) -> Tensor:
         """The lr of each step of the run and parameter group, [steps, groups].
 
-        On CUDA in float32, as the fused kernel reads it; on the CPU, which takes the value, as exact as a number.
+        On CUDA in float32, which the fused kernel reads. On the CPU in float64, as the optimizer takes a Python float.
         """
         recipe, groups = self.members[0].recipe, self.members[0].optimizer.param_groups
         total = recipe.epochs * self.num_steps
@@ -209,7 +212,7 @@ class Lockstep:
         return torch.tensor(lrs, dtype=torch.float32 if self._device.type == "cuda" else torch.float64)
 
     def _place_sums(self) -> None:
-        """The sums of the positions become places in ours."""
+        """Makes each position's sums views into the sums of all members, which the step adds to."""
         for number, member in enumerate(self.members):
             member.position.loss_sum = self._loss_sums[number]
             member.position.num_correct = self._num_correct[number]

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop of one run, step by step, and the state that it moves on."""
 
 import math
 import time
@@ -19,12 +19,12 @@ from normbench.train.evaluate import Metrics
 from normbench.train.schedules import Schedule
 from normbench.train.setting import Setting
 
-CHECK_EVERY = 50  # steps between two looks at the loss on CUDA, where each look waits for the device
+CHECK_EVERY = 50  # steps between two checks of the loss on CUDA, where each check waits for the device
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the result besides the model, the data and the optimizer."""
+    """The settings of a run that decide its result besides model, data and optimizer."""
 
     epochs: int
     batch_size: int
@@ -35,16 +35,22 @@ class Recipe:
 
 @dataclass
 class Position:
-    """How far a run has come, with the sums of the epoch begun: with the weights, all a run needs to go on.
+    """How far a run has come, and the sums of the epoch in progress.
 
-    No random state: every draw derives from (seed, stream, epoch, step).
+    With the weights and the optimizer's state, it is all that a run needs to go on. It holds no random state: every
+    draw derives from (seed, stream, epoch, step).
     """
 
     epoch: int
+    """Finished epochs."""
     step: int
-    loss_sum: Tensor  # float64 and int64 scalars on the device: adding to them makes no step wait for it
+    """Finished steps of the epoch in progress."""
+    loss_sum: Tensor
+    """Loss summed over the images of the epoch, a float64 scalar. On the device, so that no step waits for it."""
     num_correct: Tensor
+    """Correct predictions of the epoch, an int64 scalar on the device."""
     train_s: float
+    """Seconds that the steps of the epoch took."""
 
     @classmethod
     def start_of(cls, epoch: int, device: torch.device) -> "Position":
@@ -80,7 +86,7 @@ class Diverged(Exception):
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
-    """The last, short batch counts."""
+    """Steps of an epoch; the last, short batch is one."""
     return math.ceil(num_images / batch_size)
 
 
@@ -94,8 +100,8 @@ def train_epoch(
 ) -> Iterator[Position]:
     """Trains from `position` to the end of its epoch; yields after each step.
 
-    `position` is current whenever the caller has control, so a caller may stop after any step and go on from there
-    later with the same bits. Raises Diverged when the loss is not finite.
+    After a step `position` is up to date: a caller may stop there and go on later with the same bits. Raises Diverged
+    when the loss is not finite.
     """
     num_images, epoch = len(split.labels), position.epoch
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
@@ -117,7 +123,7 @@ def train_epoch(
             logits = network(inputs)
         loss = F.cross_entropy(logits.float(), labels)
         for parameter in parameters:
-            parameter.grad = None  # Optimizer.zero_grad takes five times as long
+            parameter.grad = None  # a fifth of the time of Optimizer.zero_grad
         loss.backward()
         optimizer.step()
 
@@ -134,7 +140,7 @@ def train_epoch(
 
 
 def epoch_metrics(position: Position, num_images: int) -> Metrics:
-    """The training metrics of an epoch just finished: running means, in training mode, over augmented images."""
+    """The training metrics of the epoch just finished: means over its augmented images, in training mode."""
     return Metrics(
         loss=position.loss_sum.item() / num_images,
         num_errors=num_images - int(position.num_correct.item()),
@@ -143,13 +149,13 @@ def epoch_metrics(position: Position, num_images: int) -> Metrics:
 
 
 def set_base_lr(optimizer: optim.Optimizer) -> None:
-    """Remembers each group's lr as the base the schedule scales (the name torch's own schedulers use)."""
+    """Stores each group's lr as `initial_lr`, which the schedule scales; PyTorch's schedulers use the same name."""
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
 
 
 def set_lr(optimizer: optim.Optimizer, recipe: Recipe, num_steps: int, step: int) -> None:
-    """The lr of a step of the run, with `num_steps` an epoch."""
+    """Sets the lr of a step, counted over the whole run; `num_steps`: steps of an epoch."""
     factor = recipe.schedule(step, num_steps, recipe.epochs * num_steps)
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor

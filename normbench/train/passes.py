@@ -14,11 +14,14 @@ from normbench.train.capture import Lanes
 from normbench.train.setting import Setting
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(images uint8 [S, B, 3, H, W], labels [S, B]) -> (mean losses [S], logits [S, B, classes]); sets every `grad`."""
+"""(images uint8 [S, B, 3, H, W], labels [S, B]) -> (mean losses [S], logits [S, B, classes]); sets every `grad`.
+
+S: networks, B: batch size.
+"""
 
 
 def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
-    """Each network computes what it would compute alone, in a stream of its own: the same bits."""
+    """Each network by itself, on a CUDA stream of its own: the same bits as alone."""
     lanes = Lanes(setting.device, len(networks))
     networks = [accelerate(network) for network in networks]
 
@@ -41,7 +44,7 @@ def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
 
 
 def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
-    """All networks as one wide network, see `side_by_side`: S times fewer and larger kernels, other roundings."""
+    """All networks as one wide network (`side_by_side`): S times fewer, larger kernels, and other roundings."""
     wide = side_by_side(networks)
     wide.network.train()
     leaves = [(leaf, parts) for leaf, parts in wide.leaves if leaf.requires_grad]
@@ -53,7 +56,7 @@ def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         with setting.autocast():
             logits = wide.network(inputs)
         logits = _wide_enough(logits).unflatten(1, (members, -1)).transpose(0, 1)
-        # Summed over the networks, of which none knows another: the gradient of each is that of its own loss.
+        # No network depends on another, so the gradient of the sum is, for each, that of its own loss.
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(members, batch).mean(1)
         gradients = _gradients(losses.sum(), [leaf for leaf, _ in leaves])
         for gradient, (_, parts) in zip(gradients, leaves, strict=True):
@@ -66,26 +69,26 @@ def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
 
 
 def _wide_enough(logits: Tensor) -> Tensor:
-    """At least float32: a loss is not taken in bfloat16."""
+    """The logits in float32 or wider: a loss in bfloat16 would lose digits."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def _gradients(loss: Tensor, leaves: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    # Not backward(): what it adds to `grad` runs in the stream that first used the parameter.
+    # Not backward(): it accumulates into `grad` on the stream that first used the parameter.
     return torch.autograd.grad(loss, leaves, allow_unused=True)
 
 
 def _set_gradient(parameter: Tensor, gradient: Tensor | None) -> None:
-    """As backward() would: in the memory layout of the parameter, which the kernels for many tensors insist on."""
+    """Sets `grad` in the parameter's memory layout, as backward() does: PyTorch's foreach kernels require it."""
     if gradient is not None and gradient.stride() != parameter.stride():
         gradient = torch.empty_like(parameter).copy_(gradient)
     parameter.grad = gradient
 
 
 WAYS: Mapping[str, Callable[[Sequence[nn.Module], Setting], Pass]] = {"lanes": in_lanes, "wide": as_one}
-"""How runs train together; which is faster depends on the device."""
+"""By name, how the networks of runs that train together compute; which is faster depends on the device."""
 
 
 def tensors_of(networks: Sequence[nn.Module]) -> list[Tensor]:
-    """Parameters and buffers."""
+    """The parameters and buffers of all networks."""
     return list(chain.from_iterable((*network.parameters(), *network.buffers()) for network in networks))

@@ -1,4 +1,4 @@
-"""Statistics over the training set, for layers that store some: written into them, or to see what they are worth."""
+"""Statistics of batch norm layers over the whole training set: written into the layers, or to measure their effect."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -15,16 +15,16 @@ from normbench.train.evaluate import evaluate, infer, logits_of
 from normbench.train.setting import Setting
 
 BATCH_SIZE = 500
-_EPS = 1e-5  # what PyTorch's kernel adds to a variance, taken off again
+_EPS = 1e-5  # PyTorch's kernel adds it to a variance; `_Moments` subtracts it
 
 
 @dataclass(frozen=True)
 class AccuracyByStatistics:
-    """The same weights evaluated three times, accuracies as fractions; only where the statistics come from differs.
+    """Accuracies, as fractions, of the same weights with three sources of a layer's statistics.
 
-    `running`: those the layers stored while training, which is what every result is made with. `batch`: each layer as
-    in training, on batches of `batch_size` test images. `precise`: those of all training images under the final
-    weights (Wu & Johnson 2021, arXiv:2105.07576, section 3).
+    `running`: the statistics stored in training, with which every result is made. `batch`: those of the evaluated
+    batch of `batch_size` images, as in training. `precise`: those of all training images under the final weights (Wu &
+    Johnson 2021, arXiv:2105.07576, section 3).
     """
 
     running: float
@@ -34,10 +34,10 @@ class AccuracyByStatistics:
 
 
 def recompute_statistics(model: nn.Module, split: Split, setting: Setting, seed: int) -> None:
-    """Writes the statistics of the split's images, as they are, into the layers with `is_evaluated_precisely`.
+    """Writes the statistics of the split's images, not augmented, into the layers with `is_evaluated_precisely`.
 
-    Without such layers it does nothing; with them it costs a forward pass over the training set before each
-    evaluation. Weights alone decide the result, so a resumed run has the same bits.
+    With such layers it costs a forward pass over the training set before each evaluation, without them nothing. The
+    weights alone decide the result, so a resumed run has the same bits.
     """
     layers = [module for module in model.modules() if getattr(module, "is_evaluated_precisely", False)]
     _write_precise(model, layers, split, setting, seed)
@@ -48,10 +48,10 @@ def accuracy_by_statistics(
 ) -> AccuracyByStatistics | None:
     """How much the held-out accuracy depends on the stored statistics; None for a model that stores none.
 
-    The model is left as it is. The test images come mixed, as training images do: those of a folder lie sorted by
-    class, and a batch of one class has statistics that no training batch had. If `batch_size` does not divide their
-    number, the last batch is filled up with the first images, each of which still counts once. A layer that cannot take
-    a batch's own statistics (one value a channel) raises its ValueError.
+    The model does not change. The held-out images are shuffled, as training images are: a folder's images are sorted
+    by class, and a batch of one class has statistics that no training batch had. If `batch_size` does not divide their
+    number, the first images fill up the last batch; each image counts once. A layer that cannot take a batch's own
+    statistics (one value a channel) raises ValueError.
     """
     if not _storing(model):
         return None
@@ -68,14 +68,16 @@ def accuracy_by_statistics(
 
 
 def _storing(model: nn.Module) -> list[nn.Module]:
-    """The layers that train with their batch's mean and variance and store them. Batch renormalization trains with its
-    stored ones, and stores a deviation: it is none of these."""
+    """The layers that train with their batch's mean and variance and store them.
+
+    Batch renormalization is not one of them: it trains with its stored statistics, and stores a standard deviation.
+    """
     names = ("running_mean", "running_var")
     return [m for m in model.modules() if all(isinstance(getattr(m, name, None), Tensor) for name in names)]
 
 
 def _batch_accuracy(model: nn.Module, split: Split, setting: Setting, batch_size: int, seed: int) -> float:
-    """Of a model that may be changed: its stored statistics move on."""
+    """The accuracy with each batch's own statistics; changes those that the model stores."""
     model.eval()
     for layer in _storing(model):
         layer.train()
@@ -87,10 +89,10 @@ def _batch_accuracy(model: nn.Module, split: Split, setting: Setting, batch_size
 
 @torch.no_grad()
 def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, setting: Setting, seed: int) -> None:
-    """Each layer gets the statistics of all that passes through it, while it normalizes with its batch's own.
+    """Writes into each layer the statistics of its inputs, while all layers normalize with their batch's statistics.
 
-    So no layer sees what stale statistics below it would make of the images (algorithm 1 of the paper). The images
-    come mixed, in the order of the seed's first epoch: those of a folder lie sorted by class.
+    So no layer's input depends on stale statistics of the layers before (algorithm 1 of the paper). The images are
+    shuffled as in the seed's first epoch: a folder's images are sorted by class.
     """
     if not layers:
         return
@@ -110,7 +112,7 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
 
 
 def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.Module, list["_Moments"]]:
-    """A copy of the model with these very layers, each behind an observer of its input, and the observers."""
+    """A copy of the model that shares these layers, each after an observer of its input; and the observers."""
     names = {module: name for name, module in model.named_modules()}
     observed, observers = deepcopy(model, {id(layer): layer for layer in layers}), []
     for layer in layers:
@@ -120,12 +122,10 @@ def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.M
 
 
 class _Moments(nn.Module):
-    """Passes images on and takes their moments.
+    """The identity, which also accumulates the mean and biased variance [C] of its inputs over all batches.
 
-    Mean and biased variance [C] of all values together, batch by batch: σ² = E[σ²_B + μ_B²] − μ², in float64.
-
-    Sums alone are kept, in place: a small tensor kept for each batch would pin the large freed blocks around it, and
-    memory would grow by gigabytes.
+    In float64, by σ² = E[σ²_B + μ_B²] − μ². Only sums are kept, in place: a small tensor for each batch would pin the
+    large freed blocks around it, and memory would grow by gigabytes.
     """
 
     def __init__(self, like: Tensor) -> None:

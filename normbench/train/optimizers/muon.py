@@ -1,4 +1,4 @@
-"""Muon: momentum whose update is orthogonalized, for the filters of convs; plain SGD for all else."""
+"""Muon: momentum with an orthogonalized update, for the filters of convs; SGD for all other parameters."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,14 +31,14 @@ class Muon(optim.SGD):
     """
 
     def __init__(self, filters: list[Tensor], groups: list[dict[str, Any]], lr: float, momentum: float) -> None:
-        # To SGD the filters are a group without momentum: it applies the update that `_update` puts into their `grad`.
+        # For SGD the filters are a group without momentum: it applies what `_update` writes into their `grad`.
         orthogonal = {"params": filters, "lr": lr, "muon_momentum": momentum, "momentum": 0.0, "nesterov": False}
         super().__init__([orthogonal, *groups], lr=lr, fused=True)
         self._frame: Frame | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._frame = None  # a copy's filters may be others
+        self._frame = None  # a copied optimizer may have other filters
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -63,11 +63,11 @@ class Muon(optim.SGD):
             return
         if not step_by_kernel(others, self.state):
             for weight in filters:
-                weight.grad = None  # which has been used
+                weight.grad = None  # the kernel has applied it
             super().step(closure)
 
     def _update(self, filters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], momentum: float) -> None:
-        """Scales the filters; the gradients, which nobody reads again, give their memory to the updates."""
+        """Scales the filters, and overwrites their gradients with the updates."""
         torch._foreach_mul_(buffers, momentum)
         torch._foreach_add_(buffers, gradients)
         torch._foreach_add_(gradients, buffers, alpha=momentum)
@@ -79,7 +79,7 @@ class Muon(optim.SGD):
 
 
 class Frame:
-    """Matrices of several shapes in one tensor of zeros, which stay zero: at this size calls cost more than arithmetic.
+    """Matrices of several shapes in one tensor, padded with zeros: at this size calls cost more than arithmetic.
 
     Filter banks [out, in, k, k] are seen as [out, in k k], and lie on their side where that is taller than wide.
     """
@@ -95,9 +95,9 @@ class Frame:
         self.linear = COEFFICIENTS[0] * torch.eye(rows, dtype=self.matrices.dtype, device=self.matrices.device)
 
     def orthogonalized(self, filters: list[Tensor]) -> list[Tensor]:
-        """The nearest semi-orthogonal matrices, roughly: singular values end between 0.7 and 1.2. Shapes stay.
+        """The nearest semi-orthogonal matrices, of the same shapes, with singular values of 0.7 to 1.2 instead of 1.
 
-        What is returned is overwritten by the next call.
+        The next call overwrites the result.
 
         Five steps of a quintic Newton-Schulz iteration, X <- P X with P = a I + b (X Xᵀ) + c (X Xᵀ)², from
         X = G / |G|_F.
@@ -120,7 +120,7 @@ class Frame:
 
 
 def _place(matrix: Tensor, shape: torch.Size) -> Tensor:
-    """Where a filter bank of this shape lies in a matrix of the frame: a view."""
+    """The view of a frame's matrix that holds a filter bank of this shape."""
     rows, columns = shape[0], shape[1:].numel()
     seen = matrix[:rows, :columns] if rows <= columns else matrix[:columns, :rows].mT
     return seen.unflatten(1, shape[1:])

@@ -1,4 +1,15 @@
-"""Optimizers by name. Each takes the model and sets the base lr of its parameter groups; the loop scales it."""
+"""Optimizers by name.
+
+Each takes the model and keyword-only options, and returns a `torch.optim.Optimizer` whose parameter groups have their
+base lr; the training loop scales it by the schedule. Runs that train together and CUDA graphs ask for more:
+
+- a step reads `lr` of a group as a float or as a 0-dim tensor on the device (PyTorch's `fused=True`), so that a
+  recorded step follows the schedule;
+- all state that a step changes is in tensors in `optimizer.state`, made by the first step and begun at zero, and later
+  steps change these tensors in place;
+- a step never waits for the device, and groups of equal networks have the same options, so that `joined` may put the
+  parameters of several networks into one optimizer.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -20,10 +31,10 @@ def sgd(
     nesterov: bool = True,
     weight_decay: float = 2e-4,
 ) -> optim.Optimizer:
-    """Stochastic gradient descent with momentum; weight decay on the weights of convs only, not on biases or norms.
+    """Stochastic gradient descent with momentum; weight decay on the weights of convs and linear layers only.
 
     Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
-    Raises ConfigError for a negative number, as `muon` does.
+    Raises ConfigError for a negative number.
     """
     _check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
     groups = _decayed_and_not(model, weight_decay, besides=[])
@@ -41,7 +52,9 @@ def muon(
 ) -> optim.Optimizer:
     """Muon on the filters of every conv but the first and the last; SGD with Nesterov on all else.
 
-    `weight_decay` as in `sgd`, for the two convs left out: Muon is for hidden layers (Jordan et al. 2024).
+    The first and the last conv are left out because Muon is for hidden layers (Jordan et al. 2024); they are found by
+    the order in which the network registers its convs. `weight_decay` applies to the two, as in `sgd`. Raises
+    ConfigError for a negative number.
     """
     _check_not_negative(lr=lr, momentum=momentum, sgd_lr=sgd_lr, sgd_momentum=sgd_momentum, weight_decay=weight_decay)
     convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
@@ -56,11 +69,11 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": sgd, "muon": muo
 
 
 def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> optim.Optimizer:
-    """One optimizer that makes the steps of all, which are alike but for their parameters; each keeps its own state.
+    """One optimizer that takes the steps of all, which differ in their parameters only; each keeps its own state.
 
-    `lrs`: a 0-dim tensor for each parameter group, read at each step: fused SGD reads it where it lies, so that a
-    recorded step follows its changes and does not wait for it. Loading a state into one of `optimizers` afterwards has
-    no effect on what is returned.
+    `lrs`: a 0-dim tensor for each parameter group. Fused SGD reads it on the device at each step, so that a recorded
+    step follows the schedule without waiting. A state that is loaded into one of `optimizers` afterwards does not reach
+    the joined optimizer.
     """
     one = copy(optimizers[0])
     one.param_groups = [
@@ -82,7 +95,7 @@ def _check_not_negative(**options: float) -> None:
 
 
 def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor]) -> list[dict[str, Any]]:
-    """Two parameter groups: the weights of convs and linear layers, and all else; without the parameters `besides`."""
+    """Two parameter groups without the parameters `besides`: weights of convs and linear layers, and all others."""
     taken = {id(parameter) for parameter in besides}
     weights = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     weights = [weight for weight in weights if id(weight) not in taken]

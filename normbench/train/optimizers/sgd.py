@@ -1,4 +1,4 @@
-"""Stochastic gradient descent whose steps take no longer to call than to compute."""
+"""Stochastic gradient descent in one kernel call a step on the CPU."""
 
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Group = MutableMapping[str, Any]
 
 
 class SGD(optim.SGD):
-    """`torch.optim.SGD`, with its options, its state and, to rounding, its results."""
+    """`torch.optim.SGD`: the same options and state, and to rounding the same results."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -22,7 +22,7 @@ class SGD(optim.SGD):
 
 
 def step_by_kernel(groups: Sequence[Group], state: MutableMapping[Tensor, Any]) -> bool:
-    """SGD's step for these parameter groups; false, and no parameter moved, where PyTorch has to take it."""
+    """Takes SGD's step for these parameter groups; returns false, with nothing changed, where PyTorch must take it."""
     if any(group["dampening"] or group["maximize"] for group in groups):  # which the kernel does not know
         return False
     return sgd_step([_with_tensors(group, state) for group in groups])
@@ -44,7 +44,7 @@ def _with_tensors(group: Group, state: MutableMapping[Tensor, Any]) -> SgdGroup:
 def momentum_buffers(
     parameters: Sequence[Tensor], state: MutableMapping[Tensor, Any], name: str = "momentum_buffer"
 ) -> list[Tensor]:
-    """Each parameter's; where there is none, one of zeros is made."""
+    """The momentum buffer of each parameter; a missing one is made, of zeros."""
     buffers = []
     for parameter in parameters:
         own = state[parameter]
