@@ -92,3 +92,17 @@ def test_numbers_beyond_all_measure_are_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_record_is_unfinished(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="not finished"):
         read_record(RunFolder(tmp_path))
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.rglob("run.json")), ids=lambda path: path.parent.name)
+def test_the_records_in_the_repository_are_read(path: Path) -> None:
+    """Of several versions of normbench; a record of today's has the bytes that it would be written with."""
+    record = read_record(RunFolder(path.parent)).to_dict()
+    text = path.read_text()
+    found = json.loads(text)
+    assert {key: record[key] for key in found} == found
+    if "environment_changes" in found:
+        assert json.dumps(record, indent=2, ensure_ascii=False) + "\n" == text

@@ -1,4 +1,9 @@
-"""The metrics of a run, in one table: keys, titles, units, digits, signs."""
+"""The metrics of a run, in one table: keys, titles, units, digits, signs.
+
+A metric that is measured on the held-out images has a field in `runs.record.HeldOutMetrics`, a value in
+`runs.build_record` and a line in METRICS; run.json, csv, json and the tables of all metrics and runs follow from these.
+A metric that is computed from others has its formula in `analysis.compare.rows.metrics_of`, and a line in METRICS.
+"""
 
 from dataclasses import dataclass, replace
 

@@ -12,7 +12,7 @@ from normbench.norms import norm_label
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.folder import RunFolder
 from normbench.runs.record import Record, Timing
-from normbench.text import printable
+from normbench.text import plural, printable
 
 
 class RunView:
@@ -84,7 +84,7 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         f"{config.data.evaluate_on} images, {run.num_classes} classes",
         "recipe": f"{config.name}: {train.epochs} epochs, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
-        "machine": f"{run.device}, {run.threads} thread{'s' if run.threads > 1 else ''}, {run.precision}"
+        "machine": f"{run.device}, {plural(run.threads, 'thread')}, {run.precision}"
         + (" (measured to be the faster here)" if train.precision == "auto" else ""),
         "folder": str(folder.path),
     }

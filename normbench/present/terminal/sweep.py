@@ -16,7 +16,7 @@ from normbench.sweeps.plan import Plan
 from normbench.sweeps.pool import RunEvent, Stopping, Waiting
 from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained
 from normbench.sweeps.worker import Order
-from normbench.text import printable_lines
+from normbench.text import plural, printable_lines
 
 TOO_EARLY = 0.05  # share of the work below which the plan's estimate is better than the pace so far
 
@@ -103,7 +103,7 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
     if plan.to_do:
         processes = f"{plan.jobs} process{'es' if plan.jobs > 1 else ''}"
         assert machine.threads is not None
-        threads = f"{machine.threads} thread{'s' if machine.threads > 1 else ''}"
+        threads = plural(machine.threads, "thread")
         lines["machine"] = f"{machine.device.type}, {processes} of {threads}, {machine.precision}"
         if ways := dict.fromkeys(order.way for order in plan.to_do if order.way):
             lines["machine"] += f"; the seeds of a norm train together ({' or '.join(ways)})"
@@ -225,7 +225,7 @@ class _Bars:
 
     def waiting(self, count: int) -> None:
         if count != self.num_waiting:
-            self.say(f"waiting for {count} run{'s' if count > 1 else ''} that another process trains")
+            self.say(f"waiting for {plural(count, 'run')} that another process trains")
         self.num_waiting = count
 
     def say(self, text: str) -> None:

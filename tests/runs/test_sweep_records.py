@@ -1,0 +1,55 @@
+"""`tuning.json` and `decisions.json`: written and read again, key by key."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from normbench.analysis.stats.sequential import decide
+from normbench.files import write_json_atomically
+from normbench.runs.read import RecordError, read_decisions, read_tuning
+from normbench.runs.sweep_records import Chosen, DecidedPair, Decisions, Tuning
+
+LR = "train.optimizer.lr"
+CHOSEN: dict[str, Any] = {
+    "norm": {"kind": "bn", "eps": 1e-5},
+    "label": "BN",
+    "cell": {"train.batch_size": 8},
+    "values": {LR: 0.1},
+    "val_accuracy": 0.81,
+    "on_edge": [LR],
+}
+TUNING = {"schema_version": 1, "budget": 2, "seeds": [100], "grid": {LR: [0.1, 0.2]}, "chosen": [CHOSEN]}
+
+
+def test_a_tuning_is_read_as_it_was_written(tmp_path: Path) -> None:
+    chosen = Chosen(**CHOSEN | {"on_edge": (LR,)})
+    tuning = Tuning(budget=2, seeds=(100,), grid={LR: (0.1, 0.2)}, chosen=(chosen,))
+    assert json.dumps(tuning.to_dict()) == json.dumps(TUNING)  # the order of keys too
+    write_json_atomically(tmp_path / "tuning.json", tuning.to_dict())
+    assert read_tuning(tmp_path) == tuning
+
+
+def test_decisions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    values = {"BN": [80.0, 80.1, 79.9], "GN(4)": [70.0, 70.1, None]}
+    pairs = decide(values, [("GN(4)", "BN")], (3, 6), 0, 0.5)
+    fixed: dict[str, Any] = {"norms": ("BN", "GN(4)"), "seeds": (0, 1, 2, 3, 4, 5), "looks": (3, 6)}
+    fixed |= {"delta": 0.5, "alpha": 0.05, "look": 0}
+    decisions = Decisions(**fixed, pairs=tuple(DecidedPair(**asdict(pair)) for pair in pairs))
+    expected = {"schema_version": 1, **fixed, "pairs": [asdict(pair) for pair in pairs]}
+    assert json.dumps(decisions.to_dict()) == json.dumps(expected)
+    write_json_atomically(tmp_path / "decisions.json", decisions.to_dict())
+    assert read_decisions(tmp_path) == decisions
+
+
+def test_without_a_file_there_is_no_record(tmp_path: Path) -> None:
+    assert read_tuning(tmp_path) is None
+    assert read_decisions(tmp_path) is None
+
+
+def test_a_million_wrong_items_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "tuning.json").write_text(json.dumps(TUNING | {"chosen": [3] * 1_000_000}))
+    with pytest.raises(RecordError, match=r"tuning\.json: chosen\.0: expected a mapping, found 3$"):
+        read_tuning(tmp_path)
