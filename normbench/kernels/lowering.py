@@ -22,6 +22,7 @@ from normbench.kernels.ops.per_image import (
 )
 from normbench.kernels.ops.pool import global_avg_pool, max_pool
 from normbench.kernels.ops.renorm import Bounds, renormalize
+from normbench.models.dropout import Dropout
 from normbench.norms.activated import EvoNorm2dS0, FilterResponseNorm2d
 from normbench.norms.batch import PreciseBatchNorm2d
 from normbench.norms.ghost import GhostBatchNorm2d
@@ -240,6 +241,9 @@ LOWERINGS: Mapping[type[nn.Module], Lowering] = {
 
 To add one: describe the op in `ops`, write a function here that lowers the layer to it, and a line.
 """
+
+EPILOGUES = (nn.ReLU, Dropout)
+"""Layers that ops compute as the epilogue of another layer. Exact types, too."""
 
 
 def lower(layer: nn.Module, x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Lowered | None:

@@ -100,7 +100,9 @@ class _Builder:
         if has_hooks(layer) or (layer._buffers and any(layer is seen for seen in self._layers_before(i))):
             return None  # both calls of a layer would update the same buffers
         index, x = self.outputs[source]
-        for epilogue, dropout, stop in self._epilogues(i):
+        # An Identity returns its input itself, and a ReLU in place would change what the other readers see.
+        has_own_output = type(layer) is not nn.Identity or len(source.users) == 1
+        for epilogue, dropout, stop in self._epilogues(i) if has_own_output else ():
             lowered = lower(layer, x, epilogue)
             if lowered:
                 return self._append(lowered, (index,), dropout, stop)

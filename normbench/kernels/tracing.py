@@ -8,7 +8,7 @@ from torch import fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from normbench.kernels.guards import Guards, has_hooks
-from normbench.kernels.lowering import LOWERINGS
+from normbench.kernels.lowering import EPILOGUES, LOWERINGS
 
 
 class Traced(NamedTuple):
@@ -57,7 +57,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         is_layer = not m._modules or getattr(m, "is_norm", False) or super().is_leaf_module(m, module_qualified_name)
-        if type(m) in LOWERINGS or has_hooks(m) or not is_layer:
+        if type(m) in LOWERINGS or type(m) in EPILOGUES or has_hooks(m) or not is_layer:
             self.seen.append(m)
         return is_layer or has_hooks(m)
 

@@ -218,11 +218,16 @@ def test_relu_and_dropout_are_the_epilogue_of_the_norm(kind: str) -> None:
 
 
 @needs_convs
-@pytest.mark.parametrize("name", ["", "layers", "layers.stem", "layers.block1", "layers.block1.main", "layers.stem.0"])
+@pytest.mark.parametrize(
+    "name", ["", *(f"layers{child}" for child in ("", ".stem", ".block1", ".block1.main", ".stem.0", ".stem.2"))]
+)
 @pytest.mark.parametrize("kind", ["forward", "forward_pre", "full_backward"])
 def test_hooks_are_called_wherever_they_are(name: str, kind: str) -> None:
     """Also if they come after the network was accelerated; the layer is taken out of its graph."""
     network, images = made("reference"), random_images(4, 3, 32, 32).requires_grad_(kind == "full_backward")
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # which PyTorch refuses under a full backward hook
     called = accelerate(network)
     with autocast("bf16"):
         expected = called(images)
@@ -236,6 +241,35 @@ def test_hooks_are_called_wherever_they_are(name: str, kind: str) -> None:
         handle.remove()
         called(images)
     assert len(heard) == 1
+
+
+@needs_convs
+def test_a_dropout_in_eval_mode_drops_nothing() -> None:
+    """The layer alone changes its mode, after the network was planned with it in training mode."""
+    network = nn.Sequential(nn.GroupNorm(4, 16), nn.ReLU(), Dropout(0.5)).train()
+    called, x = accelerate(network), random_images(4, 16, 6, 6)
+    assert not torch.allclose(called(x), network[:2](x), atol=1e-4)
+    network[2].eval()
+    torch.testing.assert_close(called(x), network[:2](x), rtol=1e-4, atol=1e-5)
+
+
+class Shared(nn.Module):
+    """A value with two readers, one of which changes it in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.none, self.relu = nn.GroupNorm(4, 16), nn.Identity(), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        z = self.relu(self.none(y))
+        return y + z
+
+
+@needs_compiler
+def test_a_change_in_place_is_seen_by_the_other_readers() -> None:
+    network, x = Shared(), random_images(4, 16, 6, 6)
+    torch.testing.assert_close(accelerate(network)(x), network(x), rtol=1e-4, atol=1e-5)
 
 
 @needs_compiler
