@@ -22,6 +22,14 @@ def test_a_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert not lost
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_path_of_the_repository_exists(page: Path) -> None:
+    """`tests/...`, `normbench/...` and the like in running text."""
+    named = re.findall(r"`((?:normbench|tests|configs|docs|examples)/[\w./-]*)`", without_code(page.read_text("utf-8")))
+    lost = [name for name in named if not (ROOT / name).exists()]
+    assert not lost
+
+
 def leads_somewhere(page: Path, link: str) -> bool:
     name, _, anchor = link.partition("#")
     target = page.parent / name if name else page
