@@ -71,8 +71,9 @@ class Metrics(Part):
     held_out: HeldOutMetrics
 
     def by_key(self, split: str) -> dict[str, int | float]:
-        """The metrics as `run.json` names them."""
-        return {key: getattr(getattr(self, part), name) for key, (part, name) in _metric_fields(split).items()}
+        """The metrics as `run.json` names them, without those that the run did not measure."""
+        found = {key: getattr(getattr(self, part), name) for key, (part, name) in _metric_fields(split).items()}
+        return {key: value for key, value in found.items() if value is not None}
 
 
 @cache
