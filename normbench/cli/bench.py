@@ -93,7 +93,7 @@ def bench(
     from normbench.present.tables.bench import bench_tables
     from normbench.present.tables.bench_full import full_tables
     from normbench.runs.build import registries
-    from normbench.runs.validate import find_misfits
+    from normbench.runs.validate import check_parts
     from normbench.train.machine import Machine, choose_device
 
     machine = Machine(choose_device(device), threads or torch.get_num_threads())
@@ -103,9 +103,9 @@ def bench(
     if full and batch_size is None:
         usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
-    known, misfits = registries(plugins=not no_plugins), find_misfits(within_budget=False)
+    known, check = registries(plugins=not no_plugins), check_parts(within_budget=False)
     configs = [
-        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")], misfits)
+        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")], check)
         for kind in dict.fromkeys(norm or USUAL_NORMS)
     ]
     show_log(quiet=quiet)

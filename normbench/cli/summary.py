@@ -25,10 +25,10 @@ def summary(
     from normbench.norms import norm_label
     from normbench.present.terminal.network import print_summary
     from normbench.runs.build import build_network, registries
-    from normbench.runs.validate import find_misfits
+    from normbench.runs.validate import check_parts
 
     overrides = [*set_overrides(set_), *norm_overrides(norm, groups)]
-    resolved = load_config(config, registries(plugins=not no_plugins), overrides, find_misfits(within_budget=False))
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides, check_parts(within_budget=False))
     found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
     if format_ is Format.json:

@@ -82,14 +82,14 @@ def sweep(
     from normbench.data import load_dataset
     from normbench.present.terminal.sweep import SweepView
     from normbench.runs.build import registries
-    from normbench.runs.validate import find_misfits
+    from normbench.runs.validate import check_parts
     from normbench.sweeps.run import Options, Rounds, run_sweep
     from normbench.train.machine import Machine, choose_device
 
     show_log(quiet=quiet)
     overrides = [*set_overrides(set_), *recipe_overrides(epochs, batch_size, lr, data, data_dir)]
-    known, misfits = registries(plugins=not no_plugins), find_misfits(within_budget=True)
-    experiment = load_experiment(config, known, overrides, misfits)
+    known, check = registries(plugins=not no_plugins), check_parts(within_budget=True)
+    experiment = load_experiment(config, known, overrides, check)
     machine = Machine(choose_device(device), threads)
     dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
     rounds = Rounds(max_seeds, delta) if until_decided else None

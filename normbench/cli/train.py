@@ -67,11 +67,11 @@ def train(
     from normbench.runs.events import Finished
     from normbench.runs.execute import record_before, train_run
     from normbench.runs.run_id import folder_of
-    from normbench.runs.validate import find_misfits
+    from normbench.runs.validate import check_parts
     from normbench.train.machine import Machine, choose_device
 
     show_log(quiet=quiet)
-    resolved = load_config(config, registries(plugins=not no_plugins), overrides, find_misfits(within_budget=True))
+    resolved = load_config(config, registries(plugins=not no_plugins), overrides, check_parts(within_budget=True))
     if len(resolved.seeds) > 1:
         named = ", ".join(map(str, resolved.seeds))
         logger.info(f"the config names seeds {named}: training the first; --seed picks another")

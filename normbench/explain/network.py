@@ -14,7 +14,7 @@ from normbench.models.count import count_parameters, norm_layers
 from normbench.models.trace import image_shape_of
 from normbench.norms import norm_label
 from normbench.runs.build import build_network, registries
-from normbench.runs.validate import find_misfits
+from normbench.runs.validate import check_parts
 
 NUM_CLASSES = 10
 
@@ -34,7 +34,7 @@ class NetworkCounts:
 
 def count_configured_network(config: str, overrides: list[tuple[str, Any, str]], *, plugins: bool) -> NetworkCounts:
     """The counts of the network that `config` with `overrides` describes. Raises ConfigError if it describes none."""
-    resolved = load_config(config, registries(plugins=plugins), overrides, find_misfits(within_budget=False))
+    resolved = load_config(config, registries(plugins=plugins), overrides, check_parts(within_budget=False))
     network = build_network(resolved, NUM_CLASSES)
     return count_network(network, resolved.norm.name, resolved.norm.options, resolved.train.batch_size)
 

@@ -18,35 +18,36 @@ from normbench.models.reference import Reference
 from normbench.runs.build import build_network
 from normbench.train import OPTIMIZERS, SCHEDULES
 
-USUAL_CLASSES = 10  # networks are built with so many before any data are there
+USUAL_CLASSES = 10  # of a network that is built before the data are known
 
 Part = tuple[KeyPath, object, Callable[[], object]]
 """(key in the config, all values that the part depends on, a function that builds it or raises ConfigError)."""
 
 
-def find_misfits(*, within_budget: bool) -> Callable[[Config], list[KeyProblem]]:
-    """What `load_config` and `load_experiment` take: each part is made as a run makes it, and may refuse.
+def check_parts(*, within_budget: bool) -> Callable[[Config], list[KeyProblem]]:
+    """The `check` of `load_config` and `load_experiment`: builds each part as a run does, and returns the refusals.
 
-    Equal parts are made once, however many runs of a sweep share them. With `within_budget` the network must be.
+    Equal parts are built once, however many runs of a sweep share them. With `within_budget` a network over its budget
+    is refused too.
     """
-    known: dict[str, str] = {}
+    refusals: dict[str, str] = {}  # by part; empty if the part was built
 
-    def misfits(config: Config) -> list[KeyProblem]:
-        found: dict[str, KeyPath] = {}  # by its sentence: what is made of a part that refuses would say the same
-        for key, depends_on, make in [*_parts(config), *([_budget(config)] if within_budget else [])]:
+    def check(config: Config) -> list[KeyProblem]:
+        found: dict[str, KeyPath] = {}  # by sentence: parts that are built of a refused part give the same sentence
+        for key, depends_on, build in [*_parts(config), *([_budget(config)] if within_budget else [])]:
             part = repr((key, depends_on))
-            if part not in known:
-                known[part] = _refusal(make)
-            if known[part]:
-                found.setdefault(known[part], key)
+            if part not in refusals:
+                refusals[part] = _refusal(build)
+            if refusals[part]:
+                found.setdefault(refusals[part], key)
         return [(key, text) for text, key in found.items()]
 
-    return misfits
+    return check
 
 
-def _refusal(make: Callable[[], object]) -> str:
+def _refusal(build: Callable[[], object]) -> str:
     try:
-        make()
+        build()
     except ConfigError as error:
         return str(error)
     return ""
@@ -71,7 +72,7 @@ def _augment(choice: Choice) -> None:
 
 
 def _budget(config: Config) -> Part:
-    """A budget that somebody set is what does not fit, otherwise it is the norm."""
+    """The network's budget; a budget that the config sets is refused itself, else the norm is."""
     most = config.budget.max_parameters
     key: KeyPath = ("norm",) if most == Budget().max_parameters else ("budget", "max_parameters")
     uses = (config.norm, config.model, most)

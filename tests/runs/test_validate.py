@@ -8,7 +8,7 @@ import pytest
 from normbench.config import load_config, load_experiment
 from normbench.errors import ConfigError
 from normbench.runs.build import REGISTRIES
-from normbench.runs.validate import find_misfits
+from normbench.runs.validate import check_parts
 from tests.config_fakes import Overrides, flags
 from tests.outside_norms import Counted
 from tests.tiny import invoke
@@ -20,7 +20,7 @@ def errors_of(folder: Path, text: str, overrides: Overrides | None = None, *, wi
     (folder / "my.yaml").write_text(text)
     load: Any = load_experiment if "sweep" in text or "tune" in text else load_config
     with pytest.raises(ConfigError) as caught:
-        load(folder / "my.yaml", REGISTRIES, overrides or [], find_misfits(within_budget=within_budget))
+        load(folder / "my.yaml", REGISTRIES, overrides or [], check_parts(within_budget=within_budget))
     return str(caught.value).replace(f"{folder}/", "")
 
 
@@ -77,7 +77,7 @@ def test_the_command_names_the_place_and_loads_no_data(tmp_path: Path) -> None:
 
 def test_a_network_over_the_budget_may_be_looked_at(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text("norm: ln-chw")
-    assert load_config(tmp_path / "my.yaml", REGISTRIES, [], find_misfits(within_budget=False)).norm.name == "ln-chw"
+    assert load_config(tmp_path / "my.yaml", REGISTRIES, [], check_parts(within_budget=False)).norm.name == "ln-chw"
     assert invoke("summary", "--config", tmp_path / "my.yaml").exit_code == 0
 
 
@@ -85,7 +85,7 @@ def test_what_many_runs_share_is_made_once(tmp_path: Path) -> None:
     text = "sweep: {norm: ['tests.outside_norms:Counted', bn], train.batch_size: {from: 1, to: 50}}"
     (tmp_path / "my.yaml").write_text(text)
     before = Counted.made
-    misfits = find_misfits(within_budget=True)
-    assert len(load_experiment(tmp_path / "my.yaml", REGISTRIES, [], misfits).runs) == 100
+    check = check_parts(within_budget=True)
+    assert len(load_experiment(tmp_path / "my.yaml", REGISTRIES, [], check).runs) == 100
     made = Counted.made - before
     assert 0 < made <= 2 * NORM_LAYERS + 1  # a network for the norm, one for the budget, a layer to look at the norm
