@@ -15,7 +15,7 @@ from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
 from normbench.sweeps.pool import choose_jobs
-from normbench.sweeps.worker import Order
+from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine, num_cores
 from normbench.train.passes import WAYS
 
@@ -27,8 +27,8 @@ class Plan:
     `seconds`: what each run of `to_do` takes in its process; a run that trains in a group takes its share.
     """
 
-    to_do: tuple[Order, ...]
-    done: tuple[Order, ...]
+    to_do: tuple[RunRequest, ...]
+    done: tuple[RunRequest, ...]
     seconds: tuple[float, ...]
     jobs: int
     machine: Machine
@@ -39,12 +39,12 @@ class Plan:
         return max([sum(self.seconds) / self.jobs, *self.seconds])
 
 
-def orders_for(configs: Sequence[Config], results: Path) -> list[Order]:
-    return [Order(config, folder_of(config, results)) for config in configs]
+def requests_for(configs: Sequence[Config], results: Path) -> list[RunRequest]:
+    return [RunRequest(config, folder_of(config, results)) for config in configs]
 
 
 def make_plan(
-    orders: Sequence[Order], dataset: Dataset, machine: Machine, jobs: int | None = None, together: str = "auto"
+    requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, jobs: int | None = None, together: str = "auto"
 ) -> Plan:
     """A plan for at least one run; `jobs` or `machine.threads` None takes what the machine carries.
 
@@ -55,29 +55,31 @@ def make_plan(
     each run has one thread by default, however many run at a time. Raises ConfigError for a network over its budget,
     DataError if runs were finished on other data.
     """
-    _check_budgets(orders, dataset)
-    records = [(order, _record_of(order, dataset)) for order in orders]
-    done = tuple(order for order, record in records if record)
-    to_do = tuple(order for order, record in records if not record)
+    _check_budgets(requests, dataset)
+    records = [(request, _record_of(request, dataset)) for request in requests]
+    done = tuple(request for request, record in records if record)
+    to_do = tuple(request for request, record in records if not record)
     jobs = min(jobs or choose_jobs(len(to_do), machine), max(len(to_do), 1))
     threads = machine.threads or (1 if machine.is_cpu else max(1, num_cores() // jobs))
     machine = replace(machine, threads=threads)
-    chosen = [record.precision for order, record in records if record and order.config.train.precision == "auto"]
-    machine = replace(machine, precision=chosen[0] if chosen else common_precision(orders[0].config, dataset, machine))
+    chosen = [record.precision for request, record in records if record and request.config.train.precision == "auto"]
+    machine = replace(
+        machine, precision=chosen[0] if chosen else common_precision(requests[0].config, dataset, machine)
+    )
     if together == "off" or (together == "auto" and machine.is_cpu):
-        seconds = run_seconds([order.config for order in to_do], dataset, machine)
+        seconds = run_seconds([request.config for request in to_do], dataset, machine)
         return Plan(to_do, done, tuple(seconds), jobs, machine)
     planned = _together(to_do, dataset, machine, list(WAYS) if together == "auto" else [together])
-    return Plan(tuple(order for order, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, machine)
+    return Plan(tuple(request for request, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, machine)
 
 
 def _together(
-    orders: Sequence[Order], dataset: Dataset, machine: Machine, ways: Sequence[str]
-) -> list[tuple[Order, float]]:
-    """Each order with the fastest of the ways for its group, and its share of the seconds the group takes."""
-    planned: dict[int, tuple[Order, float]] = {}
-    for numbers in alike_but_for_seed([order.config for order in orders]):
-        group = [orders[number].config for number in numbers]
+    requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, ways: Sequence[str]
+) -> list[tuple[RunRequest, float]]:
+    """Each request with the fastest of the ways for its group, and its share of the seconds the group takes."""
+    planned: dict[int, tuple[RunRequest, float]] = {}
+    for numbers in alike_but_for_seed([request.config for request in requests]):
+        group = [requests[number].config for number in numbers]
         times: dict[str, float] = {}
         for way in ways:
             try:
@@ -89,24 +91,24 @@ def _together(
             raise RunError(f"{len(group)} runs cannot train together on this device; --together off trains each alone")
         fastest = min(times, key=lambda way: times[way])
         for number in numbers:
-            planned[number] = replace(orders[number], way=fastest), times[fastest] / len(group)
+            planned[number] = replace(requests[number], way=fastest), times[fastest] / len(group)
     return [planned[number] for number in sorted(planned)]
 
 
-def _check_budgets(orders: Sequence[Order], dataset: Dataset) -> None:
+def _check_budgets(requests: Sequence[RunRequest], dataset: Dataset) -> None:
     """Checks each network with the classes of the data set, before any run begins."""
     checked = []
-    for order in orders:
-        config = order.config
+    for request in requests:
+        config = request.config
         network = (config.norm, config.model, config.budget)
         if network not in checked:
             check_budget(build_network(config, len(dataset.class_names)), config.budget.max_parameters)
             checked.append(network)
 
 
-def _record_of(order: Order, dataset: Dataset) -> Record | None:
+def _record_of(request: RunRequest, dataset: Dataset) -> Record | None:
     """The record of a finished run; None for another, or a damaged record, which the run's process will report."""
     try:
-        return finished_record(order.folder, dataset.fingerprint) if order.folder.is_finished else None
+        return finished_record(request.folder, dataset.fingerprint) if request.folder.is_finished else None
     except RecordError:
         return None

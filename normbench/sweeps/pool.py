@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from normbench.runs.events import Event, Finished, Unfinished
 from normbench.runs.execute import alike_but_for_seed
 from normbench.runs.interrupt import StopRequest
-from normbench.sweeps.worker import Numbered, Order, work
+from normbench.sweeps.worker import Numbered, RunRequest, work
 from normbench.train.machine import Machine, num_cores
 
 POLL_S = 0.5
@@ -28,7 +28,7 @@ BYTES_PER_JOB = 3 * 2**29  # 1.5 GiB: what the hungriest norms take; bn, gn and 
 class RunEvent:
     """What happened to a run; no two runs at a time have the same `slot`, a number from 0."""
 
-    order: Order
+    request: RunRequest
     slot: int
     event: Event
 
@@ -37,7 +37,7 @@ class RunEvent:
 class Waiting:
     """Nothing is left but runs that other processes train."""
 
-    orders: tuple[Order, ...]
+    requests: tuple[RunRequest, ...]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def choose_jobs(num_runs: int, machine: Machine) -> int:
 
 
 def train_all(
-    orders: Sequence[Order],
+    requests: Sequence[RunRequest],
     machine: Machine,
     jobs: int,
     report: Callable[[PoolEvent], None],
@@ -74,7 +74,7 @@ def train_all(
     unless `fail_fast`. Runs that other processes train are tried again, every `retry_s` seconds, once nothing else is
     left. After SIGINT or SIGTERM each run is stopped after its step, with a checkpoint.
     """
-    with StopRequest() as stop, _Pool(orders, machine, jobs, retry_s) as pool:
+    with StopRequest() as stop, _Pool(requests, machine, jobs, retry_s) as pool:
         while pool.has_work:
             if stop.requested and not pool.is_stopping:
                 report(Stopping())
@@ -84,7 +84,7 @@ def train_all(
                 report(heard)
                 match heard.event:
                     case Unfinished(status="busy"):
-                        pool.try_later(heard.order)
+                        pool.try_later(heard.request)
                         if pool.only_waits:
                             report(Waiting(tuple(pool.busy)))
                     case Unfinished(status="failed") if fail_fast and not pool.is_stopping:
@@ -98,17 +98,17 @@ class _Worker:
 
     slot: int
     process: BaseProcess
-    connection: "Connection[Sequence[Order] | None, Numbered]"
-    orders: dict[int, Order] = field(default_factory=dict)
+    connection: "Connection[Sequence[RunRequest] | None, Numbered]"
+    requests: dict[int, RunRequest] = field(default_factory=dict)
 
 
 class _Pool:
     """The worker processes and the runs that wait for one; leaving it kills the processes."""
 
-    def __init__(self, orders: Sequence[Order], machine: Machine, jobs: int, retry_s: float) -> None:
-        groups = _groups(orders)
+    def __init__(self, requests: Sequence[RunRequest], machine: Machine, jobs: int, retry_s: float) -> None:
+        groups = _groups(requests)
         self._to_do = deque(groups)
-        self.busy: list[Order] = []
+        self.busy: list[RunRequest] = []
         self.is_stopping = False
         self._machine, self._retry_s, self._retry_at = machine, retry_s, 0.0
         self._jobs, self._width = min(jobs, len(groups)), max(map(len, groups), default=1)
@@ -132,21 +132,21 @@ class _Pool:
 
     @property
     def _is_training(self) -> bool:
-        return any(worker.orders for worker in self._workers)
+        return any(worker.requests for worker in self._workers)
 
     def hand_out(self) -> None:
         """Every idle process gets runs, and processes are started while runs wait and fewer than `jobs` are there."""
         if self.busy and not self._to_do and time.monotonic() >= self._retry_at:
-            self._to_do.extend([order] for order in self.busy)
+            self._to_do.extend([request] for request in self.busy)
             self.busy.clear()
         while self._to_do:
-            worker = next((worker for worker in self._workers if not worker.orders), None)
+            worker = next((worker for worker in self._workers if not worker.requests), None)
             if worker is None:
                 if len(self._workers) == self._jobs:
                     return
                 worker = self._start()
             group = self._to_do.popleft()
-            worker.orders = dict(enumerate(group))
+            worker.requests = dict(enumerate(group))
             with suppress(BrokenPipeError):  # the process died meanwhile, which `heard` will find
                 worker.connection.send(group)
 
@@ -173,17 +173,17 @@ class _Pool:
             except (EOFError, ConnectionResetError):
                 worker.process.join()
                 self._workers.remove(worker)
-                events = [(number, _death(worker.process.exitcode)) for number in worker.orders]
+                events = [(number, _death(worker.process.exitcode)) for number in worker.requests]
             for number, event in events:
                 is_last = isinstance(event, Finished | Unfinished)
-                order = worker.orders.pop(number) if is_last else worker.orders.get(number)
-                if order is not None:
-                    yield RunEvent(order, worker.slot * self._width + number, event)
+                request = worker.requests.pop(number) if is_last else worker.requests.get(number)
+                if request is not None:
+                    yield RunEvent(request, worker.slot * self._width + number, event)
 
-    def try_later(self, order: Order) -> None:
+    def try_later(self, request: RunRequest) -> None:
         """Keeps a run that another process trains for another attempt."""
         if not self.is_stopping:
-            self.busy.append(order)
+            self.busy.append(request)
             self._retry_at = time.monotonic() + self._retry_s
 
     def stop(self) -> None:
@@ -203,15 +203,15 @@ class _Pool:
             worker.connection.close()
 
 
-def _groups(orders: Sequence[Order]) -> list[Sequence[Order]]:
+def _groups(requests: Sequence[RunRequest]) -> list[Sequence[RunRequest]]:
     """The runs that train together, in the order of their first run."""
-    ways = {order.way for order in orders}
-    groups: list[list[int]] = [[number] for number, order in enumerate(orders) if order.way is None]
+    ways = {request.way for request in requests}
+    groups: list[list[int]] = [[number] for number, request in enumerate(requests) if request.way is None]
     for way in ways - {None}:
-        numbers = [number for number, order in enumerate(orders) if order.way == way]
-        alike = alike_but_for_seed([orders[number].config for number in numbers])
+        numbers = [number for number, request in enumerate(requests) if request.way == way]
+        alike = alike_but_for_seed([requests[number].config for number in numbers])
         groups += [[numbers[place] for place in group] for group in alike]
-    return [[orders[number] for number in group] for group in sorted(groups)]
+    return [[requests[number] for number in group] for group in sorted(groups)]
 
 
 def _context() -> "ForkServerContext | SpawnContext":

@@ -11,11 +11,11 @@ from normbench.errors import Interrupted, RunError
 from normbench.files import make_writable
 from normbench.runs.events import Unfinished
 from normbench.runs.folder import RunFolder
-from normbench.sweeps.plan import Plan, make_plan, orders_for
+from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
 from normbench.sweeps.tune import choose, trials
 from normbench.sweeps.until_decided import judge, make_design, runs_at
-from normbench.sweeps.worker import Order
+from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
 
 
@@ -89,8 +89,8 @@ def run_sweep(
     else:
         left_out = experiment.num_excluded
         note = f"{left_out} runs are left out by exclude" if left_out else ""
-        sweep.train(orders_for(runs, options.results), experiment.name, experiment.axes, note)
-    return [] if options.dry_run else [order.folder for order in orders_for(runs, options.results)]
+        sweep.train(requests_for(runs, options.results), experiment.name, experiment.axes, note)
+    return [] if options.dry_run else [request.folder for request in requests_for(runs, options.results)]
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ class _Sweep:
         looks = ", ".join(map(str, design.looks))
         decisions: tuple[PairDecision, ...] = ()
         for look, num_seeds in enumerate(design.looks):
-            orders = orders_for(runs_at(design, look, decisions), results)
+            requests = requests_for(runs_at(design, look, decisions), results)
             note = f"{num_seeds} seeds a norm; looks are planned at {looks}"
-            self.train(orders, f"{experiment.name}, look {look + 1} of {len(design.looks)}", experiment.axes, note)
+            self.train(requests, f"{experiment.name}, look {look + 1} of {len(design.looks)}", experiment.axes, note)
             if self.options.dry_run:
                 break
             decisions = judge(design, look, results)
@@ -131,16 +131,16 @@ class _Sweep:
                 break
         return design.runs_so_far(results)
 
-    def train(self, orders: Sequence[Order], title: str, axes: Iterable[str], note: str) -> None:
+    def train(self, requests: Sequence[RunRequest], title: str, axes: Iterable[str], note: str) -> None:
         """Plans the runs and trains those that are not finished, unless this is a dry run."""
         options = self.options
-        plan = make_plan(orders, self.dataset, self.machine, options.jobs, options.together)
+        plan = make_plan(requests, self.dataset, self.machine, options.jobs, options.together)
         trains = bool(plan.to_do) and not options.dry_run
         self.report(Planned(title, plan, tuple(axes), note, trains))
         if options.dry_run:
             return
-        for order in plan.done:
-            order.folder.tidy()
+        for request in plan.done:
+            request.folder.tidy()
         if not trains:
             return
         make_writable(options.results / self.experiment.name)
@@ -158,16 +158,16 @@ class _Outcome:
     """The runs that ended without a record; passes each event on."""
 
     report: Report
-    failed: list[tuple[Order, str]] = field(default_factory=list)
-    interrupted: list[Order] = field(default_factory=list)
+    failed: list[tuple[RunRequest, str]] = field(default_factory=list)
+    interrupted: list[RunRequest] = field(default_factory=list)
     is_stopped: bool = False
 
     def watch(self, event: PoolEvent) -> None:
         match event:
-            case RunEvent(order=order, event=Unfinished(status="failed", message=message)):
-                self.failed.append((order, message))
-            case RunEvent(order=order, event=Unfinished(status="interrupted")):
-                self.interrupted.append(order)
+            case RunEvent(request=request, event=Unfinished(status="failed", message=message)):
+                self.failed.append((request, message))
+            case RunEvent(request=request, event=Unfinished(status="interrupted")):
+                self.interrupted.append(request)
             case Stopping():
                 self.is_stopped = True
         self.report(event)
@@ -175,8 +175,8 @@ class _Outcome:
     def check(self) -> None:
         """Raises Interrupted or RunError for a sweep that did not come to its end."""
         if self.is_stopped or (self.interrupted and not self.failed):  # the latter: a worker was stopped from outside
-            kept = sum(order.folder.checkpoint.exists() for order in self.interrupted)
+            kept = sum(request.folder.checkpoint.exists() for request in self.interrupted)
             raise Interrupted(f"stopped with {kept} checkpoint(s) kept")
         if self.failed:
-            failures = "\n".join(f"  {order.folder.path}: {message}" for order, message in self.failed)
+            failures = "\n".join(f"  {request.folder.path}: {message}" for request, message in self.failed)
             raise RunError(f"{len(self.failed)} run(s) failed; the same command tries them again:\n{failures}")

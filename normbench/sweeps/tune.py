@@ -14,10 +14,10 @@ from normbench.runs.folder import trial_folder, tuning_file
 from normbench.runs.read import RecordError, finished_record
 from normbench.runs.run_id import run_id
 from normbench.runs.sweep_records import Chosen, Tuning
-from normbench.sweeps.worker import Order
+from normbench.sweeps.worker import RunRequest
 
 
-def trials(experiment: Experiment, results: Path) -> list[Order]:
+def trials(experiment: Experiment, results: Path) -> list[RunRequest]:
     """A trial for each cell of the sweep at each point of the grid, point by point, so that norms advance evenly."""
     assert experiment.tune is not None
     return [
@@ -65,24 +65,24 @@ def choose(experiment: Experiment, results: Path) -> tuple[Config, ...]:
 
 def _trial(
     tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str, Any], seed: int, results: Path
-) -> Order:
+) -> RunRequest:
     config = with_values(cell.for_seed(seed), {**point, "data.evaluate_on": "val"}, REGISTRIES)
-    return Order(config, trial_folder(results / experiment.name, run_id(config)))
+    return RunRequest(config, trial_folder(results / experiment.name, run_id(config)))
 
 
 def _score(tune: Tune, experiment: Experiment, cell: Config, point: Mapping[str, Any], results: Path) -> float:
     """The mean validation accuracy of a point, a fraction; -1 if a trial diverged."""
     accuracies = []
     for seed in tune.seeds:
-        order = _trial(tune, experiment, cell, point, seed, results)
-        if not order.folder.is_finished:
+        request = _trial(tune, experiment, cell, point, seed, results)
+        if not request.folder.is_finished:
             raise RunError(
-                f"tuning {_label(cell)}: the trial {order.folder.path} is not finished, and no norm may have fewer "
+                f"tuning {_label(cell)}: the trial {request.folder.path} is not finished, and no norm may have fewer "
                 "trials than another; the same command goes on with it"
             )
-        record = finished_record(order.folder)
+        record = finished_record(request.folder)
         if record.data.evaluated_on != "val":
-            raise RecordError(f"{order.folder.record}: is no trial on held-out images: remove {order.folder.path}")
+            raise RecordError(f"{request.folder.record}: is no trial on held-out images: remove {request.folder.path}")
         if record.metrics is None:
             return -1.0
         accuracies.append(record.metrics.held_out.accuracy)

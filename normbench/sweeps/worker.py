@@ -25,7 +25,7 @@ Numbered = tuple[int, Event]
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """A run to train and its folder.
 
     `way`: how it trains together with runs that differ in their seed only, one of WAYS; None trains it alone.
@@ -37,11 +37,11 @@ class Order:
 
 
 def work(
-    connection: "Connection[Numbered, Sequence[Order] | None]", machine: Machine, environ: Mapping[str, str]
+    connection: "Connection[Numbered, Sequence[RunRequest] | None]", machine: Machine, environ: Mapping[str, str]
 ) -> None:
     """Trains the runs it receives until None comes or the parent is gone. Ctrl-C is left to the parent.
 
-    Orders that come at once train together. `environ` is the parent's: a fork server keeps the one it began with.
+    Requests that come at once train together. `environ` is the parent's: a fork server keeps the one it began with.
     """
     os.environ.update(environ)
     if hasattr(os, "setpgrp"):
@@ -51,14 +51,14 @@ def work(
     logger.handlers = [_Sender(connection)]
     loaded: dict[str, Dataset] = {}
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while orders := connection.recv():
-            _train(orders, machine, connection, loaded)
+        while requests := connection.recv():
+            _train(requests, machine, connection, loaded)
 
 
 class _Sender(logging.Handler):
     """Sends each message as an event of the first run in hand."""
 
-    def __init__(self, connection: "Connection[Numbered, Sequence[Order] | None]") -> None:
+    def __init__(self, connection: "Connection[Numbered, Sequence[RunRequest] | None]") -> None:
         super().__init__()
         self._connection = connection
 
@@ -67,13 +67,13 @@ class _Sender(logging.Handler):
 
 
 def _train(
-    orders: Sequence[Order],
+    requests: Sequence[RunRequest],
     machine: Machine,
-    connection: "Connection[Numbered, Sequence[Order] | None]",
+    connection: "Connection[Numbered, Sequence[RunRequest] | None]",
     loaded: dict[str, Dataset],
 ) -> None:
-    """Trains the orders; the last event of each is Finished or Unfinished. `loaded`: the data sets of this process."""
-    going = dict(enumerate(orders))
+    """Trains the runs; the last event of each is Finished or Unfinished. `loaded`: the data sets of this process."""
+    going = dict(enumerate(requests))
 
     def report(number: int, event: Event) -> None:
         if isinstance(event, Finished | Unfinished):
@@ -83,12 +83,12 @@ def _train(
     def fail(number: int, error: Exception) -> None:
         if isinstance(error, BrokenPipeError | ConnectionResetError):  # of the connection: the parent is gone
             raise error
-        report(number, _unfinished(orders[number].folder, error))
+        report(number, _unfinished(requests[number].folder, error))
 
     try:
-        dataset = _load(orders[0].config.data, loaded)
-        runs = [(order.config, order.folder) for order in orders]
-        train_group(runs, dataset, machine, way=orders[0].way, report=report, on_error=fail)
+        dataset = _load(requests[0].config.data, loaded)
+        runs = [(request.config, request.folder) for request in requests]
+        train_group(runs, dataset, machine, way=requests[0].way, report=report, on_error=fail)
     except Exception as error:
         for number in list(going):
             fail(number, error)

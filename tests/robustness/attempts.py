@@ -112,7 +112,7 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
 
 
 def _without_the_parents_ends(work: Callable[..., None], connection: Any, *arguments: object) -> None:
-    """A fork inherits both ends of every connection, and would wait for ever for orders that it could send itself."""
+    """A fork inherits both ends of every connection, and would wait for ever for requests that it could send itself."""
     for entry in list(Path("/proc/self/fd").iterdir()):
         descriptor = int(entry.name)
         with suppress(OSError):  # the one that listed them

@@ -16,7 +16,7 @@ from normbench.runs.build import REGISTRIES
 from normbench.runs.events import Event, Finished, Step
 from normbench.runs.execute import train_run
 from normbench.runs.run_id import run_id
-from normbench.sweeps.worker import Order
+from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
 from tests.robustness.config_cases import MAIN, Case
 from tests.robustness.entry import Ended, run_main
@@ -115,10 +115,10 @@ def _stop_at_a_step(event: Event) -> None:
 
 @contextmanager
 def _one_step() -> Iterator[None]:
-    def make_plan(orders: Sequence[Order], dataset: Dataset, machine: Machine, *_: Any) -> Any:
-        for order in (orders[0], orders[-1]):
+    def make_plan(requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, *_: Any) -> Any:
+        for request in (requests[0], requests[-1]):
             try:
-                train_run(order.config, order.folder, dataset, machine, report=_stop_at_a_step)
+                train_run(request.config, request.folder, dataset, machine, report=_stop_at_a_step)
             except Interrupted as stop:
                 last = stop
         raise last

@@ -10,7 +10,7 @@ from normbench.data import load_dataset
 from normbench.errors import ConfigError
 from normbench.runs.build import REGISTRIES
 from normbench.runs.execute import train_run
-from normbench.sweeps.plan import Plan, make_plan, orders_for
+from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.train.machine import Machine
 from normbench.train.passes import WAYS
 
@@ -26,16 +26,16 @@ def config_for(images: Path, norm: str, seed: int = 0, precision: str = "fp32") 
 
 def plan_of(configs: list[Config], results: Path, machine: Machine = CPU, together: str = "auto") -> Plan:
     dataset = load_dataset(configs[0].data, bar=False)
-    return make_plan(orders_for(configs, results), dataset, machine, jobs=2, together=together)
+    return make_plan(requests_for(configs, results), dataset, machine, jobs=2, together=together)
 
 
 def test_finished_runs_are_done_and_the_others_take_time(images: Path, tmp_path: Path) -> None:
     configs = [config_for(images, norm, seed) for seed in (0, 1) for norm in ("bn", "none")]
-    first = orders_for(configs, tmp_path)[0]
+    first = requests_for(configs, tmp_path)[0]
     train_run(first.config, first.folder, load_dataset(first.config.data, bar=False), CPU)
     plan = plan_of(configs, tmp_path)
     assert plan.done == (first,)
-    assert plan.to_do == tuple(orders_for(configs, tmp_path)[1:])
+    assert plan.to_do == tuple(requests_for(configs, tmp_path)[1:])
     assert len(plan.seconds) == 3
     assert all(seconds > 0 for seconds in plan.seconds)
     assert plan.seconds[0] == plan.seconds[2]  # of one kind, whatever the seed
@@ -53,7 +53,7 @@ def test_the_precision_is_that_of_a_finished_run(images: Path, tmp_path: Path) -
     """Runs to be compared all have one, even if the other would be faster now."""
     dataset = load_dataset(config_for(images, "bn").data, bar=False)
     for precision in ("fp32", "bf16"):
-        done = orders_for([config_for(images, "bn", precision="auto")], tmp_path / precision)[0]
+        done = requests_for([config_for(images, "bn", precision="auto")], tmp_path / precision)[0]
         train_run(done.config, done.folder, dataset, Machine(CPU.device, precision=precision))
         configs = [config_for(images, "bn", seed, precision="auto") for seed in (0, 1)]
         assert plan_of(configs, tmp_path / precision).machine.precision == precision
@@ -63,8 +63,8 @@ def test_runs_of_one_norm_share_the_time_of_their_group(images: Path, tmp_path: 
     configs = [config_for(images, norm, seed) for seed in (0, 1) for norm in ("bn", "none")]
     for way in WAYS:
         plan = plan_of(configs, tmp_path, together=way)
-        assert [order.way for order in plan.to_do] == [way] * 4
-        assert [order.config for order in plan.to_do] == configs
+        assert [request.way for request in plan.to_do] == [way] * 4
+        assert [request.config for request in plan.to_do] == configs
         assert plan.seconds[:2] == plan.seconds[2:]
 
 

@@ -16,7 +16,7 @@ from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Finished, Step, Unfinished
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.pool import PoolEvent, RunEvent, Waiting, choose_jobs, train_all
-from normbench.sweeps.worker import Order
+from normbench.sweeps.worker import RunRequest
 from normbench.train.checkpoint import from_bytes
 from normbench.train.machine import Machine
 from tests.tiny import invoke, make_folder
@@ -38,36 +38,36 @@ def config_for(images: Path, norm: dict[str, Any], seed: int = 0, epochs: int = 
     return load_config("default", REGISTRIES, [*overrides, ("norm", norm, "--norm"), ("seeds", [seed], "--seed")])
 
 
-def order(config: Config, results: Path, way: str | None = None) -> Order:
-    return Order(config, folder_of(config, results), way)
+def request_for(config: Config, results: Path, way: str | None = None) -> RunRequest:
+    return RunRequest(config, folder_of(config, results), way)
 
 
 @pytest.fixture
-def orders(images: Path, tmp_path: Path) -> list[Order]:
-    return [order(config_for(images, {"kind": norm}), tmp_path / "results") for norm in ("gn", "bn")]
+def requests(images: Path, tmp_path: Path) -> list[RunRequest]:
+    return [request_for(config_for(images, {"kind": norm}), tmp_path / "results") for norm in ("gn", "bn")]
 
 
-def train(orders: list[Order], jobs: int = 1, **more: Any) -> list[PoolEvent]:
+def train(requests: list[RunRequest], jobs: int = 1, **more: Any) -> list[PoolEvent]:
     events: list[PoolEvent] = []
-    train_all(orders, MACHINE, jobs, events.append, **more)
+    train_all(requests, MACHINE, jobs, events.append, **more)
     return events
 
 
 def ends(events: list[PoolEvent]) -> dict[str, Finished | Unfinished]:
     """What became of each norm's run."""
     over = [event for event in events if isinstance(event, RunEvent) and isinstance(event.event, Finished | Unfinished)]
-    return {event.order.config.norm.name: event.event for event in over}
+    return {event.request.config.norm.name: event.event for event in over}
 
 
-def test_a_run_in_the_pool_has_the_bits_of_the_run_alone(orders: list[Order], tmp_path: Path) -> None:
-    found = ends(train(orders, jobs=2))
+def test_a_run_in_the_pool_has_the_bits_of_the_run_alone(requests: list[RunRequest], tmp_path: Path) -> None:
+    found = ends(train(requests, jobs=2))
     assert set(found) == {"gn", "bn"}
-    for one in orders:
+    for one in requests:
         record = found[one.config.norm.name].record
         assert record.status == "finished"
         assert record.environment["threads"] == 1
         assert record.precision == "fp32"  # the machine's, where the config says auto
-        alone = order(one.config, tmp_path / "alone")
+        alone = request_for(one.config, tmp_path / "alone")
         train([alone])
         together = load_file(one.folder.weights)
         for name, weights in load_file(alone.folder.weights).items():
@@ -88,10 +88,10 @@ def failing(marker: Path, *, kill: bool) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kill", [True, False])
 def test_what_fails_does_not_hold_up_the_others(
-    kill: bool, images: Path, marker: Path, orders: list[Order], tmp_path: Path
+    kill: bool, images: Path, marker: Path, requests: list[RunRequest], tmp_path: Path
 ) -> None:
-    broken = order(config_for(images, failing(marker, kill=kill)), tmp_path / "results")
-    both = [broken, orders[1]]
+    broken = request_for(config_for(images, failing(marker, kill=kill)), tmp_path / "results")
+    both = [broken, requests[1]]
     found = ends(train(both))
     assert found[FAILING].status == "failed"
     assert found["bn"].record.status == "finished"
@@ -107,15 +107,17 @@ def test_what_fails_does_not_hold_up_the_others(
     assert not broken.folder.error.exists()
 
 
-def test_fail_fast_stops_at_the_first_failure(images: Path, marker: Path, orders: list[Order], tmp_path: Path) -> None:
-    broken = order(config_for(images, failing(marker, kill=False)), tmp_path / "results")
-    found = ends(train([broken, orders[1]], fail_fast=True))
+def test_fail_fast_stops_at_the_first_failure(
+    images: Path, marker: Path, requests: list[RunRequest], tmp_path: Path
+) -> None:
+    broken = request_for(config_for(images, failing(marker, kill=False)), tmp_path / "results")
+    found = ends(train([broken, requests[1]], fail_fast=True))
     assert list(found) == [FAILING]
-    assert not orders[1].folder.path.exists()
+    assert not requests[1].folder.path.exists()
 
 
-def test_what_another_process_trains_is_waited_for(orders: list[Order]) -> None:
-    busy = orders[0]
+def test_what_another_process_trains_is_waited_for(requests: list[RunRequest]) -> None:
+    busy = requests[0]
     busy.folder.path.mkdir(parents=True)
     lock = FileLock(busy.folder.lock)
     lock.acquire()
@@ -125,27 +127,27 @@ def test_what_another_process_trains_is_waited_for(orders: list[Order]) -> None:
         match event:
             case Waiting(waiting):
                 assert waiting == (busy,)
-                assert orders[1].folder.is_finished  # the other one was not kept waiting
+                assert requests[1].folder.is_finished  # the other one was not kept waiting
                 waited.append(waiting)
                 if len(waited) == 2:
                     lock.release()
             case RunEvent(event=Finished()):
-                finished.append(event.order)
+                finished.append(event.request)
 
-    train_all(orders, MACHINE, 1, follow, retry_s=0.1)
+    train_all(requests, MACHINE, 1, follow, retry_s=0.1)
     assert len(waited) >= 2
-    assert finished == [orders[1], busy]
+    assert finished == [requests[1], busy]
     assert busy.folder.is_finished
 
 
 @pytest.mark.parametrize("kill", [None, True])
 def test_the_pool_tells_of_each_run_of_a_group(kill: bool | None, images: Path, marker: Path, tmp_path: Path) -> None:
     norm = failing(marker, kill=kill) if kill else {"kind": "bn"}
-    orders = [order(config_for(images, norm, seed, epochs=2), tmp_path / "results", "lanes") for seed in (0, 1)]
+    requests = [request_for(config_for(images, norm, seed, epochs=2), tmp_path / "results", "lanes") for seed in (0, 1)]
     mine: dict[int, list[RunEvent]] = {0: [], 1: []}
-    for event in train(orders, jobs=2):
+    for event in train(requests, jobs=2):
         assert isinstance(event, RunEvent)
-        mine[event.order.config.seed].append(event)
+        mine[event.request.config.seed].append(event)
     for seed, told in mine.items():
         assert {event.slot for event in told} == {seed}
         end = told[-1].event
@@ -159,8 +161,8 @@ def test_the_pool_tells_of_each_run_of_a_group(kill: bool | None, images: Path, 
 
 def test_a_stopped_group_keeps_every_checkpoint(images: Path, tmp_path: Path) -> None:
     """By a signal, as soon as steps are told of."""
-    orders = [
-        order(
+    requests = [
+        request_for(
             config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1000})}),
             tmp_path / "results",
             "wide",
@@ -178,9 +180,9 @@ def test_a_stopped_group_keeps_every_checkpoint(images: Path, tmp_path: Path) ->
             case RunEvent(event=Unfinished(status=status)):
                 statuses.append(status)
 
-    train_all(orders, MACHINE, 1, follow)
+    train_all(requests, MACHINE, 1, follow)
     assert statuses == ["interrupted", "interrupted"]
-    positions = [from_bytes(one.folder.checkpoint.read_bytes(), CPU).position for one in orders]
+    positions = [from_bytes(one.folder.checkpoint.read_bytes(), CPU).position for one in requests]
     assert positions[0].epoch == positions[1].epoch
     assert positions[0].step == positions[1].step > 0
 
@@ -193,8 +195,8 @@ def test_the_jobs_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_jobs(100, Machine(torch.device("cuda"))) == 1
 
 
-def test_train_refuses_a_run_that_another_process_trains(orders: list[Order], tmp_path: Path) -> None:
-    busy = orders[0]
+def test_train_refuses_a_run_that_another_process_trains(requests: list[RunRequest], tmp_path: Path) -> None:
+    busy = requests[0]
     busy.folder.path.mkdir(parents=True)
     config = busy.folder.path.parent / "config.yaml"
     config.write_text(yaml.safe_dump(busy.config.to_dict()))

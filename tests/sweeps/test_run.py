@@ -78,7 +78,7 @@ def test_rounds_end_when_every_pair_is_decided(images: Path, tmp_path: Path) -> 
     looks = [event for event in told if isinstance(event, Judged)]
     assert len(plans(told)) == len(looks)
     assert [pair.goes_on for look in looks[:-1] for pair in look.decisions] == [True] * (len(looks) - 1)
-    trained = {event.order.folder.path.name for event in told if isinstance(event, RunEvent)}
+    trained = {event.request.folder.path.name for event in told if isinstance(event, RunEvent)}
     assert set(folders) == trained
 
 

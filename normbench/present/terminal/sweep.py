@@ -15,7 +15,7 @@ from normbench.runs.events import EpochDone, Finished, Logged, Started, Step, Un
 from normbench.sweeps.plan import Plan
 from normbench.sweeps.pool import RunEvent, Stopping, Waiting
 from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained
-from normbench.sweeps.worker import Order
+from normbench.sweeps.worker import RunRequest
 from normbench.text import plural, printable_lines
 
 TOO_EARLY = 0.05  # share of the work below which the plan's estimate is better than the pace so far
@@ -89,12 +89,12 @@ def duration(seconds: float) -> str:
 
 def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: Console) -> None:
     """Prints norms and seeds, how many runs are finished, and the estimated time of the others."""
-    orders = [*plan.done, *plan.to_do]
-    labels = dict.fromkeys(norm_label(order.config.norm.name, order.config.norm.options) for order in orders)
-    seeds = sorted({order.config.seed for order in orders})
+    requests = [*plan.done, *plan.to_do]
+    labels = dict.fromkeys(norm_label(request.config.norm.name, request.config.norm.options) for request in requests)
+    seeds = sorted({request.config.seed for request in requests})
     machine = plan.machine
     lines = {
-        "sweep": f"{name}: {len(orders):,} runs" + (f", {len(plan.done):,} of them finished" if plan.done else ""),
+        "sweep": f"{name}: {len(requests):,} runs" + (f", {len(plan.done):,} of them finished" if plan.done else ""),
         "norms": ", ".join(labels),
         "seeds": _seeds(seeds),
     }
@@ -105,7 +105,7 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
         assert machine.threads is not None
         threads = plural(machine.threads, "thread")
         lines["machine"] = f"{machine.device.type}, {processes} of {threads}, {machine.precision}"
-        if ways := dict.fromkeys(order.way for order in plan.to_do if order.way):
+        if ways := dict.fromkeys(request.way for request in plan.to_do if request.way):
             lines["machine"] += f"; the seeds of a norm train together ({' or '.join(ways)})"
         lines["time"] = f"about {duration(plan.total_s)} for {len(plan.to_do):,} runs, from a few steps of each kind"
     print_fields(lines, console)
@@ -130,7 +130,7 @@ class _Bars:
 
     def __init__(self, plan: Plan, title: Title, console: Console, *, quiet: bool) -> None:
         self.title, self.console, self.quiet = title, console, quiet
-        self.weight = {order.folder.path: max(s, 1e-3) for order, s in zip(plan.to_do, plan.seconds, strict=True)}
+        self.weight = {request.folder.path: max(s, 1e-3) for request, s in zip(plan.to_do, plan.seconds, strict=True)}
         self.ended = 0.0
         self.running: dict[int, float] = {}
         self.began: dict[int, float] = {}
@@ -156,28 +156,28 @@ class _Bars:
         match event:
             case RunEvent():
                 self.run(event)
-            case Waiting(orders):
-                self.waiting(len(orders))
+            case Waiting(requests):
+                self.waiting(len(requests))
             case Stopping():
                 self.say("stopping: each run finishes its step and keeps a checkpoint (Ctrl-C again: at once)")
 
     def run(self, event: RunEvent) -> None:
-        order, slot = event.order, event.slot
-        weight = self.weight.get(order.folder.path, 1.0)
+        request, slot = event.request, event.slot
+        weight = self.weight.get(request.folder.path, 1.0)
         match event.event:
             case Started():
-                self.advanced(order, slot, f"epoch 1/{order.config.train.epochs}", 0.0)
+                self.advanced(request, slot, f"epoch 1/{request.config.train.epochs}", 0.0)
             case Step(epoch, step, num_steps, rate):
-                num_epochs = order.config.train.epochs
+                num_epochs = request.config.train.epochs
                 done = (epoch + step / num_steps) / num_epochs
-                self.advanced(order, slot, f"epoch {epoch + 1}/{num_epochs}  {rate:,.0f} images/s", done)
+                self.advanced(request, slot, f"epoch {epoch + 1}/{num_epochs}  {rate:,.0f} images/s", done)
             case EpochDone(row):
                 split = "val" if "val_accuracy" in row else "test"
                 self.last_row[slot] = f"  {split} {row[f'{split}_accuracy']:.1%}"
             case Logged(text):
-                self.say(f"{self.title(order.config)}: {text}")
+                self.say(f"{self.title(request.config)}: {text}")
             case Finished() | Unfinished() as end:
-                self.over(order, slot, end)
+                self.over(request, slot, end)
                 self.ended += 0.0 if isinstance(end, Unfinished) and end.status == "busy" else weight
         completed = self.ended + sum(self.running.values())
         note = f"{self.num_over}/{self.num_runs} runs, about {duration(self.left_s(completed))} left"
@@ -191,23 +191,23 @@ class _Bars:
             return self.estimate_s * (1 - share)
         return (time.monotonic() - self.start) * (1 - share) / share
 
-    def advanced(self, order: Order, slot: int, note: str, done: float) -> None:
+    def advanced(self, request: RunRequest, slot: int, note: str, done: float) -> None:
         """Moves the bar of a run. done: share of the run's steps, those of an earlier process included."""
         self.began.setdefault(slot, time.monotonic())
         self.start = self.start or time.monotonic()
         if slot not in self.bars:
-            self.bars[slot] = self.progress.add_task(self.title(order.config), total=1.0, note="")
-        self.running[slot] = done * self.weight.get(order.folder.path, 1.0)
+            self.bars[slot] = self.progress.add_task(self.title(request.config), total=1.0, note="")
+        self.running[slot] = done * self.weight.get(request.folder.path, 1.0)
         self.progress.update(self.bars[slot], completed=done, note=note + self.last_row.get(slot, ""))
 
-    def over(self, order: Order, slot: int, end: Finished | Unfinished) -> None:
+    def over(self, request: RunRequest, slot: int, end: Finished | Unfinished) -> None:
         if slot in self.bars:
             self.progress.remove_task(self.bars.pop(slot))
         self.running.pop(slot, None)
         self.last_row.pop(slot, None)
         now = time.monotonic()
         took = duration(now - self.began.pop(slot, now))
-        name = self.title(order.config)
+        name = self.title(request.config)
         match end:
             case Finished(record, already):
                 if record.metrics is None:

@@ -12,7 +12,7 @@ from normbench.present.terminal.sweep import SweepView, duration, run_title
 from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Event, Finished, Logged, Step, Unfinished
 from normbench.runs.record import Record
-from normbench.sweeps.plan import Plan, orders_for
+from normbench.sweeps.plan import Plan, requests_for
 from normbench.sweeps.pool import RunEvent, Stopping, Waiting
 from normbench.sweeps.run import Planned, SweepEvent, Trained
 from normbench.train.machine import Machine
@@ -23,7 +23,7 @@ CONFIGS = [
     for kind in ("bn", "gn")
     for seed in (0, 1)
 ]
-ORDERS = tuple(orders_for(CONFIGS, Path("results")))
+ORDERS = tuple(requests_for(CONFIGS, Path("results")))
 PLAN = Plan(ORDERS[1:], ORDERS[:1], (60.0, 60.0, 120.0), 2, Machine(torch.device("cpu"), 1, "fp32"))
 PLANNED = Planned("tiny", PLAN, ("norm",), "a note", trains=True)
 
