@@ -1,7 +1,6 @@
 """Runs of nodes in a network's graph that one graph of ops computes."""
 
 import operator
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,7 +28,7 @@ class Run(NamedTuple):
     nodes: tuple[Node, ...]
     lowered: tuple[Lowered, ...]
     dropouts: tuple[Dropout | None, ...]
-    """Of each op the layer that draws the seed of its mask."""
+    """For each op the layer that draws the seed of its dropout mask."""
 
     def __call__(self, x: Tensor) -> Tensor:
         parameters = [tensor for layer in self.lowered for tensor in layer.parameters()]
@@ -60,15 +59,32 @@ def find_run(traced: Traced, start: int, x: TensorDesc) -> Run | None:
     return run
 
 
+class _Value(NamedTuple):
+    """The value of a node inside a run."""
+
+    op: int  # the index of the op that computes it, or INPUT
+    desc: TensorDesc
+
+
+class _Tail(NamedTuple):
+    """Nodes that follow a layer, as the epilogue of its op."""
+
+    epilogue: Epilogue
+    dropout: Dropout | None  # active
+    stop: int  # the index after the last of the nodes
+
+
 class _Builder:
-    """Lowers node after node until one cannot be lowered."""
+    """Lowers node after node from `start` on, until one cannot be lowered."""
 
     def __init__(self, traced: Traced, start: int, x: TensorDesc) -> None:
         self.traced, self.start = traced, start
         self.position = {node: i for i, node in enumerate(traced.nodes)}
         source = source_of(traced.nodes[start])
-        assert source is not None, "can_start was asked before"
-        self.outputs: dict[fx.Node, tuple[int, TensorDesc]] = {source: (INPUT, x)}  # index of the op, its output
+        assert source is not None, "a run starts at a node for which `can_start` is true"
+        self.values = {source: _Value(INPUT, x)}
+        self.aliases: set[fx.Node] = set()
+        """Nodes that return their input itself."""
         self.nodes: list[Node] = []
         self.lowered: list[Lowered] = []
         self.dropouts: list[Dropout | None] = []
@@ -84,75 +100,77 @@ class _Builder:
     def _is_closed(self, stop: int) -> bool:
         """Whether only the last node before `stop` is used outside of the run, and the last op computes it."""
         *inner, last = self.traced.nodes[self.start : stop]
-        if not self.nodes or self.outputs[last][0] != len(self.nodes) - 1:
+        if not self.nodes or self.values[last].op != len(self.nodes) - 1:
             return False
         return all(self.position.get(user, stop) < stop for node in inner for user in node.users)
 
     def _lower(self, i: int) -> int | None:
-        """Appends the op of node i with its epilogue. Returns the index after them; None if no op computes the node."""
+        """Appends the op of node i with its epilogue. Returns the index after both; None if no op computes the node."""
         node = self.traced.nodes[i]
-        if node.op == "call_function":
-            return self._lower_add(i) if node.target in _ADDS else None
+        if node.target in _ADDS:
+            return self._lower_add(i)
         source = source_of(node)
-        if node.op != "call_module" or source not in self.outputs:
+        if node.op != "call_module" or source not in self.values:
             return None
-        layer = self.traced.modules[node]
-        if has_hooks(layer) or (layer._buffers and any(layer is seen for seen in self._layers_before(i))):
-            return None  # both calls of a layer would update the same buffers
-        index, x = self.outputs[source]
-        # An Identity returns its input itself, and a ReLU in place would change what the other readers see.
-        has_own_output = type(layer) is not nn.Identity or len(source.users) == 1
-        for epilogue, dropout, stop in self._epilogues(i) if has_own_output else ():
-            lowered = lower(layer, x, epilogue)
-            if lowered:
-                return self._append(lowered, (index,), dropout, stop)
-        if type(layer) is nn.Identity or _is_inactive_dropout(layer):
-            self.outputs[node] = self.outputs[source]
+        return self._lower_layer(i, self.traced.modules[node], source)
+
+    def _lower_layer(self, i: int, layer: nn.Module, source: fx.Node) -> int | None:
+        if has_hooks(layer) or (layer._buffers and self._was_called_before(i, layer)):
+            return None  # two calls of a layer in one graph would update the same buffers
+        value, is_identity = self.values[source], type(layer) is nn.Identity
+        # An Identity returns its input: a ReLU in place after it would change what the other readers of the input see.
+        if not is_identity or len(source.users) == 1:
+            for tail in self._tails(i):
+                lowered = lower(layer, value.desc, tail.epilogue)
+                if lowered:
+                    return self._append(lowered, (value.op,), tail)
+        if is_identity or _is_inactive_dropout(layer):
+            self.values[self.traced.nodes[i]] = value
+            self.aliases.add(self.traced.nodes[i])
             return i + 1
         return None
 
     def _lower_add(self, i: int) -> int | None:
         node = self.traced.nodes[i]
-        sources = [self.outputs.get(part) for part in node.args if isinstance(part, fx.Node)]
-        if len(node.args) != 2 or node.kwargs or len(sources) != 2 or None in sources:
+        addends = [part for part in node.args if isinstance(part, fx.Node) and part in self.values]
+        if len(addends) != 2 or len(node.args) != 2 or node.kwargs:
             return None
-        (first, x), (second, other) = (source for source in sources if source)
-        in_place = node.target is operator.iadd
-        if x[:2] != other[:2] or (in_place and len(node.args[0].users) > 1):  # type: ignore[union-attr]
+        if node.target is operator.iadd and (len(addends[0].users) > 1 or addends[0] in self.aliases):
+            return None  # the sum in place changes a value that has other readers
+        (first, x), (second, other) = (self.values[addend] for addend in addends)
+        if (x.shape, x.dtype) != (other.shape, other.dtype):
             return None
-        return self._append(Lowered(add(TensorDesc(x.shape, x.dtype))), (first, second), None, i + 1)
+        lowered = Lowered(add(TensorDesc(x.shape, x.dtype)))
+        return self._append(lowered, (first, second), _Tail(NO_EPILOGUE, None, i + 1))
 
-    def _append(self, lowered: Lowered, sources: tuple[int, ...], dropout: Dropout | None, stop: int) -> int:
+    def _append(self, lowered: Lowered, sources: tuple[int, ...], tail: _Tail) -> int:
         self.nodes.append(Node(lowered.op, sources))
         self.lowered.append(lowered)
-        self.dropouts.append(dropout)
-        self.outputs[self.traced.nodes[stop - 1]] = (len(self.nodes) - 1, lowered.op.y)
-        return stop
+        self.dropouts.append(tail.dropout)
+        self.values[self.traced.nodes[tail.stop - 1]] = _Value(len(self.nodes) - 1, lowered.op.y)
+        return tail.stop
 
-    def _layers_before(self, i: int) -> Iterator[nn.Module]:
-        nodes = self.traced.nodes[self.start : i]
-        return (self.traced.modules[node] for node in nodes if node.op == "call_module")
+    def _was_called_before(self, i: int, layer: nn.Module) -> bool:
+        return any(self.traced.modules.get(node) is layer for node in self.traced.nodes[self.start : i])
 
-    def _epilogues(self, i: int) -> Sequence[tuple[Epilogue, Dropout | None, int]]:
-        """What follows node i and may be its epilogue, the longest first: (epilogue, its dropout, index after it)."""
-        found: list[tuple[Epilogue, Dropout | None, int]] = [(NO_EPILOGUE, None, i + 1)]
-        epilogue, nodes = NO_EPILOGUE, self.traced.nodes
+    def _tails(self, i: int) -> list[_Tail]:
+        """What follows node i and may be its epilogue, the longest first: ReLU, then dropout, or neither."""
+        nodes, tails = self.traced.nodes, [_Tail(NO_EPILOGUE, None, i + 1)]
         for j in range(i + 1, len(nodes)):
-            if source_of(nodes[j]) is not nodes[j - 1] or len(nodes[j - 1].users) > 1:
-                break
             layer = self.traced.modules.get(nodes[j])
-            if layer is not None and has_hooks(layer):
+            is_only_reader = source_of(nodes[j]) is nodes[j - 1] and len(nodes[j - 1].users) == 1
+            if not is_only_reader or (layer is not None and has_hooks(layer)):
                 break
+            epilogue = tails[-1].epilogue
             if (type(layer) is nn.ReLU or nodes[j].target in _RELUS) and not epilogue.relu:
-                epilogue = Epilogue(relu=True)
-                found.append((epilogue, None, j + 1))
+                tails.append(_Tail(Epilogue(relu=True), None, j + 1))
             elif isinstance(layer, Dropout) and type(layer) is Dropout:
-                active = not _is_inactive_dropout(layer)
-                found.append((epilogue._replace(drop=layer.threshold), layer if active else None, j + 1))
+                active = None if _is_inactive_dropout(layer) else layer
+                tails.append(_Tail(epilogue._replace(drop=layer.threshold), active, j + 1))
                 break
             elif type(layer) is not nn.Identity:
                 break
-        return found[::-1]
+        return tails[::-1]
 
 
 def _is_inactive_dropout(layer: nn.Module) -> bool:

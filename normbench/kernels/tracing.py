@@ -1,7 +1,9 @@
 """The graph of a network by symbolic tracing (`torch.fx`), down to the modules that are called as a whole."""
 
+import operator
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partialmethod
 from typing import Any, NamedTuple
 
 from torch import fx, nn
@@ -60,6 +62,22 @@ class _Tracer(fx.Tracer):
         if type(m) in LOWERINGS or type(m) in EPILOGUES or has_hooks(m) or not is_layer:
             self.seen.append(m)
         return is_layer or has_hooks(m)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Proxy(node, self)
+
+
+class _Proxy(fx.Proxy):
+    """A symbol on which `x += y` is recorded as the change in place that it is for tensors; fx records x + y."""
+
+    def _in_place(self, operation: Callable[..., Any], other: Any) -> fx.Proxy:
+        proxy: fx.Proxy = self.tracer.create_proxy("call_function", operation, (self, other), {})
+        return proxy
+
+    __iadd__ = partialmethod(_in_place, operator.iadd)
+    __isub__ = partialmethod(_in_place, operator.isub)
+    __imul__ = partialmethod(_in_place, operator.imul)
+    __itruediv__ = partialmethod(_in_place, operator.itruediv)
 
 
 class _NoComputation(TorchDispatchMode):

@@ -266,9 +266,20 @@ class Shared(nn.Module):
         return y + z
 
 
+class Summed(Shared):
+    """The same, by a sum in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        z = self.none(y)
+        z += x
+        return y + z
+
+
 @needs_compiler
-def test_a_change_in_place_is_seen_by_the_other_readers() -> None:
-    network, x = Shared(), random_images(4, 16, 6, 6)
+@pytest.mark.parametrize("kind", [Shared, Summed])
+def test_a_change_in_place_is_seen_by_the_other_readers(kind: type[Shared]) -> None:
+    network, x = kind(), random_images(4, 16, 6, 6)
     torch.testing.assert_close(accelerate(network)(x), network(x), rtol=1e-4, atol=1e-5)
 
 
