@@ -24,23 +24,21 @@ NUM_TEST = 12
 
 
 @pytest.fixture
-def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A tiny folder of images, loaded."""
-    monkeypatch.delenv("NORMBENCH_DATA", raising=False)
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+def shown_images(tmp_path: Path) -> SimpleNamespace:
+    """A folder of images that a test may change, and the data set in it."""
     place = make_folder(tmp_path / "images", num_train=40, num_test=NUM_TEST // 3)
     dataset = load_dataset(SimpleNamespace(source="folder", dir=str(place), urls=()))
     return SimpleNamespace(place=place, dataset=dataset)
 
 
 @pytest.fixture
-def write(tmp_path: Path, images: SimpleNamespace) -> Callable[..., Path]:
+def write(tmp_path: Path, shown_images: SimpleNamespace) -> Callable[..., Path]:
     """Writes a run as `normbench train` leaves it, with curves and predictions that get `wrong` images wrong."""
 
     def write(kind: str, seed: int = 0, wrong: int = 0, **changes: Any) -> Path:
         record = make_record(kind, seed, accuracy=1 - wrong / NUM_TEST, config__train__epochs=EPOCHS, **changes)
-        record["config"]["data"]["dir"] = str(images.place)
-        fingerprint = images.dataset.fingerprint
+        record["config"]["data"]["dir"] = str(shown_images.place)
+        fingerprint = shown_images.dataset.fingerprint
         record["data"] |= {"fingerprint": fingerprint, "num_eval": NUM_TEST, "classes": list(CLASSES)}
         record["metrics"]["test_errors"] = wrong
         folder = write_run(tmp_path / "results", record)
@@ -53,7 +51,7 @@ def write(tmp_path: Path, images: SimpleNamespace) -> Callable[..., Path]:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        labels = images.dataset.test.labels.numpy()
+        labels = shown_images.dataset.test.labels.numpy()
         logits = np.eye(3, dtype=np.float16)[labels]
         logits[:wrong] = np.roll(logits[:wrong], 1, axis=1)
         np.savez(folder / "predictions.npz", labels=labels, logits=logits)
@@ -133,14 +131,14 @@ def test_one_norm_has_no_disagreement(
 def test_other_images_are_not_shown(
     tmp_path: Path,
     write: Callable[..., Path],
-    images: SimpleNamespace,
+    shown_images: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     write("bn")
     write("gn", wrong=2)
-    first = next((images.place / "test" / "cat").iterdir())
-    first.write_bytes(next((images.place / "test" / "dog").iterdir()).read_bytes())
+    first = next((shown_images.place / "test" / "cat").iterdir())
+    first.write_bytes(next((shown_images.place / "test" / "dog").iterdir()).read_bytes())
     monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "other-cache"))
     names, said = draw(tmp_path, caplog)
     assert "confusion-gn-4.svg" in names
@@ -151,16 +149,16 @@ def test_other_images_are_not_shown(
 def test_missing_images_are_named(
     tmp_path: Path,
     write: Callable[..., Path],
-    images: SimpleNamespace,
+    shown_images: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     write("bn")
     write("gn", wrong=2)
-    images.place.rename(tmp_path / "moved")
+    shown_images.place.rename(tmp_path / "moved")
     _, said = draw(tmp_path, caplog)
     assert "disagreement not drawn: the images are not at hand" in said
-    assert str(images.place) in said
+    assert str(shown_images.place) in said
 
 
 def test_a_damaged_run_is_left_out_and_named(

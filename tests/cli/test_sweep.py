@@ -33,7 +33,6 @@ tune: {train.optimizer.lr: [0.01, 0.02], seeds: [7]}
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "tiny.yaml"
     file.write_text(SWEEP.replace("IMAGES", str(make_folder(tmp_path / "images"))))

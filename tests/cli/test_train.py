@@ -16,20 +16,9 @@ from safetensors.numpy import load_file
 from normbench.errors import ConfigError, DataError, RunError
 from normbench.norms import NORMS
 from tests import tiny_cifar10
-from tests.tiny import invoke, make_folder
+from tests.tiny import invoke
 
 SMALL = ("--data", "folder", "--epochs", 2, "--batch-size", 8, "--device", "cpu", "--set", "train.precision=fp32")
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("images"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("NORMBENCH_DATA", raising=False)
 
 
 def train(images: Path, results: Path, *arguments: object):

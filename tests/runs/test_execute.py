@@ -35,7 +35,6 @@ Run = tuple[Config, RunFolder]
 @pytest.fixture
 def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """Two seeds of one norm, three steps an epoch."""
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     images = make_folder(tmp_path / "images")
     settings = {"data.source": "folder", "data.dir": str(images), "train.epochs": 2, "train.batch_size": 20}

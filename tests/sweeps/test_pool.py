@@ -19,17 +19,11 @@ from normbench.sweeps.pool import PoolEvent, RunEvent, Waiting, choose_jobs, tra
 from normbench.sweeps.worker import RunRequest
 from normbench.train.checkpoint import from_bytes
 from normbench.train.machine import Machine
-from tests.tiny import invoke, make_folder
+from tests.tiny import invoke
 
 CPU = torch.device("cpu")
 MACHINE = Machine(CPU, threads=1, precision="fp32")
 FAILING = "tests.outside_norms:Failing"
-
-
-@pytest.fixture
-def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
-    return make_folder(tmp_path / "images")
 
 
 def config_for(images: Path, norm: dict[str, Any], seed: int = 0, epochs: int = 1) -> Config:

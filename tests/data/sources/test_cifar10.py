@@ -46,7 +46,6 @@ class Loader:
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Loader:
-    monkeypatch.delenv("NORMBENCH_DATA", raising=False)
     tiny.pretend(monkeypatch, FILES, CONTENT)
     return Loader(tmp_path / "cache", said)
 

@@ -17,9 +17,8 @@ COLOURS = {"cat": (200, 10, 30), "ant": (0, 250, 90)}
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path) -> Path:
     """Two classes, three train and two test images each, of one colour a class and a brightness a file."""
-    monkeypatch.delenv("NORMBENCH_DATA", raising=False)
     path = tmp_path / "images"
     for split, count in (("train", 3), ("test", 2)):
         for name, colour in COLOURS.items():
@@ -151,12 +150,11 @@ def test_what_one_may_not_read_is_named(closed: str, open_place: Path) -> None:
         path.chmod(0o755)
 
 
-def test_train_ends_with_exit_code_3_and_leaves_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+def test_train_ends_with_exit_code_3_and_leaves_no_run(tmp_path: Path, empty_cache: Path) -> None:
     images = make_folder(tmp_path / "images", 2, 1)
     (images / "test" / "dog" / "000.png").write_bytes(b"")
     result = invoke("train", "--data", "folder", "--data-dir", images, "--results", tmp_path / "results")
     assert isinstance(result.exception, DataError)
     assert str(result.exception) == f"{images / 'test' / 'dog' / '000.png'}: the file is empty (0 bytes)"
     assert not (tmp_path / "results").exists()
-    assert not list((tmp_path / "cache").iterdir())
+    assert not list(empty_cache.iterdir())
