@@ -51,7 +51,7 @@ class Comparison:
     recipe: Mapping[str, Any]
     """What all runs share, by dotted key."""
     environment: Mapping[str, tuple[str, ...]]
-    """Device, precision, versions by dotted key: the values found, the most frequent first."""
+    """Device, precision, versions by dotted key: the values found, in the order of the runs."""
     confidence: float = CONFIDENCE
     baseline: str = ""
     delta: float = DELTA

@@ -1,4 +1,4 @@
-"""What runs were made on: where they differ is named key by key, with the norms of each value."""
+"""The environment of runs: keys with several values are named, with the norms of each value."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -26,8 +26,9 @@ def _values(record: Record) -> Iterator[tuple[str, str, str]]:
     of_run = {"device": record.device, "precision": record.precision, "git_commit": record.git_commit}
     changes = record.environment_changes
     for key, value in (of_run | flatten({"environment": record.environment})).items():
-        one_after_the_other = changes.get(key.removeprefix("environment."), (value,))
-        yield key, _THEN.join(show_value(each, key) for each in one_after_the_other), record.label
+        changed = changes.get(key.removeprefix("environment."))
+        text = _THEN.join(show_value(each, key) for each in changed) if changed else show_value(value, key)
+        yield key, text, record.label
 
 
 def environment_notes(records: Sequence[Record]) -> list[str]:
