@@ -1,6 +1,7 @@
 """The structure DESIGN promises: imports follow the flow, configs follow the code, start-up stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,13 +29,13 @@ FILES = {
 """Every module of the package by its dotted name."""
 
 
-def names_imported(module: str) -> Iterator[str]:
-    """Dotted names of the modules that `module` imports, and of what it takes from them, inside functions too."""
-    for node in ast.walk(ast.parse(FILES[module].read_text())):
+def imported_by(path: Path) -> Iterator[str]:
+    """Dotted names of the modules that a file imports, and of what it takes from them, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.module and not node.level, f"{module}: imports are absolute"
+            assert node.module and not node.level, f"{path}: imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -46,7 +47,9 @@ def module_of(name: str) -> str | None:
 
 
 IMPORTS = {
-    module: {found for name in names_imported(module) if (found := module_of(name)) not in (None, module, "normbench")}
+    module: {
+        found for name in imported_by(FILES[module]) if (found := module_of(name)) not in (None, module, "normbench")
+    }
     for module in FILES
 }
 """module -> the modules of the package that it imports."""
@@ -104,8 +107,15 @@ def test_figures_and_statistics_are_functions_of_plain_data(part: str) -> None:
 
 def test_training_knows_neither_yaml_nor_rich_nor_norms() -> None:
     assert not {"config", "norms"} & parts_imported("train")
-    foreign = {name.split(".")[0] for module in FILES if part_of(module) == "train" for name in names_imported(module)}
+    foreign = {
+        name.split(".")[0] for module in FILES if part_of(module) == "train" for name in imported_by(FILES[module])
+    }
     assert not {"yaml", "rich"} & foreign
+
+
+def test_no_test_imports_another() -> None:
+    for path in Path(__file__).parent.rglob("*.py"):
+        assert not [name for name in imported_by(path) if re.match(r"tests\..*\btest_", name)], path
 
 
 def test_the_shipped_default_is_the_codes_defaults(tmp_path: Path) -> None:

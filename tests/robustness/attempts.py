@@ -1,7 +1,7 @@
-"""Starting normbench as a copy of this process, and ending it in every way a process ends too early.
+"""Starts normbench in a fork of this process, and ends it in every way in which a process ends too early.
 
-Importing torch takes longer than a tiny run; a fork has it already. The workers of a sweep are forks too, and its plan
-is not measured: torch cannot go on in a fork once gradients were computed.
+Importing torch takes longer than a tiny run, and a fork has imported it. The workers of a sweep are forks too. The
+plan of a sweep is not measured here: torch cannot compute in a fork after gradients were computed in the parent.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork cannot go on with the threads of its parent
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: a fork cannot use the threads of its parent
 
 import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
 import scipy.stats  # noqa: F401
@@ -34,17 +34,17 @@ from normbench.cli.main import main
 
 PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
 POLL_S = 0.005
-MOST_POLLS = 60_000  # not seconds: a busy machine may stop all of us for a while
+MOST_POLLS = 60_000  # polls, not seconds: on a busy machine nothing may run for a while
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 class Hangs(Exception):
-    pass
+    """A process did not end."""
 
 
 @dataclass(eq=False)
 class Attempt:
-    """A process and what it prints."""
+    """A process, and the file with its stdout and stderr."""
 
     pid: int
     output: Path
@@ -57,16 +57,16 @@ class Attempt:
 
 
 def adopt_orphans() -> None:
-    """The workers of a killed sweep become children of this process, which can then wait for them."""
+    """Makes the workers of a killed sweep children of this process, so that it can wait for them."""
     assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
 
 
 def begin(
     arguments: Sequence[object], output: Path, arm: Callable[[], None] | None = None, *, anew: bool = False
 ) -> Attempt:
-    """Runs the command line in a fork with a session of its own; `arm` is called there first.
+    """Runs the command line in a fork, in a new session. `arm` is called in the fork first.
 
-    `anew` starts a Python of its own instead, as a user does; it cannot be armed.
+    With `anew` a new Python is started instead, as by a user; `arm` has no effect there.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -85,7 +85,7 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
             os.dup2(descriptor, standard)
         if anew:
             os.execv(sys.executable, [sys.executable, "-m", "normbench", *arguments])
-        tempfile.tempdir = None  # TMPDIR is read again
+        tempfile.tempdir = None  # makes tempfile read TMPDIR again
         sys.argv[:] = ["normbench", *arguments]
         pool: Any = normbench.sweeps.pool
         plan: Any = normbench.sweeps.plan
@@ -112,17 +112,17 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
 
 
 def _without_the_parents_ends(work: Callable[..., None], connection: Any, *arguments: object) -> None:
-    """A fork inherits both ends of every connection, and would wait for ever for requests that it could send itself."""
+    """Closes the parent's ends of all connections: a fork inherits them, and would wait for itself to send requests."""
     for entry in list(Path("/proc/self/fd").iterdir()):
         descriptor = int(entry.name)
-        with suppress(OSError):  # the one that listed them
+        with suppress(OSError):  # the descriptor of the listing itself
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and descriptor != connection.fileno():
                 os.close(descriptor)
     work(connection, *arguments)
 
 
 def finish(attempts: Sequence[Attempt], *, descendants: bool = True) -> None:
-    """Waits for the attempts and, if wanted, for whatever they left running."""
+    """Waits for the attempts, and with `descendants` for the processes that they left running."""
     open_ = {attempt.pid: attempt for attempt in attempts if attempt.code is None}
     polls = 0
     while open_ or descendants:
@@ -140,7 +140,7 @@ def finish(attempts: Sequence[Attempt], *, descendants: bool = True) -> None:
 
 
 def kill_later(attempt: Attempt, after_s: float, number: signal.Signals, whom: str, rng: random.Random) -> None:
-    """Sends a signal to the process itself, to `all` of its session, or to a `worker` of it, if it runs that long."""
+    """After a while sends a signal to the process `itself`, to `all` of its session, or to a random `worker`."""
     if _outlived(attempt, after_s):
         return
     targets = {"itself": [attempt.pid], "all": session(attempt.pid)}.get(whom)
@@ -153,14 +153,14 @@ def kill_later(attempt: Attempt, after_s: float, number: signal.Signals, whom: s
 
 
 def _is_python(pid: int) -> bool:
-    """And not git, without which a record tells no commit."""
+    """Whether it is no git: if git is killed, a record lacks its commit."""
     with suppress(OSError):
         return "git" not in Path(f"/proc/{pid}/comm").read_text()
     return False
 
 
 def starve_later(attempt: Attempt, after_s: float, rng: random.Random) -> None:
-    """From then on the process gets next to no more memory."""
+    """After a while limits the process to hardly more memory than it has."""
     if _outlived(attempt, after_s):
         return
     with suppress(OSError, AttributeError):
@@ -170,7 +170,7 @@ def starve_later(attempt: Attempt, after_s: float, rng: random.Random) -> None:
 
 
 def _outlived(attempt: Attempt, after_s: float) -> bool:
-    """Whether it ended before `after_s` seconds had passed."""
+    """Whether the process ended within `after_s` seconds."""
     while (left := attempt.started + after_s - time.monotonic()) > 0:
         pid, status = os.waitpid(attempt.pid, os.WNOHANG)
         if pid:
@@ -181,7 +181,7 @@ def _outlived(attempt: Attempt, after_s: float) -> bool:
 
 
 def session(leader: int) -> list[int]:
-    """The processes of a session; a sweep's workers leave its group, not its session."""
+    """The processes of a session. The workers of a sweep leave its process group but stay in its session."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -194,15 +194,15 @@ def session(leader: int) -> list[int]:
 
 @dataclass
 class Fuse:
-    """Ends the process at its `left`-th step of changing files, counted from 0; each fork has a count of its own.
+    """Ends the process at its `left`-th step of changing files, counted from 0 in each fork.
 
-    The steps: before and after each fsync, before each rename and each removal. `how` names a signal, or is `exit`.
+    A step is before or after an fsync, before a rename, or before a removal. `how` is a signal's name, or `exit`.
     """
 
     left: int
     how: str
     cut: float
-    """Below 1, the share of a file's bytes that are written when SIGKILL comes, as if in the middle of writing it."""
+    """Share of a file's bytes that are left at a SIGKILL or exit, as if it came while they were written; 1: all."""
 
     def arm(self) -> None:
         fsync, replace, unlink = os.fsync, Path.replace, Path.unlink

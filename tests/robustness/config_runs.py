@@ -1,4 +1,4 @@
-"""Runs a drawn config through the entry point until its first training step, and judges how it ended."""
+"""Runs a config through the entry point until its first training step, and judges how the command ended."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ A_STEP = "a step was run"
 
 
 def run_case(case: Case, folder: Path) -> Ended:
-    """`folder` is empty. The command ends after its first training step, as if somebody had stopped it there."""
+    """Runs the command in an empty `folder`; after its first training step it ends as if it had been interrupted."""
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def run_case(case: Case, folder: Path) -> Ended:
 
 
 def complaint(case: Case, ended: Ended, folder: Path) -> str | None:
-    """What is wrong with the way it ended; None if the config was trained for a step, or refused as it should be."""
+    """What is wrong with how the command ended; None if a step was trained, or the config was refused properly."""
     if ended.code == 130 and A_STEP in ended.stderr:
         return _not_the_same_again(folder / "results")
     if ended.code != 2:
@@ -50,14 +50,14 @@ def complaint(case: Case, ended: Ended, folder: Path) -> str | None:
 
 
 def _bad_message(case: Case, message: str, folder: Path) -> str | None:
-    if "Usage: normbench" in message:  # of the parser of the command line: its own form
+    if "Usage: normbench" in message:  # typer's own messages have another form
         return None if case.flags else f"refused by the parser, without a flag\n{message}"
     for word in ("Traceback", " object at 0x", "<class ", "pydantic", "Input should", "must be valid ("):
         if word in message:
             return f"{word!r} in the message\n{message}"
     if any(len(line) > LONGEST_LINE for line in message.splitlines()):
         return f"a line of {max(map(len, message.splitlines()))} characters\n{message[:3000]}"
-    message = message[message.index("normbench: ") :]  # what was said before the refusal is none of it
+    message = message[message.index("normbench: ") :]  # messages before the refusal do not count
     first, *more = message.removeprefix("normbench: ").rstrip("\n").split("\n")
     for line in [first, *(line for line in more if not line.startswith((" ", "and ", "`")))]:
         if not _has_place(case, line, folder):
@@ -86,7 +86,7 @@ def _has_place(case: Case, line: str, folder: Path) -> bool:
 
 
 def _is_about(text: str, line: str) -> bool:
-    """Whether the sentence names something of that line: the key, or what was found there."""
+    """Whether the sentence names the key or the value that stands in the line."""
     has_no_word = bool(line.strip()) and not _words(line)
     is_written_otherwise = "\\" in text or "..." in text or "''" in text or has_no_word
     signs = {quoted for quoted in re.findall("'([^']+)'", text) if not _words(quoted)}  # such as the key '-'
@@ -102,7 +102,7 @@ def _words(text: str) -> set[str]:
 
 
 def _not_the_same_again(results: Path) -> str | None:
-    """The config that a run writes down must be the run's."""
+    """A complaint if the config.yaml that a run wrote is that of another run."""
     written = next(results.rglob("config.yaml"))
     again = load_config(written, REGISTRIES)
     return None if run_id(again) == written.parent.name else f"{written} is the config of {run_id(again)}"
@@ -132,7 +132,7 @@ def _one_step() -> Iterator[None]:
 
 @contextmanager
 def _few_images() -> Iterator[None]:
-    """Whatever the config names: what sources make of a folder is not the config's matter."""
+    """Replaces the data of any config by a few random images: how sources read a folder is tested elsewhere."""
     generator = torch.Generator().manual_seed(0)
 
     def split(number: int) -> Split:

@@ -1,8 +1,8 @@
 """Norms of each image or each pixel by itself, with ReLU and dropout as epilogue; two norms take dropout only.
 
 x and y have the same shape and dtype; parameters are contiguous float32 [C]. All are computed in float32 and rounded
-once. Each image is summed by itself: the number of threads changes no bit. None unless C is 16 or 32; and for ReLU after
-`filter_response` and `evo_norm`, which have an activation of their own.
+once. Each image is summed by itself: the number of threads changes no bit. None unless C is 16 or 32; and for ReLU
+after `filter_response` and `evo_norm`, which have an activation of their own.
 """
 
 from functools import cache
