@@ -61,12 +61,18 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     member = build_member(config, model, setting.device)
     session = Session(number, config, folder, dataset, train, held_out, member, setting, environments, started_at)
     if resumed:
-        model.load_state_dict(resumed.model)
-        member.optimizer.load_state_dict(resumed.optimizer)
-        member.position = resumed.position
-        session.rows = list(resumed.rows)
-        session.resumed_at = resumed.position.epoch, resumed.position.step
+        _go_on(session, resumed)
     return session
+
+
+def _go_on(session: Session, checkpoint: Checkpoint) -> None:
+    """Puts the session where the checkpoint was kept."""
+    member, position = session.member, checkpoint.position
+    member.model.load_state_dict(checkpoint.model)
+    member.optimizer.load_state_dict(checkpoint.optimizer)
+    member.position = position
+    session.rows = list(checkpoint.rows)
+    session.resumed_at = position.epoch, position.step
 
 
 def _splits(config: Config, dataset: Dataset) -> tuple[Split, Split]:

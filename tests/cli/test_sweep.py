@@ -149,7 +149,7 @@ def test_a_damaged_record_is_no_finished_run(config: Path) -> None:
 
 
 def test_a_trial_on_test_images_chooses_nothing(config: Path) -> None:
-    """As somebody's hand may have written."""
+    """As after an edit by hand."""
     config.write_text(config.read_text().replace("norm: [bn, ln]", "norm: [bn]") + TUNE)
     tuned = ("sweep", config, "--jobs", 1, "--epochs", 1, "--set", "seeds=[0]")
     assert invoke(*tuned).exit_code == 0

@@ -81,7 +81,7 @@ class Muon(optim.SGD):
 class Frame:
     """Matrices of several shapes in one tensor, padded with zeros: at this size calls cost more than arithmetic.
 
-    Filter banks [out, in, k, k] are seen as [out, in k k], and lie on their side where that is taller than wide.
+    Filter banks [out, in, k, k] are seen as [out, in k k], transposed where that is taller than wide.
     """
 
     def __init__(self, filters: Sequence[Tensor]) -> None:
