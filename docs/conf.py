@@ -3,6 +3,7 @@
 import inspect
 import re
 import shutil
+import textwrap
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,6 @@ extensions = [
     "myst_parser",  # the pages are Markdown
     "sphinx.ext.autodoc",  # the API pages are the docstrings
     "sphinx.ext.autosummary",
-    "sphinx.ext.napoleon",  # "Args:" in a docstring
     "sphinx.ext.intersphinx",  # links to PyTorch's documentation
 ]
 exclude_patterns = ["_templates"]
@@ -34,7 +34,7 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "normbench"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 html_show_sphinx = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -69,7 +69,7 @@ def fill_page(app: Sphinx, docname: str, source: list[str]) -> None:
     if docname == "norms":
         sections = "\n\n".join(f"### `{name}`\n\n{_as_markdown(norm)}" for name, norm in NORMS.items())
         source[0] = source[0].replace("<!-- the docstrings of NORMS -->", sections)
-    source[0] = re.sub(r"(?<!!)\[([^\]]+)\]\((\.\./[^)]+)\)", r"{download}`\1 <\2>`", source[0])
+    source[0] = re.sub(r"(?<!!)\[`?([^\]`]+)`?\]\((\.\./[^)]+)\)", r"{download}`\1 <\2>`", source[0])
 
 
 def _as_markdown(norm: Callable[..., object]) -> str:
@@ -84,7 +84,7 @@ def _as_markdown(norm: Callable[..., object]) -> str:
 def docstring_as_rst(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Docstrings here are plain text with code in backticks; reStructuredText reads more into `*`, `|` and `_`.
 
-    A paragraph with hanging lines is a list, an item for each line that is not indented. "Args:" is left to napoleon.
+    A paragraph with hanging lines is a list, an item for each line that is not indented; so are the lines of "Args:".
     """
     paragraphs = "\n".join(map(_line_as_rst, lines)).split("\n\n")
     lines[:] = "\n\n".join(map(_paragraph_as_rst, paragraphs)).splitlines()
@@ -99,12 +99,16 @@ def _line_as_rst(line: str) -> str:
 
 
 def _paragraph_as_rst(text: str) -> str:
-    hanging = re.sub(r"\n +", " ", text)
-    if hanging == text or text.startswith(" ") or re.match(r"[A-Z]\w+:\n", text):
-        return text
-    return "\n".join(f"- {item}" for item in hanging.splitlines())
+    head, _, rest = text.partition("\n")
+    if re.fullmatch(r"[A-Z]\w+:", head) and rest.startswith(" "):
+        return f"{head}\n\n{_list(textwrap.dedent(rest))}"
+    return text if text.startswith(" ") or "\n " not in text else _list(text)
+
+
+def _list(text: str) -> str:
+    return "\n".join(f"- {item}" for item in re.sub(r"\n +", " ", text).splitlines())
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", fill_page)
-    app.connect("autodoc-process-docstring", docstring_as_rst, priority=400)  # before napoleon's, at 500
+    app.connect("autodoc-process-docstring", docstring_as_rst)

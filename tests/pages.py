@@ -4,8 +4,8 @@
 `python` blocks are scripts. `diff` blocks change files.
 
 Commands that would take minutes run smaller. `smaller` is the whole mapping for normbench's own commands: tiny images
-instead of the named data, one epoch, one seed, few steps. `STAND_INS` is the whole list of other programs, each with
-what is checked instead of running it. Anything else is an error.
+instead of the named data, one epoch, one seed, one trial, few steps. `STAND_INS` is the whole list of other programs,
+each with what is checked instead of running it. Anything else is an error.
 
     python -m tests.pages PAGE IMAGES     # runs the commands of a page whose files are made
 """
@@ -129,8 +129,10 @@ def smaller(arguments: list[str], images: Path) -> list[str]:
             return [*without(arguments, "--data", "--data-dir", "--epochs"), *tiny, *fp32, "--epochs", "1"]
         case "sweep":
             kept = without(arguments, "--data", "--data-dir", "--epochs", "--jobs", "--max-seeds")
-            seeds = ("--max-seeds", "3") if "--until-decided" in arguments else ("--set", "seeds=[0]")
-            return [*kept, *tiny, *fp32, "--epochs", "1", "--jobs", "2", *seeds]
+            seeds = ("--max-seeds", "2") if "--until-decided" in arguments else ("--set", "seeds=[0]")
+            config = Path(arguments[1])
+            trials = ("--set", "tune.budget=1") if config.exists() and "\ntune:" in config.read_text() else ()
+            return [*kept, *tiny, *fp32, "--epochs", "1", "--jobs", "2", *seeds, *trials]
         case "bench":
             kept = without(arguments, "--data", "--data-dir", "--threads", "--norm", "--rounds", "--steps")
             return [*kept, *tiny, "--norm", "bn", "--rounds", "1", "--steps", "1"]
