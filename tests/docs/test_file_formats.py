@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encodi
 
 @pytest.mark.parametrize("model", [Record, Data, Model, Statistics, Diverged, Timing, Tuning, Chosen, Decisions])
 def test_each_field_is_described(model: type[BaseModel]) -> None:
-    undescribed = [name for name in model.model_fields if not re.search(rf"[`.]{name}`", PAGE)]
+    undescribed = [name for name in model.model_fields if not re.search(rf"[`.]{name}[`.]", PAGE)]
     assert not undescribed
 
 
