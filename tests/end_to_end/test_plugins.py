@@ -16,7 +16,7 @@ from tests.tiny import invoke
 
 @pytest.fixture(autouse=True)
 def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module of somebody's, which makes this file when it is imported, and an entry point to it called `theirs`."""
+    """A plugin module that creates this file when it is imported, and an entry point to it named `theirs`."""
     file = tmp_path / "imported"
     (tmp_path / "their_norms.py").write_text(
         f"import pathlib\npathlib.Path({str(file)!r}).touch()\n"
