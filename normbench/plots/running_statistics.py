@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from normbench.plots.save import save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito, one a channel
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ def draw_running_statistics(
     for axes in panels[-1]:
         axes.set_xlabel("Batches seen")
     lines = panels[0][0].get_legend_handles_labels()
-    figure.legend(*lines, loc="outside lower center", ncols=len(COLOURS), frameon=False, fontsize=9)
+    figure.legend(*lines, loc="outside lower center", ncols=len(true_mean), frameon=False, fontsize=9)
     save_png(figure, path)
 
 
 def _draw(
     axes: "Axes", steps: Sequence[int], history: Sequence[Sequence[float]], truth: Sequence[float], title: str
 ) -> None:
-    for channel, (values, colour) in enumerate(zip(zip(*history, strict=True), COLOURS, strict=True)):
+    for channel, (values, colour) in enumerate(zip(zip(*history, strict=True), cycle(COLOURS))):
         axes.axhline(truth[channel], color=colour, linestyle=":", linewidth=1)
         axes.plot(steps, values, color=colour, linewidth=1.5, label=f"channel {channel}")
     axes.set_xscale("log")
