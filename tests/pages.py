@@ -3,9 +3,9 @@
 `sh` blocks are commands. `python` and `yaml` blocks that begin with `# name` are files, and configs have to load; other
 `python` blocks are scripts. `diff` blocks change files.
 
-Commands that would take minutes run smaller. `smaller` is the whole mapping for normbench's own commands: tiny images
-instead of the named data, one epoch, one seed, one trial, few steps. `STAND_INS` is the whole list of other programs,
-each with what is checked instead of running it. Anything else is an error.
+Commands that would take minutes run smaller. `smaller` and `bench` are the whole mapping for normbench's own commands:
+tiny images instead of the named data, one epoch, one seed, one trial, one measured step. `STAND_INS` is the whole list of
+other programs, each with what is checked instead of running it. Anything else is an error.
 
     python -m tests.pages PAGE IMAGES     # runs the commands of a page whose files are made
 """
@@ -21,8 +21,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import typer
 from typer.testing import Result
 
+from normbench.cli.main import app
 from normbench.config import load_experiment
 from normbench.runs.build import REGISTRIES
 from tests.tiny import invoke
@@ -100,7 +102,7 @@ def run(words: list[str], images: Path) -> None:
     words, output = (words[:-2], Path(words[-1])) if words[-2:-1] == [">"] else (words, None)
     program, *arguments = (found for word in words for found in expanded(word))
     if program == "normbench":
-        result = (measured if arguments[0] == "bench" else invoke)(*smaller(arguments, images))
+        result = bench(arguments) if arguments[0] == "bench" else invoke(*smaller(arguments, images))
         assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}\n{result.exception!r}"
         if output:
             output.write_text(result.stdout, encoding="utf-8")
@@ -109,10 +111,15 @@ def run(words: list[str], images: Path) -> None:
         STAND_INS[program](arguments)
 
 
+def bench(arguments: list[str]) -> Result:
+    """The options are parsed. One short measurement stands for all: it starts several processes, which takes seconds."""
+    typer.main.get_command(app).commands["bench"].make_context("bench", arguments[1:])  # type: ignore[attr-defined]
+    return measured("--norm", "bn", "--rounds", "1", "--steps", "1", "--threads", "1", "--device", "cpu")
+
+
 @cache
-def measured(*arguments: str) -> Result:
-    """A measurement depends on no file of the page, and takes seconds: the same one is made once for all pages."""
-    return invoke(*arguments)
+def measured(*options: str) -> Result:
+    return invoke("bench", *options)
 
 
 def expanded(word: str) -> list[str]:
@@ -133,9 +140,6 @@ def smaller(arguments: list[str], images: Path) -> list[str]:
             config = Path(arguments[1])
             trials = ("--set", "tune.budget=1") if config.exists() and "\ntune:" in config.read_text() else ()
             return [*kept, *tiny, *fp32, "--epochs", "1", "--jobs", "2", *seeds, *trials]
-        case "bench":
-            kept = without(arguments, "--data", "--data-dir", "--threads", "--norm", "--rounds", "--steps")
-            return [*kept, *tiny, "--norm", "bn", "--rounds", "1", "--steps", "1"]
         case "explain" if "running" in arguments:
             return [*arguments, "--batches", "100"]
     return arguments
