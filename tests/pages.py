@@ -4,8 +4,8 @@
 `python` blocks are scripts. `diff` blocks change files.
 
 Commands that would take minutes run smaller. `smaller` and `bench` are the whole mapping for normbench's own commands:
-tiny images instead of the named data, one epoch, one seed, one trial, one measured step. `STAND_INS` is the whole list of
-other programs, each with what is checked instead of running it. Anything else is an error.
+tiny images instead of the named data, one epoch, one seed, one trial, one measured step. `STAND_INS` is the whole list
+of other programs, each with what is checked instead of running it. Anything else is an error.
 
     python -m tests.pages PAGE IMAGES     # runs the commands of a page whose files are made
 """
@@ -102,7 +102,7 @@ def run(words: list[str], images: Path) -> None:
     words, output = (words[:-2], Path(words[-1])) if words[-2:-1] == [">"] else (words, None)
     program, *arguments = (found for word in words for found in expanded(word))
     if program == "normbench":
-        result = bench(arguments) if arguments[0] == "bench" else invoke(*smaller(arguments, images))
+        result = bench(arguments, images) if arguments[0] == "bench" else invoke(*smaller(arguments, images))
         assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}\n{result.exception!r}"
         if output:
             output.write_text(result.stdout, encoding="utf-8")
@@ -111,15 +111,16 @@ def run(words: list[str], images: Path) -> None:
         STAND_INS[program](arguments)
 
 
-def bench(arguments: list[str]) -> Result:
-    """The options are parsed. One short measurement stands for all: it starts several processes, which takes seconds."""
+def bench(arguments: list[str], images: Path) -> Result:
+    """The options are parsed. One short measurement stands for all: it starts several processes and takes seconds."""
     typer.main.get_command(app).commands["bench"].make_context("bench", arguments[1:])  # type: ignore[attr-defined]
-    return measured("--norm", "bn", "--rounds", "1", "--steps", "1", "--threads", "1", "--device", "cpu")
+    return measured(images)
 
 
 @cache
-def measured(*options: str) -> Result:
-    return invoke("bench", *options)
+def measured(images: Path) -> Result:
+    few = ("--norm", "bn", "--rounds", "1", "--steps", "1", "--threads", "1", "--device", "cpu")
+    return invoke("bench", *few, "--data", "folder", "--data-dir", images)
 
 
 def expanded(word: str) -> list[str]:
