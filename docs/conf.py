@@ -101,7 +101,9 @@ def _line_as_rst(line: str) -> str:
 def _paragraph_as_rst(text: str) -> str:
     head, _, rest = text.partition("\n")
     if re.fullmatch(r"[A-Z]\w+:", head) and rest.startswith(" "):
-        return f"{head}\n\n{_list(textwrap.dedent(rest))}"
+        inner = textwrap.dedent(rest)
+        is_named = re.match(r"[\\*\w, ]+:", inner)
+        return f"{head}\n\n{_list(inner) if is_named else inner}"
     return text if text.startswith(" ") or "\n " not in text else _list(text)
 
 
