@@ -3,15 +3,16 @@
 import csv
 import io
 import json
-from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from normbench.models.norm_cards import norm_cards
-from normbench.norms import NORMS, lookup
+from normbench.norms import NORMS
 from normbench.present.tables.norm_cards import norm_table
 from normbench.present.tables.table import render
+from tests.installed_norms import install_norms
 from tests.tiny import invoke
 
 TIMES = {kind: 1.0 + index / 8 for index, kind in enumerate(NORMS)}
@@ -94,9 +95,8 @@ def test_other_formats(format_: str) -> None:
         assert r"\begin{tabular}{lllllrr}" in text
 
 
-def test_a_package_that_cannot_be_imported_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint("gone", "gone:X", lookup.ENTRY_POINTS), EntryPoint("mine", "torch.nn:BatchNorm2d", "")]
-    monkeypatch.setattr(lookup, "entry_points", lambda group: points)
+def test_a_package_that_cannot_be_imported_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_norms(tmp_path, monkeypatch, gone="gone:X", mine="torch.nn:BatchNorm2d")
     result = invoke("norms", "--format", "json")
     assert [record["norm"] for record in json.loads(result.stdout)] == [*NORMS, "mine"]
     assert "note: norm 'gone' (gone:X) cannot be imported" in result.stderr

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ import typer
 
 from normbench.cli.main import app
 from normbench.errors import ConfigError
-from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS, NORMS, lookup
+from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS, NORMS
+from tests.installed_norms import install_norms
 from tests.tiny import invoke
 
 
@@ -23,10 +23,8 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "from torch import nn\n\n\n"
         "class Norm(nn.BatchNorm2d):\n    def __init__(self, num_channels): super().__init__(num_channels)\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "their_norms", raising=False)
-    points = [EntryPoint("theirs", "their_norms:Norm", lookup.ENTRY_POINTS)]
-    monkeypatch.setattr(lookup, "entry_points", lambda group: points if group == lookup.ENTRY_POINTS else [])
+    install_norms(tmp_path, monkeypatch, theirs="their_norms:Norm")
     monkeypatch.chdir(tmp_path)
     return file
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,11 @@ from normbench.errors import ConfigError
 from normbench.models import MODELS
 from normbench.models.count import count_norms, count_parameters, norm_layers
 from normbench.models.summary import summarize
-from normbench.norms import NORM_REGISTRY, NORMS, lookup, norm_label
+from normbench.norms import NORM_REGISTRY, NORMS, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
 from normbench.runs.build import REGISTRIES, build_network
 from normbench.runs.run_id import run_id
+from tests.installed_norms import install_norms
 from tests.tiny import invoke, make_folder
 
 MODULE = '''
@@ -194,12 +194,8 @@ def test_options_of_the_users_norm_are_checked_like_ours() -> None:
     assert "norm.start: must be a number, found 'fast'" in problem("norm.kind=my_norms:Scale", "norm.start=fast")
 
 
-def test_an_entry_point_is_a_name_like_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [
-        EntryPoint("scale", "my_norms:Scale", lookup.ENTRY_POINTS),
-        EntryPoint("gone", "gone:X", "normbench.norms"),
-    ]
-    monkeypatch.setattr(lookup, "entry_points", lambda group: points if group == "normbench.norms" else [])
+def test_an_entry_point_is_a_name_like_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_norms(tmp_path, monkeypatch, scale="my_norms:Scale", gone="gone:X")
     assert list(NORM_REGISTRY) == [*NORMS, "scale", "gone"]
     assert len(NORM_REGISTRY) == len(NORMS) + 2
     assert count_norms(build_network(config_of("norm.kind=scale"), 10))["norm_layers"] == {"Scale": 8}
