@@ -6,6 +6,7 @@ from typing import Literal
 
 from normbench.analysis.stats.difference import Difference
 from normbench.analysis.stats.power import MOST_SEEDS, more_seeds
+from normbench.text import plural
 
 _GUESS = 3  # more runs than two, after which the spread is known well enough to plan
 
@@ -39,7 +40,7 @@ def verdict(
     J. Pharmacokinet. Biopharm. 15. Its chance of being wrong is alpha for each pair, not for all of them.
 
     `undecided`: neither. The text says how many more runs of each norm would find a true difference of delta 9 times
-    in 10 at alpha / num_pairs (`more_seeds`), and says so if p is small and only its adjustment is not.
+    in 10 at alpha / num_pairs (`more_seeds`), and notes where p is small before the adjustment only.
 
     `undefined`: no interval, so no verdict; the text says why.
 
@@ -114,7 +115,7 @@ def _way_on(difference: Difference, delta: float, alpha: float, num_pairs: int, 
     if more > _GUESS and min(difference.n_a, difference.n_b) < 3:  # one degree of freedom: the count would be a guess
         return f"from n = 2 nobody can say how many seeds would tell {told}; {_GUESS} more will show"
     if more:
-        return f"about {more:,} more {'seed' if more == 1 else 'seeds'} would tell {told}"
+        return f"about {plural(more, 'more seed')} would tell {told}"
     return f"so many seeds mostly tell {told} from 0, but here it could be either; more would narrow it"
 
 
