@@ -50,7 +50,7 @@ def compare_runs(
     tuning, decisions, missing = _sweep_records(chosen)
     try:
         comparison, more = compare(chosen, options, tuning, decisions)
-    except ConfigError as refusal:  # perhaps because a sweep's record is missing
+    except ConfigError as refusal:  # an unreadable `tuning.json` may be the cause
         raise ConfigError("\n".join([str(refusal), *missing])) from None
     if "predictions" in needs:
         comparison = replace(comparison, rows=tuple(_with_predictions(row) for row in comparison.rows))
@@ -70,7 +70,7 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
         except RecordError as error:
             if not _is_missing(folder.record):
                 damaged.append(str(error))
-            elif _is_ours(folder):
+            elif _is_made_by_normbench(folder):
                 unfinished.append(printable(folder.path))
             else:
                 foreign.append(printable(folder.path))
@@ -87,7 +87,7 @@ def load_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
 
 
 def _epochs(folder: RunFolder, record: Record) -> Sequence[Epoch] | RecordError:
-    """Raises Contradiction. Missing or damaged epochs are an error only if somebody asks for them."""
+    """The rows of `metrics.csv`; an error as a value, because most tables need no epochs. Raises Contradiction."""
     if record.metrics is None:
         return ()
     try:
@@ -140,7 +140,7 @@ def _is_missing(record: Path) -> bool:
         return False
 
 
-def _is_ours(folder: RunFolder) -> bool:
+def _is_made_by_normbench(folder: RunFolder) -> bool:
     """Whether normbench made a folder without a record: other tools write a config.yaml too."""
     try:
         config = read_regular(folder.config, MAX_BYTES)
