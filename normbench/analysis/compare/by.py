@@ -49,7 +49,7 @@ def axis(key: str, records: Sequence[Record]) -> str:
 
 
 def value_of(record: Record, key: str | None) -> By:
-    """The run's value of `key`, a list as YAML writes it; None without a key, or where the run does not have it."""
+    """The run's value of `key`, a list as YAML text; None if `key` is None, or if the run does not have the key."""
     if key is None:
         return None
     value = facts(record).get(key)

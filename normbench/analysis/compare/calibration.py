@@ -29,7 +29,7 @@ class Calibration:
 
 
 def calibrations(rows: Sequence[NormRow]) -> tuple[list[Calibration], list[str]]:
-    """Of each row, and notes on runs that are left out because their predictions are missing or damaged."""
+    """The calibration of each row, and notes on runs left out because their predictions are missing or damaged."""
     found, notes = [], []
     missing: list[str] = []
     for row in rows:

@@ -36,7 +36,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Norms under one recipe on the same data. `split` is the images the runs were evaluated on: test or val.
+    """Norms under one recipe on the same data. `split` names the images that the runs were evaluated on: test or val.
 
     With `grid`, a row is a norm at one value of the grid's key (`row.by`), and the runs share a recipe at each value.
     """

@@ -14,7 +14,7 @@ Environment = dict[str, dict[str, list[str]]]
 
 
 def environment(records: Iterable[Record]) -> Environment:
-    """In the order of the records, for keys, values and labels."""
+    """The environment of the records; keys, values and labels are in the order of the records."""
     found: Environment = {}
     for key, text, label in dict.fromkeys(value for record in records for value in _values(record)):
         found.setdefault(key, {}).setdefault(text, []).append(label)
@@ -22,7 +22,7 @@ def environment(records: Iterable[Record]) -> Environment:
 
 
 def _values(record: Record) -> Iterator[tuple[str, str, str]]:
-    """(dotted key, value, label of the norm) of all that is known of a run's environment."""
+    """(dotted key, value, label of the norm) for each key that is known of a run's environment."""
     of_run = {"device": record.device, "precision": record.precision, "git_commit": record.git_commit}
     changes = record.environment_changes
     for key, value in (of_run | flatten({"environment": record.environment})).items():

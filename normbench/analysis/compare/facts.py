@@ -25,7 +25,7 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def facts(record: Record) -> dict[str, Any]:
-    """All that a run can be selected by: the config's keys, those of the data, the environment, and the run's own."""
+    """The dotted keys that can select a run, with its values: of the config, the data, the environment and the run."""
     return (
         flatten(record.config)
         | flatten({"data": record.data.model_dump(exclude={"classes"})})

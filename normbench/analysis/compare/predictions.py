@@ -30,7 +30,7 @@ class Predictions:
 
 
 def load_predictions(folder: RunFolder, record: Record) -> Predictions | RecordError:
-    """The predictions of a finished run, or why they cannot be had. The logits themselves are not kept."""
+    """The predictions of a finished run, or why they cannot be read. The logits are not kept."""
     try:
         labels, logits = read_predictions(folder, record)
     except RecordError as error:

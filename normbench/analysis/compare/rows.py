@@ -71,7 +71,7 @@ def norm_row(runs: Sequence[Run], split: str, by: By = None) -> NormRow:
 
 
 def metrics_of(record: Record) -> dict[str, float]:
-    """All that a run was measured by, by key of `stats.metrics`; empty for a run that diverged."""
+    """The metrics of a run, by key of `stats.metrics`; empty for a run that diverged."""
     if record.metrics is None:
         return {}
     found = dict(record.metrics_by_key)

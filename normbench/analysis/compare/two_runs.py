@@ -13,7 +13,7 @@ from normbench.text import printable
 
 @dataclass(frozen=True)
 class TwoRuns:
-    """Numbers of images that both networks, or neither, classify correctly; `test` has those of one network alone."""
+    """How many images both networks, or neither, classify correctly; `test` counts those of one network alone."""
 
     a: Record
     b: Record

@@ -9,7 +9,7 @@ from normbench.runs.sweep_records import Decisions
 
 
 def as_decided(pairs: Sequence[Pair], decisions: Decisions) -> tuple[Pair, ...]:
-    """The pairs with the verdicts of the sweep; those of a single look would not allow for the looks before it."""
+    """The pairs with the verdicts of the sweep. A test of the last look alone would ignore the looks before it."""
     verdicts = {frozenset((pair.a, pair.b)): Verdict(pair.kind, pair.text) for pair in decisions.pairs}
     return tuple(replace(pair, verdict=verdicts.get(frozenset((pair.a, pair.b)), pair.verdict)) for pair in pairs)
 

@@ -168,7 +168,7 @@ def probability_better(a: Sequence[float], b: Sequence[float], confidence: float
     follows about a noncentral t with its degrees of freedom and noncentrality η · sqrt(m), m = (std_a² + std_b²) /
     (std_a² / n_a + std_b² / n_b), which is solved for η. Reiser & Guttman (1986), Technometrics 28(3). Chosen over
     Mann and Whitney's rank estimate because n is about 5: ranks that separate completely, which happens often there,
-    estimate 1 with no spread at all. It lies all above 0.5 where Welch's test says a is greater.
+    estimate 1 with no spread at all. The interval lies above 0.5 where Welch's test says a is greater.
 
     Where less is better, swap a and b. Undefined where `welch` is; raises ValueError as it does.
     """

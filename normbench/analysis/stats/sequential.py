@@ -42,8 +42,8 @@ class PairDecision:
     """The state of a pair at a look. `difference` is a − b with its repeated interval, in the values' unit.
 
     `look` is the index of the look that decided, or of the last one taken; `n_a`, `n_b` count the finished runs
-    there. p was compared with `nominal_alpha`. `smaller`: the difference is smaller than delta, which a real one can be
-    too. `goes_on`: the pair needs more runs of both norms; False if all runs of a norm diverged so far.
+    there. p was compared with `nominal_alpha`. `smaller`: the difference is smaller than delta; a real difference
+    can be smaller too. `goes_on`: the pair needs more runs of both norms; False if all runs of a norm diverged so far.
     """
 
     a: str
