@@ -20,8 +20,8 @@ MAX_TRACES = 8  # of one network: one that changes in every step is left to PyTo
 def accelerate(model: nn.Module) -> nn.Module:
     """A module that computes what `model` does, through the compiled kernels where they cover its layers.
 
-    The two share all layers: what trains or evaluates one does the other. Keep the model itself for its state dict. The
-    result follows changes of the model: training modes, settings of layers, hooks, replaced layers.
+    The two share all layers: a training step or a mode set on one holds for the other. Keep the model itself for its
+    state dict. The result follows changes of the model: training modes, settings of layers, hooks, replaced layers.
 
     Calls with one tensor on the CPU are accelerated. The network is traced with `torch.fx`, and runs of layers that
     `lowering.LOWERINGS` names become graphs of fused ops, which round less often than one layer after the other.
@@ -65,7 +65,7 @@ class Accelerated(nn.Module):
         return self._executors[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return accelerate, (self.model,)  # for copies and pickles: what was derived from the model is derived anew
+        return accelerate, (self.model,)  # copies and pickles trace the model anew
 
 
 class _Executor:

@@ -154,7 +154,7 @@ def _lower_groups(
 
 
 def lower_layer_norm(layer: nn.LayerNorm, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
-    """Over whole images, with γ and β for each element."""
+    """Layer norm over whole images, with γ and β for each element."""
     if layer.normalized_shape != tuple(x.shape[1:]) or not _fits(layer, x, x.shape[1]):
         return None
     if layer.weight is None:
@@ -293,7 +293,7 @@ def _contiguous_strides(weight: Tensor) -> tuple[int, ...]:
 
 
 def _one_pixel(x: TensorDesc) -> bool:
-    """Perhaps one value a channel, for which PyTorch's layers raise in training."""
+    """Whether images have one pixel: with one value a channel, PyTorch's layers raise in training."""
     return math.prod(x.shape[2:]) == 1
 
 

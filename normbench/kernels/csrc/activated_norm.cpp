@@ -125,8 +125,8 @@ struct EvoNorm {
             }
     }
 
-    // With d = dL/dy and the mean over a group: dx = weight r d (s + v x s (1 - s)) - r^3 (x - mean) mean(weight d x
-    // s).
+    // With d = dL/dy and the mean over a group:
+    //     dx = weight r d (s + v x s (1 - s)) - r^3 (x - mean) mean(weight d x s).
     template <class T>
     void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *gradients) const {
         f32x16 mean[K], rstd[K], dbias[K] = {}, sum_swish[K] = {}, sum_v[K] = {};

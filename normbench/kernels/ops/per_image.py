@@ -37,7 +37,7 @@ def dynamic_tanh(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
 
 
 def identity(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
-    """y = x: for the epilogue. No parameters."""
+    """y = x, for an epilogue without a norm. No parameters."""
     return _op("identity", x, epilogue, num_parameters=0)
 
 
