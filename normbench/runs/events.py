@@ -1,4 +1,4 @@
-"""What happens to a run, told while it happens: plain values, which travel from a worker process to its parent."""
+"""The events of a run, reported while it trains: plain values that a worker process can send to its parent."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

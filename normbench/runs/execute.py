@@ -146,7 +146,7 @@ def record_before(config: Config, folder: RunFolder, *, bar: bool) -> Record | N
 
 
 def _fingerprint_now(data: DataConfig, *, bar: bool) -> str | None:
-    """Of the data as they are today; None for a source that never changes, or if the data are gone."""
+    """The fingerprint of today's data; None for a source that never changes, or if the data are gone."""
     if data.source in CONSTANT_SOURCES:
         return None
     try:

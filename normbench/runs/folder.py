@@ -78,7 +78,7 @@ class RunFolder:
         return self.record.is_file()
 
     def clear(self) -> None:
-        """Removes what an earlier attempt left, the record first; the config, the lock and what is not ours stay."""
+        """Removes what an earlier attempt left, the record first; the config, the lock and foreign files stay."""
         results = (self.metrics, self.predictions, self.weights, self.curves, self.misclassified)
         for file in (self.record, *results, *self._only_while_unfinished):
             try:

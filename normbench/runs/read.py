@@ -31,7 +31,7 @@ Epoch = dict[str, float]
 
 
 class RecordError(NormbenchError):
-    """A file of a run is missing, damaged or not ours; the message names the file and what is wrong."""
+    """A file of a run is missing, damaged or has another form; the message names the file and what is wrong."""
 
     exit_code = 3
 

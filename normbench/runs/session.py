@@ -1,4 +1,4 @@
-"""A run in training: what it is made of, and what training has left behind so far."""
+"""A run in training: its parts, and what training has produced so far."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Validates a config by building its parts: finds what they refuse although each value has the right type.
+"""Validates a config by building its parts: a part may refuse values that have the right type.
 
 No data are needed.
 """

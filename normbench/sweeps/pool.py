@@ -67,10 +67,10 @@ def train_all(
     fail_fast: bool = False,
     retry_s: float = RETRY_S,
 ) -> None:
-    """Trains all runs in up to `jobs` processes; `report` is called with what happens.
+    """Trains all runs in up to `jobs` processes; `report` is called with each event.
 
-    A process trains one run at a time, or together those whose `way` says so and that differ in their seed only. The
-    last event of a run is Finished or Unfinished. A run that fails, or whose process dies, does not hold up the others,
+    A process trains one run at a time, or a group: runs with the same `way` that differ in their seed only. The last
+    event of a run is Finished or Unfinished. A run that fails, or whose process dies, does not hold up the others,
     unless `fail_fast`. Runs that other processes train are tried again, every `retry_s` seconds, once nothing else is
     left. After SIGINT or SIGTERM each run is stopped after its step, with a checkpoint.
     """
@@ -94,7 +94,7 @@ def train_all(
 
 @dataclass
 class _Worker:
-    """A process, and the runs it trains by their number among those it was sent at once."""
+    """A process, and the runs that it trains, by their number in the group it was sent."""
 
     slot: int
     process: BaseProcess

@@ -78,7 +78,7 @@ def run_sweep(
 ) -> list[RunFolder]:
     """Trains every run of an experiment that is not finished; returns the folders of the runs to compare.
 
-    A sweep that is tuned trains its trials first. `report` is called with what happens. After a dry run no folder is
+    A sweep that is tuned trains its trials first. `report` is called with each event. After a dry run no folder is
     returned. Raises what `make_plan`, `choose` and `make_design` raise, RunError if runs failed, Interrupted if the
     sweep was stopped.
     """

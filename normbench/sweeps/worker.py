@@ -1,4 +1,4 @@
-"""A process that trains one run after another and sends its parent what happens."""
+"""A process that trains one run after another and sends their events to its parent."""
 
 import logging
 import os
