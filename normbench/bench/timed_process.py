@@ -16,7 +16,7 @@ from normbench.sweeps.pool import without_interrupt
 
 @dataclass(frozen=True)
 class _Bug:
-    """An exception that is no NormbenchError, as text: it may not survive pickling."""
+    """The traceback of an exception that is no NormbenchError. Such an exception may not survive pickling."""
 
     traceback: str
 

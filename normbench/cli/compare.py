@@ -137,7 +137,7 @@ def _answer(
     comparison, warnings = compare_runs(paths, conditions, options, needs)
     names = [*default_tables(comparison), *asked]
     if format_ is TableFormat.json:
-        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # whatever a program may look for
+        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # always in JSON, for programs
     tables, more = answer(comparison, [only] if only else names, to_accuracy)
     warnings += capped(more, MOST_NOTES, "like these")
     render_document(tables, format_, console(), comparison_head(comparison), warnings)
@@ -153,7 +153,7 @@ def _answer(
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """All that is read of a thousand runs is kept to the end: looking for garbage would take a tenth of the time."""
+    """Within, no garbage is collected: the runs are kept to the end, and the search would take a tenth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -48,12 +48,12 @@ app.command(epilog=bench.EXAMPLE)(bench.bench)
 
 
 def main() -> None:
-    """The entry point: whatever a user can mend is one message and an exit code, a bug is a log file."""
+    """The entry point: an error that a user can mend ends in a message and an exit code, a bug in a log file."""
     try:
         app(prog_name="normbench")
     except NormbenchError as error:
         _fail(error)
-    except KeyboardInterrupt:  # before or after the command, which has its own ways
+    except KeyboardInterrupt:  # before or after a command; commands handle Ctrl-C themselves
         _fail(Interrupted("stopped"))
     except Exception as error:
         if explained := resource_error(error):
@@ -63,7 +63,7 @@ def main() -> None:
             with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:
                 log.write(report)
             report = log.name
-        except OSError:  # nowhere to write it: shown
+        except OSError:  # the log cannot be written, so stderr has the traceback
             pass
         print(f"normbench: this is a bug in normbench; please report it with {report}", file=sys.stderr)
         sys.exit(1)

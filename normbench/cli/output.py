@@ -13,7 +13,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but re
 
 
 class Format(StrEnum):
-    """Of commands that print text and blocks of numbers beside tables."""
+    """The formats of commands that print text and blocks of numbers beside tables."""
 
     table = "table"
     json = "json"

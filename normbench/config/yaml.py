@@ -65,7 +65,7 @@ def parse_yaml(
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if has_lines else None
         raise ConfigError(f"{Place(origin, line)}: is not YAML: {error.reason} ({_character(error)})") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML's scanner lets some of Python's own out
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # PyYAML's scanner passes on errors of int() and chr()
         raise ConfigError(f"{origin}: is not YAML: {error}") from None
     if root is None:
         return None

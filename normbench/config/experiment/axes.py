@@ -74,7 +74,7 @@ def read_axes(section: Located, name: str, problems: Problems) -> list[Axis]:
 
 
 def replace_axes(axes: Sequence[Axis], by: Sequence[Axis]) -> list[Axis]:
-    """The axes of a file that are left, and those of a file that extends it: these replace all with a key of theirs."""
+    """The axes of a file that extends another: its own, `by`, and those of the other that share no key with them."""
     new = {key for axis in by for key in axis.keys}
     return [axis for axis in axes if not new.intersection(axis.keys)] + list(by)
 

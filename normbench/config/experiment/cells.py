@@ -32,7 +32,7 @@ def included_cells(
     problems: Problems,
 ) -> tuple[list[Cell], int]:
     """The cells, the first axis slowest, and the number of excluded ones, which may be wrong configs."""
-    lacks_axes = problems.concern("sweep")  # then an entry may match nothing
+    lacks_axes = problems.concern("sweep")  # a wrong axis is left out, so an entry may match nothing
     unmatched = Problems()
     entries = [_paths(entry, axes, unmatched) for entry in exclude]
     used: set[int] = set()

@@ -39,7 +39,7 @@ class FigureInputs:
 
     @cached_property
     def rows(self) -> Mapping[str, NormRow]:
-        """By label; a label that stands twice is numbered."""
+        """The rows by label; a label that stands twice is numbered."""
         rows = self.comparison.rows
         return dict(zip(numbered([row.label for row in rows]), rows, strict=True))
 
@@ -61,7 +61,7 @@ class FigureInputs:
 
     @cached_property
     def predictions(self) -> SameImages:
-        """Of a comparison with predictions. Logs, once, what is missing of them."""
+        """The predictions of a comparison that has read them. Logs, once, which are missing."""
         found = same_images(self.rows)
         if found.labels is None:
             log.info(f"confusion and disagreement not drawn: {few(found.missing) or 'no run finished'}")
@@ -71,7 +71,7 @@ class FigureInputs:
 
     @cached_property
     def class_names(self) -> Sequence[str]:
-        """As the records name the classes, or numbers where a record has too few names."""
+        """The names of the classes in the records, or numbers where a record has too few names."""
         found = self.predictions
         assert found.labels is not None
         least = int(max(found.labels.max(), *(classes.max() for classes in found.classes.values()))) + 1
@@ -79,10 +79,10 @@ class FigureInputs:
         return next((names for names in named if len(names) >= least), [str(number) for number in range(least)])
 
     def images(self, labels: "NDArray[np.int64]") -> "NDArray[np.uint8] | str":
-        """The evaluated images [N, 3, H, W], or why they cannot be had.
+        """The evaluated images [N, 3, H, W], or why they cannot be shown.
 
         They are loaded as for training, from the source and folder in the runs' config. Their fingerprint must be that
-        of the runs, their labels `labels` [N], those of the predictions.
+        of the runs, and their labels must be `labels` [N], the labels of the predictions.
         """
         import numpy as np
 

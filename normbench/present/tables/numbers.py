@@ -34,7 +34,7 @@ def p_value(value: float | None) -> str:
         return NOT_KNOWN
     if value < 0.001:
         return "<0.001"
-    return f"{value:.3f}" if round(value, 3) != 0.05 else f"{value:.4f}"  # its side of 0.05 decides a verdict
+    return f"{value:.3f}" if round(value, 3) != 0.05 else f"{value:.4f}"  # the side of 0.05 decides a verdict
 
 
 def estimate_record(name: str, estimate: Estimate | None) -> dict[str, Value]:
