@@ -149,7 +149,7 @@ def test_a_damaged_record_is_no_finished_run(config: Path) -> None:
 
 
 def test_a_trial_on_test_images_chooses_nothing(config: Path) -> None:
-    """As after an edit by hand."""
+    """The record of a trial says, as after an edit by hand, that it was evaluated on test images."""
     config.write_text(config.read_text().replace("norm: [bn, ln]", "norm: [bn]") + TUNE)
     tuned = ("sweep", config, "--jobs", 1, "--epochs", 1, "--set", "seeds=[0]")
     assert invoke(*tuned).exit_code == 0

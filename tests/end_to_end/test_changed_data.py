@@ -107,7 +107,7 @@ def test_a_damaged_record_is_not_taken_for_a_result(images: Path, undisturbed: R
 
 
 def test_the_record_of_another_run_is_no_answer(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
-    """As after a folder was renamed."""
+    """The folder has the name of another run, as after the user renamed it."""
     named = undisturbed.path.name.replace("bn-s0-", "bn-s1-")
     run = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "default" / named))
     result = train_small(images, tmp_path, "--seed", 1)

@@ -24,7 +24,7 @@ def changed(**fields: object) -> Callable[[Checkpoint], Checkpoint]:
 
 
 def with_another_option(checkpoint: Checkpoint) -> Checkpoint:
-    """As after an update of normbench that changed the optimizer."""
+    """The checkpoint with an option that the optimizer lacks, as after an update of normbench."""
     optimizer = deepcopy(checkpoint.optimizer)
     optimizer["param_groups"][0]["a new one"] = 1
     return checkpoint.model_copy(update={"optimizer": optimizer})

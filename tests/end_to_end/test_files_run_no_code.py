@@ -88,7 +88,7 @@ RUN_FILES = ("run.json", "config.yaml", "metrics.csv", "predictions.npz", "../tu
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Path]:
-    """Must not be there afterwards."""
+    """A folder that an attack makes if its code runs; a test fails if the folder is there at its end."""
     folder = tmp_path / "made by a file"
     yield folder
     assert not folder.exists()

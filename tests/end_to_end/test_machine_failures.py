@@ -97,7 +97,7 @@ def test_trouble_of_the_machine_is_no_bug(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Wherever it strikes."""
+    """Also outside of the calls that expect such an error: here the first call of the command line raises it."""
 
     def fail(*_: object, **__: object) -> None:
         raise error

@@ -267,7 +267,7 @@ class Shared(nn.Module):
 
 
 class Summed(Shared):
-    """The same, by a sum in place."""
+    """A value with two readers, one of which adds to it in place."""
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(x)

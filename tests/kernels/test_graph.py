@@ -34,7 +34,7 @@ Row = Sequence[Any]
 
 
 def pooled(kind: str) -> Layers:
-    """For 6x10 pixels and 16 channels."""
+    """Norm, pool, norm, mean: for images of 6x10 pixels and 16 channels."""
     first, second = norm_layer(kind, 16, (6, 10)), norm_layer(kind, 16, (3, 5))
     randomize(first)
     randomize(second)
@@ -60,7 +60,7 @@ def lowered_row(layers: Layers, x: TensorDesc) -> list[Lowered]:
 
 
 def run_row(row: Row, x: Tensor) -> Tensor:
-    """All in one graph; each op's seed is its index."""
+    """The output of the row as one graph; each op's seed is its index."""
     nodes: list[Node] = []
     order: list[Lowered] = []
 
@@ -85,7 +85,7 @@ def run_row(row: Row, x: Tensor) -> Tensor:
 
 
 def run_one_by_one(row: Row, x: Tensor) -> Tensor:
-    """Each op in a graph of its own, and sums by PyTorch."""
+    """The output of the row with each op in a graph of its own, and sums by PyTorch."""
     for seed, item in enumerate(row):
         if isinstance(item, Lowered):
             x = run_op(item.op, x, *item.parameters(), buffers=item.buffers(), seed=seed)

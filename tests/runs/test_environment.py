@@ -33,7 +33,7 @@ def test_peak_memory_is_that_of_the_process_and_not_of_its_parent() -> None:
 
 
 def test_a_variable_that_cannot_be_printed_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a file with the line ends of another system, say."""
+    """Such as a variable that was read from a file with the line ends of another system."""
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE\r\x1b[2J\udcff")
     images, results = make_folder(tmp_path / "images", 2, 1), tmp_path / "results"
     command = ("train", "--data", "folder", "--data-dir", images, "--epochs", 1, "--device", "cpu")

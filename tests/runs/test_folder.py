@@ -34,7 +34,7 @@ def test_folders_without_a_run_are_named_at_the_top(tmp_path: Path) -> None:
 
 
 def test_no_tree_is_followed_for_ever(tmp_path: Path) -> None:
-    """Python's own bound, which a longer one would reach, ends a command as a bug does."""
+    """The search stops at MOST_DEEP folders, before Python's limit of recursion would end the command as a bug."""
     deepest = tmp_path.joinpath(*["x"] * MOST_DEEP)
     run = write_run(deepest.parent.parent, make_record())
     write_run(deepest, make_record("gn"))

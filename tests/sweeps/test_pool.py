@@ -154,7 +154,7 @@ def test_the_pool_tells_of_each_run_of_a_group(kill: bool | None, images: Path, 
 
 
 def test_a_stopped_group_keeps_every_checkpoint(images: Path, tmp_path: Path) -> None:
-    """By a signal, as soon as steps are told of."""
+    """The signal comes as soon as steps are reported."""
     requests = [
         request_for(
             config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1000})}),

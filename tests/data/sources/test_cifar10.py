@@ -173,7 +173,7 @@ def limited_files(most: int) -> Iterator[None]:
 def test_a_server_cannot_fill_the_disk(
     path: str, kept: int, load: Loader, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it tells the size or not, and whether there is a part to go on from, which stays if it may be right."""
+    """With a stated size and without, with a part to resume and without. A part that may be right stays."""
     monkeypatch.setenv("NORMBENCH_CACHE", str(load.cache))
     if kept:
         load.part.parent.mkdir(parents=True)

@@ -44,7 +44,7 @@ def differentiate(x: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor | None
 
 
 def by_hand(x: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor | None]:
-    """The same in float64, from numbers rounded to bfloat16."""
+    """y and the gradients in float64, from numbers rounded to bfloat16."""
     rounded = [x.detach().bfloat16().double(), weight.detach().bfloat16().double(), bias.detach().double()]
     leaves = [tensor.requires_grad_() for tensor in rounded]
     y = nn.functional.conv2d(*leaves, padding=weight.shape[-1] // 2)
