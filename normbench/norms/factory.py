@@ -36,21 +36,25 @@ class ChannelCountError(ConfigError):
 
 
 def check_eps(eps: float) -> None:
+    """Raises ConfigError unless eps > 0."""
     if not eps > 0:
         raise ConfigError(f"norm.eps must be above 0 (it keeps a constant input from a division by 0), not {eps}")
 
 
 def check_momentum(momentum: float) -> None:
+    """Raises ConfigError for a momentum outside (0, 1]."""
     if not 0 < momentum <= 1:
         raise ConfigError(f"norm.momentum (the newest batch's share) must be above 0 and at most 1, not {momentum}")
 
 
 def check_at_least(option: str, value: float, least: float) -> None:
+    """Raises ConfigError, which names the option, for a value below `least`."""
     if not value >= least:
         raise ConfigError(f"norm.{option} must be at least {least}, not {value}")
 
 
 def check_divides(num_groups: int, num_channels: int) -> None:
+    """Raises ChannelCountError unless num_groups divides num_channels."""
     if num_channels % num_groups:
         raise ChannelCountError("num_groups", num_groups, [num_channels])
 

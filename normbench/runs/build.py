@@ -59,6 +59,7 @@ def new_member(config: Config, num_classes: int, setting: Setting) -> Member:
 
 
 def build_recipe(config: Config) -> Recipe:
+    """The config's schedule, augmentations and numbers. Raises ConfigError for options that a part refuses."""
     schedule: Choice = config.train.schedule
     return Recipe(
         epochs=config.train.epochs,

@@ -36,6 +36,7 @@ def metrics_row(
 
 
 def write_metrics(folder: RunFolder, rows: Sequence[Row]) -> None:
+    """Writes `metrics.csv`, a line an epoch, with six significant digits. Raises as `write_bytes_atomically` does."""
     text = io.StringIO(newline="")
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -52,5 +53,6 @@ def write_predictions(folder: RunFolder, labels: Tensor, logits: Tensor) -> None
 
 
 def write_weights(folder: RunFolder, model: nn.Module) -> None:
+    """Writes the state dict as safetensors. Raises as `write_bytes_atomically` does."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_bytes_atomically(folder.weights, safetensors_bytes(state))

@@ -68,6 +68,7 @@ def _rank(value: By) -> tuple[bool, float, str]:
 
 
 def grid(rows: Sequence[NormRow], key: str, metric: str) -> Grid:
+    """The rows by norm and value of `key`; `metric` is a key of `NormRow.metrics`, a fraction."""
     labels = {id(row): _without(row.label, key, row.by) for row in rows}
     places = [(labels[id(row)], row.by) for row in rows]
     return Grid(

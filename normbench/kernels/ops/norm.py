@@ -27,6 +27,7 @@ IMAGE = Region(num_images=1, num_groups=1)
 
 
 def norm_desc(x: TensorDesc, region: Region, epilogue: Epilogue, eps: float, momentum: float = 0.0) -> NormDesc:
+    """The descriptor of a norm for the C++ kernels. x has a multiple of LANES channels."""
     num_images, num_channels, height, width = x.shape
     return NormDesc(
         num_images=num_images,

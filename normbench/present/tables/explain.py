@@ -19,6 +19,7 @@ UNKNOWN = "unknown"
 
 
 def params_table(counts: Sequence[Counts]) -> Table:
+    """A row a norm layer; all on one input shape."""
     shape = counts[0].shape
     columns = ("norm", "layer", "over", "means, stds", "kept", "learned", "buffers")
     rows = tuple((count.norm, count.layer, *_counted(count)) for count in counts)
@@ -26,6 +27,7 @@ def params_table(counts: Sequence[Counts]) -> Table:
 
 
 def network_table(network: NetworkCounts) -> Table:
+    """A row a norm layer of the network, then the sums."""
     columns = ("layer", "input C,H,W", "over", "means, stds", "kept", "learned", "buffers")
     rows: list[tuple[Cell, ...]] = [
         (count.layer, _comma(count.shape[1:]), *_counted(count)) for count in network.layers
@@ -73,6 +75,7 @@ def _what_is_learned(counts: Sequence[Counts]) -> tuple[str, ...]:
 
 
 def running_tables(running: Running) -> list[Table]:
+    """The running statistics, unless no norm keeps any, then mean and deviation of the outputs."""
     title = f"{running.num_batches:,} batches of {_sizes(running.shape)}, momentum {running.momentum:g}"
     channels = f"channels 0 to {len(running.true_std) - 1}"
     tables = []
@@ -147,6 +150,7 @@ def shapes_tables(shapes: Shapes) -> list[Table]:
 
 
 def equivalence_table(found: Equivalence) -> Table:
+    """A row a pair of norms."""
     rows: list[tuple[Cell, ...]] = []
     for one in found.comparisons:
         verdict = ("yes" if one.holds else "no") + ("" if one.holds == one.expected else ", unexpected")
@@ -168,6 +172,7 @@ def equivalence_table(found: Equivalence) -> Table:
 
 
 def render_all(tables: Sequence[Table], console: Console) -> None:
+    """Prints the tables with an empty line between two."""
     for number, table in enumerate(tables):
         if number:
             console.print()

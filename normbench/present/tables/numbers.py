@@ -14,6 +14,7 @@ def with_interval(estimate: Estimate, scale: float, digits: int, *, signed: bool
 def mean_and_interval(
     mean: float | None, low: float | None, high: float | None, scale: float, digits: int, *, signed: bool = False
 ) -> Cell:
+    """`with_interval` of the mean and the ends of its interval; None is a number that is not known."""
     if mean is None or low is None or high is None:
         return number(mean, scale, digits, signed=signed)
     mean_text, low_text, high_text = (number(value, scale, digits, signed=signed) for value in (mean, low, high))
@@ -30,6 +31,7 @@ def number(value: float | None, scale: float, digits: int, *, signed: bool = Fal
 
 
 def p_value(value: float | None) -> str:
+    """Three decimals; four where three would print 0.050."""
     if value is None:
         return NOT_KNOWN
     if value < 0.001:
