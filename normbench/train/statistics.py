@@ -33,14 +33,16 @@ class AccuracyByStatistics:
     batch_size: int
 
 
-def recompute_statistics(model: nn.Module, split: Split, setting: Setting, seed: int) -> None:
+def recompute_statistics(
+    model: nn.Module, split: Split, setting: Setting, seed: int, batch_size: int = BATCH_SIZE
+) -> None:
     """Writes the statistics of the split's images, not augmented, into the layers with `is_evaluated_precisely`.
 
-    With such layers it costs a forward pass over the training set before each evaluation, without them nothing. The
-    weights alone decide the result, so a resumed run has the same bits.
+    With such layers it costs a forward pass over the training set, in batches of `batch_size` images, before each
+    evaluation, without them nothing. The weights alone decide the result, so a resumed run has the same bits.
     """
     layers = [module for module in model.modules() if getattr(module, "is_evaluated_precisely", False)]
-    _write_precise(model, layers, split, setting, seed)
+    _write_precise(model, layers, split, setting, seed, batch_size)
 
 
 def accuracy_by_statistics(
@@ -57,7 +59,7 @@ def accuracy_by_statistics(
         return None
 
     precise = deepcopy(model)
-    _write_precise(precise, _storing(precise), train, setting, seed)
+    _write_precise(precise, _storing(precise), train, setting, seed, BATCH_SIZE)
     size = min(batch_size, len(held_out))
     return AccuracyByStatistics(
         running=evaluate(infer(model, held_out.images, setting), held_out.labels).accuracy,
@@ -88,7 +90,9 @@ def _batch_accuracy(model: nn.Module, split: Split, setting: Setting, batch_size
 
 
 @torch.no_grad()
-def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, setting: Setting, seed: int) -> None:
+def _write_precise(
+    model: nn.Module, layers: Sequence[nn.Module], split: Split, setting: Setting, seed: int, batch_size: int
+) -> None:
     """Writes into each layer the statistics of its inputs, while all layers normalize with their batch's statistics.
 
     So no layer's input depends on stale statistics of the layers before (algorithm 1 of the paper). The images are
@@ -101,7 +105,7 @@ def _write_precise(model: nn.Module, layers: Sequence[nn.Module], split: Split, 
         layer.train()
     observed, observers = _with_observers(model, layers)
     network = accelerate(observed)
-    for images, _ in batches(split, BATCH_SIZE, epoch_order(len(split.labels), seed, epoch=0)):
+    for images, _ in batches(split, batch_size, epoch_order(len(split.labels), seed, epoch=0)):
         with setting.autocast():
             network(normalize(images.to(setting.device), memory_format=setting.memory_format))
     for layer, observer in zip(layers, observers, strict=True):

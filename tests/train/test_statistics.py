@@ -8,7 +8,6 @@ from normbench.data.batches import normalize
 from normbench.data.dataset import Split
 from normbench.models import MODELS
 from normbench.norms import NORMS
-from normbench.train import statistics
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
@@ -47,10 +46,9 @@ def test_in_one_batch_all_layers_have_the_statistics_of_the_whole_training_set()
         torch.testing.assert_close(network.eval()(images), network.train()(images), rtol=1e-3, atol=1e-3)
 
 
-def test_in_several_batches_the_first_layer_has_exactly_those_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_several_batches_the_first_layer_has_exactly_those_too() -> None:
     network, split = make_network(), make_split()
-    monkeypatch.setattr(statistics, "BATCH_SIZE", 8)  # 8, 8 and 7 images
-    recompute_statistics(network, split, SETTING, seed=0)
+    recompute_statistics(network, split, SETTING, seed=0, batch_size=8)  # 8, 8 and 7 images
     first = precise(network)[0]
     x = network.layers.stem[0](normalize(split.images, memory_format=torch.channels_last))
     torch.testing.assert_close(first.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
