@@ -172,10 +172,13 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_a_home_folder_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless(*_: object, **__: object) -> Path:
-        raise RuntimeError
+    for variable in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
 
-    monkeypatch.setattr("normbench.files.user_cache_path", homeless)
+    def fail(_: object) -> None:
+        raise KeyError("no entry for the user in the password file")
+
+    monkeypatch.setattr("pwd.getpwuid", fail)
     with pytest.raises(DataError, match="NORMBENCH_CACHE"):
         users_cache_folder()
 

@@ -52,19 +52,29 @@ def check(raw: RawData) -> None:
     assert train.labels.tolist() + test.labels.tolist() == LABELS
 
 
-@pytest.mark.parametrize("damage", ["truncated", "changed"])
-def test_a_wrong_hash_is_found_before_anything_is_unpickled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
-) -> None:
-    def never(*args: object, **kwargs: object) -> None:
-        raise AssertionError("unpickled before the hash was known")
+EVIL_FILES = dict.fromkeys(FILES, b"evil")
+"""No pickles: had one been unpickled, the error would say so instead of naming the hash."""
+EVIL = tiny.packed(EVIL_FILES)
+DAMAGED = {
+    "truncated": CONTENT[:-100],
+    "changed": CONTENT[:-1] + b"\x01",
+    "evil": EVIL,
+    "evil of the right size": EVIL.ljust(len(CONTENT), b"\0"),  # gzip allows zeros after the end
+}
 
-    monkeypatch.setattr("normbench.data.sources.cifar10_files._unpickle", never)
-    content = CONTENT[:-100] if damage == "truncated" else CONTENT[:-1] + b"\x01"
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=list(DAMAGED))
+def test_a_wrong_hash_is_found_before_an_archive_is_unpickled(tmp_path: Path, content: bytes) -> None:
     path = tiny.write_archive(tmp_path, content)
-    what = f"size is {len(content):,} bytes" if damage == "truncated" else "MD5 is"
+    what = "MD5 is" if len(content) == len(CONTENT) else f"size is {len(content):,} bytes"
     with pytest.raises(DataError, match=f"{path}: its {what}.*expected"):
         READ(path)
+    if content.startswith(EVIL):
+        with pytest.raises(DataError, match="not a CIFAR-10 batch"):
+            Reader(EVIL_FILES, content)(path)
+
+
+def test_a_wrong_hash_is_found_before_a_folder_is_unpickled(tmp_path: Path) -> None:
     extracted = write_extracted(tmp_path / "x", {**FILES, "data_batch_1": b"evil"})
     with pytest.raises(DataError, match="data_batch_1: its MD5 is"):
         READ(extracted)

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import normbench.data.sources.synthetic as source
 from normbench.data import load_dataset
-from normbench.data.sources.synthetic import BLOCK, SHAPES, VERSION, make_images
+from normbench.data.dataset import fingerprint
+from normbench.data.sources.source import SourceRequest
+from normbench.data.sources.synthetic import BLOCK, SHAPES, VERSION, make_images, synthetic, synthetic_small
 
 
 @pytest.fixture(scope="module")
@@ -92,25 +93,19 @@ def test_the_images_use_the_range_without_drowning_in_its_ends(data):
     assert ((images == 0) | (images == 255)).double().mean() < 0.15
 
 
-def test_synthetic_goes_through_the_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
-    monkeypatch.setattr(source, "NUM_TRAIN", 40)
-    monkeypatch.setattr(source, "NUM_TEST", 20)
-    config = SimpleNamespace(source="synthetic", dir=None, urls=())
+def test_synthetic_goes_through_the_cache_too(tmp_path: Path, said: list[str]) -> None:
+    config = SimpleNamespace(source="synthetic-small", dir=None, urls=())
     first, second = (load_dataset(config, cache_dir=tmp_path) for _ in range(2))
     assert first.fingerprint == second.fingerprint
     assert torch.equal(first.test.images, second.test.images)
-    assert (len(first.train), len(first.test), len(first.class_names)) == (40, 20, 10)
+    assert (len(first.train), len(first.test), len(first.class_names)) == (10_000, 2_000, 10)
     assert sum("synthetic" in line for line in said) == 1
 
 
-def test_small_synthetic_is_the_beginning_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "NUM_TRAIN", 100)
-    monkeypatch.setattr(source, "NUM_TEST", 50)
-    sources = ("synthetic", "synthetic-small")
-    whole, small = (
-        load_dataset(SimpleNamespace(source=source, dir=None, urls=()), cache_dir=tmp_path) for source in sources
-    )
-    assert (len(small.train), len(small.test)) == (20, 10)
-    assert torch.equal(small.train.images, whole.train.images[:20])
-    assert torch.equal(small.test.images, whole.test.images[:10])
-    assert small.fingerprint != whole.fingerprint
+def test_small_synthetic_is_the_beginning_of_the_whole(tmp_path: Path) -> None:
+    request = SourceRequest(dir=None, dir_given_by="data.dir", urls=(), downloads=tmp_path, bar=False)
+    whole, small = (source(request).read() for source in (synthetic, synthetic_small))
+    for split, beginning, number in zip(whole[:2], small[:2], (10_000, 2_000), strict=True):
+        assert (len(split), len(beginning)) == (5 * number, number)
+        assert torch.equal(beginning.images, split.images[:number])
+    assert fingerprint(*small) != fingerprint(*whole)
