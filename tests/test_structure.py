@@ -114,6 +114,38 @@ def test_no_test_imports_another() -> None:
         assert not [name for name in imported_by(path) if re.match(r"tests\..*\btest_", name)], path
 
 
+TESTS_THAT_PATCH = {
+    "end_to_end/test_machine_failures.py": "the system's clock cannot be set back",
+    "robustness/config_runs.py": "whatever data and length a config names, a few images are trained on for one step",
+    "tiny_cifar10.py": "the hashes of the official archive are constants, which no setting may replace",
+}
+"""The files that replace a name of the package, and why there is no other way."""
+
+
+def names_patched(path: Path) -> Iterator[str]:
+    """Modules and names of the package that a file replaces, in whole or in part, by `setattr` or `patch`."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    for node in nodes:
+        if isinstance(node, ast.Call) and node.args and re.search(r"\b(setattr|patch)\b", ast.unparse(node.func)):
+            target = node.args[0]
+            root = target.value if isinstance(target, ast.Constant) else ast.unparse(target).partition(".")[0]
+            name = imported.get(str(root), str(root))
+            if name.startswith("normbench."):
+                yield name
+
+
+def test_tests_leave_the_names_of_the_package_alone() -> None:
+    here = Path(__file__).parent
+    patching = {path.relative_to(here).as_posix() for path in here.rglob("*.py") if any(names_patched(path))}
+    assert patching == set(TESTS_THAT_PATCH)
+
+
 def test_the_shipped_default_is_the_codes_defaults(tmp_path: Path) -> None:
     empty = tmp_path / "empty.yaml"
     empty.write_text("{}\n")

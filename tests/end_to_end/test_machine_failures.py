@@ -67,8 +67,8 @@ def test_a_clock_that_goes_backwards_spoils_nothing(
             cls.hours -= 1
             return datetime.now(zone) + timedelta(hours=cls.hours)
 
-    for module in (stages, build_record):
-        monkeypatch.setattr(module, "datetime", Backwards)
+    monkeypatch.setattr(stages, "datetime", Backwards)
+    monkeypatch.setattr(build_record, "datetime", Backwards)
     assert train_small(images, tmp_path).exit_code == 0
     run = only_run(tmp_path)
     assert_same_bits(run, undisturbed)
