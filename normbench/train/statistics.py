@@ -116,9 +116,13 @@ def _write_precise(
 
 
 def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.Module, list["_Moments"]]:
-    """A copy of the model that shares these layers, each after an observer of its input; and the observers."""
+    """The model with an observer of its input before each of `layers`, and the observers.
+
+    Containers are copied and layers are shared: while a run trains, a layer may hold a generator of its CUDA graph.
+    """
     names = {module: name for name, module in model.named_modules()}
-    observed, observers = deepcopy(model, {id(layer): layer for layer in layers}), []
+    shared = [*layers, *(module for module in model.modules() if not list(module.children()))]
+    observed, observers = deepcopy(model, {id(layer): layer for layer in shared}), []
     for layer in layers:
         observers.append(_Moments(dict(layer.named_buffers())["running_mean"]))
         observed.set_submodule(names[layer], nn.Sequential(observers[-1], layer))

@@ -55,6 +55,22 @@ def test_in_several_batches_the_first_layer_has_exactly_those_too() -> None:
     torch.testing.assert_close(first.running_var, x.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
 
 
+class OneOfItsKind(nn.Identity):
+    def __deepcopy__(self, memo: dict[int, object]) -> "OneOfItsKind":
+        raise TypeError("a copy would not be what it stands for")
+
+
+def test_no_layer_is_copied() -> None:
+    """On CUDA, Dropout holds a generator that belongs to the recorded step."""
+    network, split = make_network(), make_split(9)
+    recompute_statistics(network, split, SETTING, seed=0)
+    expected = [layer.running_var.clone() for layer in precise(network)]
+    network.set_submodule("layers.stem.3", OneOfItsKind())
+    recompute_statistics(network, split, SETTING, seed=0)
+    for layer, variance in zip(precise(network), expected, strict=True):
+        torch.testing.assert_close(layer.running_var, variance, rtol=1e-4, atol=1e-5)
+
+
 def test_the_weights_alone_decide() -> None:
     first, second, split = make_network(dropout=0.5), make_network(dropout=0.5), make_split()
     for _ in range(3):
