@@ -70,7 +70,7 @@ class VariantTimings:
 
 @dataclass(frozen=True)
 class WholeRuns:
-    """Runs of the first norm that trained together, from the start to the finished folders.
+    """Runs of the first norm that trained together, from the start to the finished folders, without pictures.
 
     accuracies: fractions, one a run; NaN for a run that diverged.
     """
@@ -142,11 +142,12 @@ def _whole_runs(
     with tempfile.TemporaryDirectory() as folder:
         alone, together = Path(folder) / "one", Path(folder) / "group"
         logger.info(f"{norm.label}: a whole run of {epochs} epochs")
-        one = _timed("one run", lambda: [train_run(config, folder_of(config, alone), dataset, machine)])
+        one = _timed("one run", lambda: [train_run(config, folder_of(config, alone), dataset, machine, pictures=False)])
         logger.info(f"{norm.label}: {plan.seeds} seeds of {epochs} epochs, {way}")
         runs = [(each, folder_of(each, together)) for each in _seeds(config, plan.seeds)]
         group = _timed(
-            f"{plan.seeds} seeds, {way}", lambda: list(train_group(runs, dataset, machine, way=way).values())
+            f"{plan.seeds} seeds, {way}",
+            lambda: list(train_group(runs, dataset, machine, way=way, pictures=False).values()),
         )
     return one, group
 

@@ -49,19 +49,25 @@ def train_run(
     machine: Machine,
     *,
     restart: bool = False,
+    pictures: bool = True,
     report: Report = _ignore,
 ) -> Record:
     """Trains one run and writes its folder, going on from its checkpoint where there is one; returns its record.
 
     A run that is finished is left as it is unless `restart`. A run that diverges is a result: it ends like any other,
-    with that status. `report` is called with each event of the run.
+    with that status. `pictures`: whether to draw them. `report` is called with each event of the run.
 
     Raises ConfigError for a network over its budget or a folder that cannot be written, DataError for a run that was
     finished or begun on other data, RunIsBusy if another process trains this run, RunError for a full disk or too
     little memory, Interrupted after SIGINT or SIGTERM.
     """
     records = train_group(
-        [(config, folder)], dataset, machine, restart=restart, report=lambda number, event: report(event)
+        [(config, folder)],
+        dataset,
+        machine,
+        restart=restart,
+        pictures=pictures,
+        report=lambda number, event: report(event),
     )
     return records[0]
 
@@ -73,6 +79,7 @@ def train_group(
     *,
     way: str | None = None,
     restart: bool = False,
+    pictures: bool = True,
     report: GroupReport = _ignore,
     on_error: OnError = _raise,
 ) -> dict[int, Record]:
@@ -118,7 +125,7 @@ def train_group(
                     train(together, way, report)
                 for session in together:
                     with apart(session.number):
-                        end(session.number, finish(session), already=False)
+                        end(session.number, finish(session, pictures=pictures), already=False)
     return records
 
 

@@ -144,8 +144,11 @@ def end_epoch(session: Session, held_out: Tensor) -> Divergence | None:
     return None
 
 
-def finish(session: Session) -> Record:
-    """Writes the outputs and returns the record, which is written last: a folder with a record is a finished run."""
+def finish(session: Session, *, pictures: bool) -> Record:
+    """Writes the outputs and returns the record, which is written last: a folder with a record is a finished run.
+
+    pictures: whether to draw them too.
+    """
     folder, config = session.folder, session.config
     write_metrics(folder, session.rows)
     if session.logits is not None and not session.divergence:
@@ -154,7 +157,8 @@ def finish(session: Session) -> Record:
         )
         write_predictions(folder, session.held_out.labels, session.logits)
         write_weights(folder, session.model)
-        draw_run(session)
+        if pictures:
+            draw_run(session)
     record = build_record(session)
     write_json_atomically(folder.record, record.to_dict())
     folder.remove_checkpoints()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from normbench.bench.full import EAGER, RECORDED, FullBench, FullPlan, VariantTimings, WholeRuns
 from normbench.bench.result import Timing
@@ -14,7 +15,9 @@ from normbench.runs.build import REGISTRIES
 from normbench.train.machine import Machine
 
 
-def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path) -> None:
+def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []  # whole runs are timed without pictures
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *arguments, **options: drawn.append(figure))
     settings = {
         "data.source": "folder",
         "data.dir": str(images),
@@ -39,6 +42,7 @@ def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path) -> None:
     ]
     assert [row["is_projected"] for row in found["runs"]] == [False, False, True]
     assert all(row["seconds"] > 0 for row in found["runs"])
+    assert not drawn
     assert all(0 <= row["accuracy"] <= 1 for row in found["runs"][:2])
     assert len(found["checks"]) == 1 + 4 + 2
     assert all(row["agrees"] for row in found["checks"])

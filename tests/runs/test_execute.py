@@ -118,6 +118,15 @@ def test_a_run_tells_what_happens_in_order(configs: list[Config]) -> None:
     assert again[0].already
 
 
+def test_without_pictures_the_folder_has_all_else(configs: list[Config]) -> None:
+    (config, folder), (_, drawn) = at("plain", configs)[0], at("drawn", configs)[0]
+    train_run(config, folder, load_dataset(config.data), MACHINE, pictures=False)
+    train_alone((config, drawn))
+    left_out = {drawn.curves.name, drawn.misclassified.name}
+    assert {file.name for file in folder.path.iterdir()} == {file.name for file in drawn.path.iterdir()} - left_out
+    assert_same_results(folder, drawn)
+
+
 @pytest.mark.parametrize("stop", [(0, 1), (0, 3), (1, 1)])
 def test_a_group_that_is_stopped_goes_on_from_its_checkpoints(stop: tuple[int, int], configs: list[Config]) -> None:
     """One of them alone, then both together although they stand at different places: all with the same bits."""
