@@ -1,6 +1,5 @@
 """Trains runs, from their configs to their finished folders: one alone, or several that differ in their seed only."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,8 +22,6 @@ from normbench.runs.training import train
 from normbench.train.machine import Machine, using_threads
 
 logger = logging.getLogger(__name__)
-
-MAX_GROUP = 16  # runs that train together: as many keep a large GPU busy, and more would only take its memory
 
 OnError = Callable[[int, Exception], None]
 """Called with the number of a run and the error that ended it."""
@@ -161,16 +158,3 @@ def _fingerprint_now(data: DataConfig, *, bar: bool) -> str | None:
     except DataError as error:  # a result does not need its data any more
         logger.info(f"note: whether the data are still those that this run was trained on is not known: {error}")
         return None
-
-
-def alike_but_for_seed(configs: Sequence[Config]) -> list[list[int]]:
-    """The numbers of the configs in groups of up to MAX_GROUP whose configs differ in their seeds only."""
-    by_kind: dict[str, list[int]] = {}
-    for number, config in enumerate(configs):
-        kind = json.dumps(config.to_dict() | {"seeds": None}, sort_keys=True)
-        by_kind.setdefault(kind, []).append(number)
-    groups = []
-    for numbers in by_kind.values():
-        count = -(-len(numbers) // MAX_GROUP)
-        groups += [numbers[part::count] for part in range(count)]  # of one size, or nearly
-    return groups

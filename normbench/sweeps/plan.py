@@ -9,11 +9,11 @@ from normbench.data import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_network
-from normbench.runs.execute import alike_but_for_seed
 from normbench.runs.read import RecordError, finished_record
 from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
+from normbench.sweeps.groups import alike_but_for_seed
 from normbench.sweeps.pool import choose_jobs
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine, num_cores

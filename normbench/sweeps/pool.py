@@ -14,8 +14,8 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 from normbench.runs.events import Event, Finished, Unfinished
-from normbench.runs.execute import alike_but_for_seed
 from normbench.runs.interrupt import StopRequest
+from normbench.sweeps.groups import alike_but_for_seed
 from normbench.sweeps.worker import Numbered, RunRequest, work
 from normbench.train.machine import Machine, num_cores
 

@@ -17,7 +17,7 @@ from normbench.data import load_dataset
 from normbench.errors import DataError, Interrupted
 from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
-from normbench.runs.execute import MAX_GROUP, RunIsBusy, alike_but_for_seed, train_group, train_run
+from normbench.runs.execute import RunIsBusy, train_group, train_run
 from normbench.runs.folder import RunFolder
 from normbench.runs.read import read_record
 from normbench.runs.record import Diverged
@@ -215,14 +215,3 @@ def test_on_the_cpu_a_checkpoint_is_kept_after_each_epoch(configs: list[Config])
 
     train_together(runs, then=look)
     assert seen == [(0, 1, 1), (1, 1, 1), (0, 2, 2), (1, 2, 2)]
-
-
-def test_groups_hold_what_differs_in_its_seed_only() -> None:
-    def of(norm: str, seed: int) -> Config:
-        return load_config("default", REGISTRIES, [("norm.kind", norm, ""), ("seeds", [seed], "")])
-
-    mixed = [of("gn", 0), of("bn", 0), of("gn", 1), of("bn", 1)]
-    assert alike_but_for_seed(mixed) == [[0, 2], [1, 3]]
-    many = alike_but_for_seed([of("bn", seed) for seed in range(MAX_GROUP + 4)])
-    assert sorted(map(len, many)) == [(MAX_GROUP + 4) // 2] * 2
-    assert sorted(number for group in many for number in group) == list(range(MAX_GROUP + 4))
