@@ -117,6 +117,11 @@ def trial_folder(experiment: Path, run_id: str) -> RunFolder:
     return RunFolder(experiment / _TRIALS / run_id)
 
 
+def sweep_file(experiment: Path) -> Path:
+    """The file with the plans of the sweeps into an experiment's folder."""
+    return experiment / "sweep.json"
+
+
 def tuning_file(experiment: Path) -> Path:
     """The file with the result of an experiment's tuning."""
     return experiment / f"{_TRIALS}.json"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from normbench.errors import DataError, NormbenchError
 from normbench.files import open_regular, read_regular
-from normbench.runs.folder import RunFolder, decisions_file, tuning_file
+from normbench.runs.folder import RunFolder, decisions_file, sweep_file, tuning_file
 from normbench.runs.record import Record
 from normbench.runs.schema import Flaw, Parsed, parse
-from normbench.runs.sweep_records import Decisions, Tuning
+from normbench.runs.sweep_records import Decisions, Sweep, Tuning
 from normbench.text import printable, shortened
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ def finished_record(folder: RunFolder, fingerprint: str | None = None) -> Record
             "another --results"
         )
     return record
+
+
+def read_sweep(experiment: Path) -> Sweep | None:
+    """The `sweep.json` in an experiment's folder; None without one. Raises RecordError for a damaged file."""
+    with suppress(FileNotFoundError):
+        return _read_json(sweep_file(experiment), Sweep)
+    return None
 
 
 def read_tuning(experiment: Path) -> Tuning | None:

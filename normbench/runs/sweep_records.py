@@ -1,10 +1,34 @@
-"""What a sweep remembers beside its runs: `tuning.json`, what was chosen for each norm; `decisions.json`, its looks."""
+"""What a sweep remembers beside its runs.
+
+`sweep.json`: what was swept; `tuning.json`: what was chosen for each norm; `decisions.json`: the looks until decided.
+"""
 
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from normbench.runs.schema import Document, Fraction, Lists, Number, Part, Parts, Texts, Wholes
+
+
+class SweepPlan(Part):
+    """The runs of one sweep, and the keys in which they differ besides their seeds."""
+
+    axes: Lists
+    """The values of each swept key, by dotted key, in the order of the config; `norm` among them if it was swept."""
+    runs: Texts
+    """Run ids: the names of the folders beside this file, whether trained yet or not."""
+
+
+class Sweep(Document):
+    """The sweeps whose runs are in one experiment's folder.
+
+    Sweeps over the same keys that share a run are one plan, with the values and the runs of all of them.
+    """
+
+    plans: Parts[SweepPlan]
+    """The sweep that was started last comes last."""
+
+    way_back: ClassVar[str] = "give the same sweep again"
 
 
 class Chosen(Part):

@@ -1,18 +1,20 @@
 """A sweep from its experiment to its finished runs: tuning, rounds of seeds, training."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from normbench.analysis.stats.sequential import PairDecision
 from normbench.config import Config, Experiment
 from normbench.data import Dataset
-from normbench.errors import Interrupted, RunError
+from normbench.errors import Interrupted, NormbenchError, RunError
 from normbench.files import make_writable
 from normbench.runs.events import Unfinished
-from normbench.runs.folder import RunFolder
+from normbench.runs.folder import RunFolder, is_trial
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
+from normbench.sweeps.record import keep_plan
 from normbench.sweeps.tune import choose, trials
 from normbench.sweeps.until_decided import judge, make_design, runs_at
 from normbench.sweeps.worker import RunRequest
@@ -142,8 +144,11 @@ class _Sweep:
         for request in plan.done:
             request.folder.tidy()
         if not trains:
+            with suppress(NormbenchError):  # the results may be another user's, and are shown all the same
+                self.keep_plan(requests)
             return
         make_writable(options.results / self.experiment.name)
+        self.keep_plan(requests)
         outcome = _Outcome(self.report)
         try:
             train_all(plan.to_do, plan.machine, plan.jobs, outcome.watch, fail_fast=options.fail_fast)
@@ -151,6 +156,13 @@ class _Sweep:
             raise Interrupted("stopped at once") from stop
         self.report(Trained())
         outcome.check()
+
+    def keep_plan(self, requests: Sequence[RunRequest]) -> None:
+        """Writes `sweep.json`, unless the requests are the trials of a tuning."""
+        folders = [request.folder.path for request in requests]
+        if not any(map(is_trial, folders)):
+            experiment = self.experiment
+            keep_plan(self.options.results / experiment.name, experiment.axes, [folder.name for folder in folders])
 
 
 @dataclass

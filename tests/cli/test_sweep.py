@@ -56,6 +56,9 @@ def test_a_sweep_trains_all_runs_and_compares_them(config: Path) -> None:
     assert {record["status"] for record in found} == {"finished"}
     assert "4/4" in result.output
     assert "Test Acc" in result.output  # the comparison
+    plans = json.loads(Path("results/tiny/sweep.json").read_text())["plans"]
+    assert plans == [{"axes": {"norm": ["bn", "ln"]}, "runs": plans[0]["runs"]}]
+    assert sorted(plans[0]["runs"]) == sorted(record["run_id"] for record in found)
     before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
     again = invoke("sweep", config, "--jobs", 2)
     assert again.exit_code == 0, again.output
@@ -72,7 +75,7 @@ def test_a_sweep_together_is_the_sweep_run_by_run(config: Path) -> None:
         assert result.exit_code == 0, result.output
         assert "4/4" in result.output
         assert ("train together (lanes)" in result.output) == (how == "lanes")
-    folders = sorted(Path("lanes/tiny").iterdir())
+    folders = sorted(record.parent for record in Path("lanes/tiny").glob("*/run.json"))
     assert len(folders) == 4
     for folder in folders:
         other = Path("off/tiny") / folder.name
@@ -110,6 +113,8 @@ def test_what_is_tuned_is_chosen_on_held_out_images_and_said(config: Path) -> No
         assert best["on_edge"] == ["train.optimizer.lr"]  # of two values each is
     runs = records(Path("results/tiny"))
     assert len(runs) == 4
+    (plan,) = json.loads(Path("results/tiny/sweep.json").read_text())["plans"]
+    assert sorted(plan["runs"]) == sorted(run["run_id"] for run in runs)  # as tuned, and no trial
     assert {record["data"]["evaluated_on"] for record in runs} == {"test"}
     for record in runs:
         assert record["config"]["train"]["optimizer"]["lr"] == lr[record["label"]]

@@ -7,12 +7,15 @@ import pytest
 from pydantic import BaseModel
 
 from normbench.runs.record import Data, Diverged, Model, Record, Statistics, Timing
-from normbench.runs.sweep_records import Chosen, Decisions, Tuning
+from normbench.runs.sweep_records import Chosen, Decisions, Sweep, SweepPlan, Tuning
 
 PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("model", [Record, Data, Model, Statistics, Diverged, Timing, Tuning, Chosen, Decisions])
+@pytest.mark.parametrize(
+    "model",
+    [Record, Data, Model, Statistics, Diverged, Timing, Sweep, SweepPlan, Tuning, Chosen, Decisions],
+)
 def test_each_field_is_described(model: type[BaseModel]) -> None:
     undescribed = [name for name in model.model_fields if not re.search(rf"[`.]{name}[`.]", PAGE)]
     assert not undescribed

@@ -1,4 +1,4 @@
-"""`tuning.json` and `decisions.json`: written and read again, key by key."""
+"""`sweep.json`, `tuning.json` and `decisions.json`: written and read again, key by key."""
 
 import json
 from dataclasses import asdict
@@ -9,8 +9,8 @@ import pytest
 
 from normbench.analysis.stats.sequential import decide
 from normbench.files import write_json_atomically
-from normbench.runs.read import RecordError, read_decisions, read_tuning
-from normbench.runs.sweep_records import Chosen, DecidedPair, Decisions, Tuning
+from normbench.runs.read import RecordError, read_decisions, read_sweep, read_tuning
+from normbench.runs.sweep_records import Chosen, DecidedPair, Decisions, Sweep, SweepPlan, Tuning
 
 LR = "train.optimizer.lr"
 CHOSEN: dict[str, Any] = {
@@ -22,6 +22,16 @@ CHOSEN: dict[str, Any] = {
     "on_edge": [LR],
 }
 TUNING = {"schema_version": 1, "budget": 2, "seeds": [100], "grid": {LR: [0.1, 0.2]}, "chosen": [CHOSEN]}
+
+
+def test_a_sweep_is_read_as_it_was_written(tmp_path: Path) -> None:
+    axes = {"norm": ("bn", {"kind": "gn", "num_groups": 8}), "train.batch_size": (8, 2)}
+    sweep = Sweep(plans=(SweepPlan(axes=axes, runs=("bn-s0-1a2b3c4d",)),))
+    write_json_atomically(tmp_path / "sweep.json", sweep.to_dict())
+    assert read_sweep(tmp_path) == sweep
+    found = json.loads((tmp_path / "sweep.json").read_text())
+    assert list(found["plans"][0]["axes"]) == ["norm", "train.batch_size"]
+    assert found["plans"][0]["axes"]["train.batch_size"] == [8, 2]
 
 
 def test_a_tuning_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -45,6 +55,7 @@ def test_decisions_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_is_no_record(tmp_path: Path) -> None:
+    assert read_sweep(tmp_path) is None
     assert read_tuning(tmp_path) is None
     assert read_decisions(tmp_path) is None
 
