@@ -11,7 +11,7 @@ from tests.tiny import make_folder
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for pattern in ("README.md", "CONTRIBUTING.md", "docs/*.md", "examples/**/*.md", "results/**/*.md")
+    for pattern in ("README.md", "CONTRIBUTING.md", "docs/*.md", "examples/**/*.md", "results/published/**/*.md")
     for path in ROOT.glob(pattern)
     if path.name != "extending.md"  # it changes the package: see test_extending.py
 )
@@ -27,11 +27,8 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Path) -> Path
     """A folder with all of the repository by links. What a command writes beside a link stays in this folder."""
     for name in ("configs", "docs", "examples", "normbench", "tests", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
-    kept = [run.parent for run in (ROOT / "results").glob("**/run.json")]
-    for original in [*kept, *(ROOT / "results").glob("*/*.yaml")]:
-        link = tmp_path / original.relative_to(ROOT)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(original)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
     (tmp_path / "my-images").symlink_to(images)
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
     monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / ".cache"))

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "results/**/*.md", ".github/**/*.md")
+    for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "results/published/**/*.md", ".github/**/*.md")
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")

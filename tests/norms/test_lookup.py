@@ -222,7 +222,7 @@ def test_ws_is_a_norm_of_its_own_and_off_it_changes_no_run() -> None:
 
 
 def test_runs_from_before_the_shelf_keep_their_place() -> None:
-    recorded = Path(__file__).parents[2] / "results/default/bn-s0-b16c0d13"
+    recorded = Path(__file__).parents[2] / "results/published/batch-size/bn-s0-017802a8"
     config = config_of(source=recorded / "config.yaml")
     record = json.loads((recorded / "run.json").read_text())
     assert run_id(config) == recorded.name

@@ -1,4 +1,4 @@
-"""The simulation script runs, whole and small; its numbers lie in results/validity/."""
+"""The simulation script runs, whole and small; its numbers lie in results/published/validity/."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ def test_every_check_runs_and_is_written(tmp_path: Path) -> None:
     done = subprocess.run(script, capture_output=True, text=True, check=False, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     written = json.loads(output.read_text())
-    committed = json.loads((ROOT / "results/validity/validity.json").read_text())
+    committed = json.loads((ROOT / "results/published/validity/validity.json").read_text())
     names = [[(check["what"], check["setting"]) for check in each["checks"]] for each in (written, committed)]
     assert names[0] == names[1]
     assert all(check["repetitions"] >= 1000 for check in committed["checks"])
