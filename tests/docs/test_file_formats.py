@@ -22,5 +22,6 @@ def test_each_field_is_described(model: type[BaseModel]) -> None:
 
 
 def test_each_column_of_metrics_csv_is_described() -> None:
-    columns = next((Path(__file__).parents[2] / "results" / "published").glob("**/metrics.csv")).read_text().partition("\n")[0]
+    published = Path(__file__).parents[2] / "results" / "published"
+    columns = next(published.glob("**/metrics.csv")).read_text().partition("\n")[0]
     assert not [column for column in columns.split(",") if f"`{column}`" not in PAGE]

@@ -3,7 +3,7 @@
 Each check draws runs of norms whose true means are known, normally distributed unless it says otherwise, std 0.3
 points (what seeds of the same small network scatter by) and delta 0.5 points unless it says otherwise.
 
-    python tests/studies/validity.py [--repetitions 20000] [--only WORDS] [--output results/published/validity/validity.json]
+    python tests/studies/validity.py [--repetitions 20000] [--only WORDS] [--output validity.json]
 
 prints a table in Markdown and writes the numbers. About 20 minutes on a free core.
 """
