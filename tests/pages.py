@@ -26,7 +26,7 @@ from typer.testing import Result
 
 from normbench.cli.main import app
 from normbench.config import load_experiment
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from tests.tiny import invoke
 
 BLOCK = re.compile(r"^```(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,7 +2,7 @@
 
 import torch
 
-from normbench.data import Split
+from normbench.data.dataset import Split
 from normbench.data.sources.source import RawData
 
 NAMES = ("a", "bé")

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from normbench.config import Config
-from normbench.data import Dataset, Split
 from normbench.data.batches import arrange, draw_epoch
+from normbench.data.dataset import Dataset, Split
 from normbench.errors import RunError
 from normbench.norms import norm_label
 from normbench.runs.build import build_recipe, new_member

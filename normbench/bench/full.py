@@ -14,7 +14,7 @@ from normbench.bench.result import Spread, Timing
 from normbench.bench.training import eager_steps, idle_member, steps_together, timer
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Config
-from normbench.data import Dataset
+from normbench.data.dataset import Dataset
 from normbench.norms import norm_label
 from normbench.runs.execute import train_group, train_run
 from normbench.runs.record import Record

@@ -12,8 +12,9 @@ from torchvision import transforms
 
 from normbench.bench.result import Timing
 from normbench.config import Config
-from normbench.data import Split, load_dataset
 from normbench.data.batches import MEAN, STD
+from normbench.data.dataset import Split
+from normbench.data.load import load_dataset
 from normbench.models.reference import Reference
 from normbench.norms import NORM_REGISTRY
 from normbench.train.machine import num_cores

@@ -11,7 +11,7 @@ from normbench.bench.full import FullBench, FullPlan, measure_full
 from normbench.bench.measure import Plan, measure
 from normbench.bench.result import Bench
 from normbench.config import Config
-from normbench.data import load_dataset
+from normbench.data.load import load_dataset
 from normbench.errors import Interrupted
 from normbench.kernels.library import kernels_status, library
 from normbench.runs.environment import describe_environment, git_commit

@@ -9,7 +9,8 @@ import torch
 from normbench.bench.parts import PartClock, mark_parts
 from normbench.bench.result import Timing
 from normbench.config import Config
-from normbench.data import Split, load_dataset
+from normbench.data.dataset import Split
+from normbench.data.load import load_dataset
 from normbench.kernels import accelerate
 from normbench.runs.build import build_network, new_member
 from normbench.train.allocator import keep_freed_memory

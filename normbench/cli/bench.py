@@ -19,7 +19,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, TableFormat, console, say, show_log
+from normbench.cli.output import Quiet, TableFormat, console, loading, say, show_log
 from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench bench --norm bn --norm gn --against plain[/bold]"
@@ -80,35 +80,37 @@ def bench(
         raise ConfigError(f"--output {output}: {wrong}")
     if full and against:
         raise ConfigError("--against plain is a measurement of its own: give it without --full")
-    import torch
-
-    from normbench.bench.agreement import require_agreement
-    from normbench.bench.full import FullPlan
-    from normbench.bench.measure import Plan
-    from normbench.bench.result import Bench
-    from normbench.bench.run import run_bench
     from normbench.config import load_config
-    from normbench.files import write_json_atomically
-    from normbench.present.report.document import as_document, render_document
-    from normbench.present.tables.bench import bench_tables
-    from normbench.present.tables.bench_full import full_tables
-    from normbench.runs.build import registries
+    from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
-    from normbench.train.machine import Machine, choose_device
 
-    machine = Machine(choose_device(device), threads or torch.get_num_threads())
-    if full and machine.device.type != "cuda":
-        raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
     usual: list[Override] = [] if data or data_dir else [("data.source", "synthetic", "")]
     if full and batch_size is None:
         usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
     known, check = registries(plugins=not no_plugins), check_parts(within_budget=False)
-    configs = [
-        load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")], check)
-        for kind in dict.fromkeys(norm or USUAL_NORMS)
-    ]
     show_log(quiet=quiet)
+    with loading(quiet=quiet):
+        configs = [
+            load_config(config, known, [*overrides, ("norm.kind", kind, f"--norm {kind}")], check)
+            for kind in dict.fromkeys(norm or USUAL_NORMS)
+        ]
+        import torch
+
+        from normbench.bench.agreement import require_agreement
+        from normbench.bench.full import FullPlan
+        from normbench.bench.measure import Plan
+        from normbench.bench.result import Bench
+        from normbench.bench.run import run_bench
+        from normbench.files import write_json_atomically
+        from normbench.present.report.document import as_document, render_document
+        from normbench.present.tables.bench import bench_tables
+        from normbench.present.tables.bench_full import full_tables
+        from normbench.train.machine import Machine, choose_device
+
+    machine = Machine(choose_device(device), threads or torch.get_num_threads())
+    if full and machine.device.type != "cuda":
+        raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
     plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, plain=against is Against.plain)
     answer = run_bench(configs, config, machine, plan, bar=not quiet and sys.stderr.isatty())
     found = answer.measured

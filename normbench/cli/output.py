@@ -1,6 +1,9 @@
 """Output that the commands share: the table formats, --quiet, and the consoles of stdout and stderr."""
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
@@ -34,6 +37,20 @@ def console(*, stderr: bool = False) -> Console:
 def say(text: str, *, style: str = "dim") -> None:
     """Print a message on stderr; control characters in it, such as those of a file's name, are escaped."""
     console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def loading(*, quiet: bool = False) -> Iterator[None]:
+    """Within, a line on a terminal says that PyTorch is imported, which takes seconds; then the line is erased."""
+    text = "loading PyTorch ..."
+    is_shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    if is_shown:
+        print(text, end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_shown:
+            print(" " * len(text), end="\r", file=sys.stderr, flush=True)
 
 
 class _SayHandler(logging.Handler):

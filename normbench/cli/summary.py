@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from normbench.cli.options import Config, Groups, NoPlugins, Norm, Set, norm_overrides, set_overrides
-from normbench.cli.output import Format, console
+from normbench.cli.output import Format, console, loading
 
 EXAMPLE = "Example: [bold]normbench summary --norm gn --groups 8[/bold]"
 
@@ -21,14 +21,18 @@ def summary(
 ) -> None:
     """The network with a norm: layers, parameters, multiply-adds, receptive field, budget. Needs no data."""
     from normbench.config import load_config
-    from normbench.models.summary import summarize
     from normbench.norms import norm_label
-    from normbench.present.terminal.network import print_summary
-    from normbench.runs.build import build_network, registries
+    from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
 
     overrides = [*set_overrides(set_), *norm_overrides(norm, groups)]
-    resolved = load_config(config, registries(plugins=not no_plugins), overrides, check_parts(within_budget=False))
+    with loading():
+        known, check = registries(plugins=not no_plugins), check_parts(within_budget=False)
+        resolved = load_config(config, known, overrides, check)
+        from normbench.models.summary import summarize
+        from normbench.present.terminal.network import print_summary
+        from normbench.runs.build import build_network
+
     found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
     if format_ is Format.json:

@@ -23,7 +23,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, console, say, show_log
+from normbench.cli.output import Quiet, console, loading, say, show_log
 from normbench.errors import ConfigError, Interrupted
 
 EXAMPLE = "Example: [bold]normbench sweep quickstart --jobs 2[/bold]"
@@ -79,17 +79,19 @@ def sweep(
     if not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     from normbench.config import load_experiment
-    from normbench.data import load_dataset
-    from normbench.present.terminal.sweep import SweepView
-    from normbench.runs.build import registries
+    from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
-    from normbench.sweeps.run import Options, Rounds, run_sweep
-    from normbench.train.machine import Machine, choose_device
 
     show_log(quiet=quiet)
     overrides = [*set_overrides(set_), *recipe_overrides(epochs, batch_size, lr, data, data_dir)]
     known, check = registries(plugins=not no_plugins), check_parts(within_budget=True)
-    experiment = load_experiment(config, known, overrides, check)
+    with loading(quiet=quiet):
+        experiment = load_experiment(config, known, overrides, check)
+        from normbench.data.load import load_dataset
+        from normbench.present.terminal.sweep import SweepView
+        from normbench.sweeps.run import Options, Rounds, run_sweep
+        from normbench.train.machine import Machine, choose_device
+
     machine = Machine(choose_device(device), threads)
     dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
     rounds = Rounds(max_seeds, delta) if until_decided else None

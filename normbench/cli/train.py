@@ -27,7 +27,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, console, show_log
+from normbench.cli.output import Quiet, console, loading, show_log
 from normbench.errors import Interrupted, RunError
 
 EXAMPLE = "Example: [bold]normbench train --norm gn --data synthetic[/bold]"
@@ -61,17 +61,19 @@ def train(
         *recipe_overrides(epochs, batch_size, lr, data, data_dir),
     ]
     from normbench.config import load_config
-    from normbench.data import load_dataset
-    from normbench.present.terminal.run import RunView, print_result
-    from normbench.runs.build import registries
-    from normbench.runs.events import Finished
-    from normbench.runs.execute import record_before, train_run
-    from normbench.runs.run_id import folder_of
+    from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
-    from normbench.train.machine import Machine, choose_device
 
     show_log(quiet=quiet)
-    resolved = load_config(config, registries(plugins=not no_plugins), overrides, check_parts(within_budget=True))
+    with loading(quiet=quiet):
+        resolved = load_config(config, registries(plugins=not no_plugins), overrides, check_parts(within_budget=True))
+        from normbench.data.load import load_dataset
+        from normbench.present.terminal.run import RunView, print_result
+        from normbench.runs.events import Finished
+        from normbench.runs.execute import record_before, train_run
+        from normbench.runs.run_id import folder_of
+        from normbench.train.machine import Machine, choose_device
+
     if len(resolved.seeds) > 1:
         named = ", ".join(map(str, resolved.seeds))
         logger.info(f"the config names seeds {named}: training the first; --seed picks another")

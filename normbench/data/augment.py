@@ -74,13 +74,6 @@ def randaugment(*, p: float = 0.25) -> Augmentation:
     return Augmentation(draw, apply)
 
 
-AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
-    "flip": flip,
-    "translate": translate,
-    "randaugment": randaugment,
-}
-
-
 def _mirror(images: Tensor, chosen: Tensor) -> Tensor:
     # A mask of all bits for the mirrored images: selecting bytes by bit masks is 5 times as fast as torch.where.
     mask = chosen.to(torch.uint8).neg().to(images.device).view(-1, 1, 1, 1)

@@ -13,7 +13,8 @@ from normbench.explain.shape import Shape
 from normbench.models.count import count_parameters, norm_layers
 from normbench.models.trace import image_shape_of
 from normbench.norms import norm_label
-from normbench.runs.build import build_network, registries
+from normbench.runs.build import build_network
+from normbench.runs.registries import registries
 from normbench.runs.validate import check_parts
 
 NUM_CLASSES = 10

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from normbench.models.count import mark_norm
 from normbench.models.dropout import Dropout
-from normbench.norms import ChannelCountError, NormFactory
+from normbench.norms.factory import ChannelCountError, NormFactory
 
 NARROW, WIDE = 16, 32  # channels between the stages, and inside them
 

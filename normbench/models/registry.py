@@ -4,13 +4,14 @@ To add one: write a function as `Network` describes, and a line in MODELS.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from normbench.deferred import deferred
 
-from normbench.models.reference import reference
+if TYPE_CHECKING:
+    from torch import nn
 
-Network = Callable[..., nn.Module]
+Network = Callable[..., "nn.Module"]
 """What a network function takes and returns: (norm, num_classes, conv=nn.Conv2d, *, **options) -> the network.
 
 Args:
@@ -28,14 +29,18 @@ Raises:
     ConfigError: for a bad option, or a norm that does not fit the channel counts.
 """
 
-MODELS: dict[str, Network] = {"reference": reference}
+MODELS: dict[str, Network] = {
+    "reference": deferred("normbench.models.reference", "reference"),
+}
 
 
-def build(function: Callable[[], nn.Module], seed: int) -> nn.Module:
+def build(function: Callable[[], "nn.Module"], seed: int) -> "nn.Module":
     """The network that `function` makes, its weights drawn from `seed`; torch's random state is left as it was.
 
     Norm layers draw no random numbers: one seed gives every norm the same weights around it.
     """
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return function()

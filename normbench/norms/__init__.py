@@ -1,6 +1,6 @@
 """A norm's name and options -> a factory of normalization layers."""
 
-from normbench.norms.factory import ChannelCountError, NormFactory
+from normbench.norms.aliases import resolve_norm
 from normbench.norms.label import norm_folder_name, norm_label
 from normbench.norms.lookup import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS, NormRegistry
 from normbench.norms.registry import NORMS
@@ -9,9 +9,8 @@ __all__ = [
     "NORMS",
     "NORM_REGISTRY",
     "NORM_REGISTRY_NO_PLUGINS",
-    "ChannelCountError",
-    "NormFactory",
     "NormRegistry",
     "norm_folder_name",
     "norm_label",
+    "resolve_norm",
 ]

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from normbench.errors import ConfigError
+from normbench.norms.aliases import POSITIONAL
 from normbench.norms.lookup import NORM_REGISTRY
 from normbench.text import unknown_name
-
-_ALWAYS_SHOWN = ("num_groups", "ghost_size")  # papers write GN(4), even where 4 is the default
 
 
 def norm_label(kind: str, options: Mapping[str, Any]) -> str:
@@ -23,7 +22,7 @@ def norm_label(kind: str, options: Mapping[str, Any]) -> str:
     shown = []
     for name, parameter in inspect.signature(NORM_REGISTRY[kind]).parameters.items():
         value = options.get(name, parameter.default)
-        if name in _ALWAYS_SHOWN:
+        if name in POSITIONAL:  # even where the value is the default
             shown.append(f"{value}")
         elif name != "ws" and value != parameter.default:
             shown.append(f"{name}={value}")

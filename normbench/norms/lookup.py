@@ -5,20 +5,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from normbench.errors import ConfigError
-from normbench.norms.factory import Norm, NormFactory
 from normbench.norms.registry import NORMS
-from normbench.norms.weight_standardization import StandardizedConv2d
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from normbench.norms.factory import Norm, NormFactory
 
 ENTRY_POINTS = "normbench.norms"
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
-Parts = tuple[NormFactory, type[nn.Conv2d]]
+Parts: TypeAlias = "tuple[NormFactory, type[nn.Conv2d]]"
 """What a norm puts into a network: the factory of its layers, and the class of the convs."""
 
 
@@ -88,8 +88,12 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
 
 
-def _with_ws(norm: Norm) -> Callable[..., Parts]:
+def _with_ws(norm: "Norm") -> Callable[..., Parts]:
     def parts(*, ws: bool = False, **options: Any) -> Parts:
+        from torch import nn
+
+        from normbench.norms.weight_standardization import StandardizedConv2d
+
         return norm(**options), StandardizedConv2d if ws else nn.Conv2d
 
     switch = inspect.Parameter("ws", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
@@ -99,14 +103,17 @@ def _with_ws(norm: Norm) -> Callable[..., Parts]:
     return parts
 
 
-def _as_norm(name: str, found: object) -> Norm:
+def _as_norm(name: str, found: object) -> "Norm":
     """A plugin as a norm function. The layers it makes are checked, and torch's random state is left as it was."""
+    import torch
+    from torch import nn
+
     if not callable(found):
         raise ConfigError(f"norm {name!r} is {type(found).__name__}, not a layer class or a function of options")
     is_layer = isinstance(found, type) and issubclass(found, nn.Module)
     parameters = _options(name, found, num_positional=1 if is_layer else 0)
 
-    def norm(**options: Any) -> NormFactory:
+    def norm(**options: Any) -> "NormFactory":
         def layer(num_channels: int, size: tuple[int, int]) -> nn.Module:
             with torch.random.fork_rng(devices=[]):
                 return _checked(found, num_channels, **options) if is_layer else _checked(factory, num_channels, size)

@@ -4,20 +4,15 @@ Each takes x [N, C, H, W] and gives the same shape, dtype and memory layout. The
 (`weight`, starts at 1) and β (`bias`, starts at 0), which `affine: false` leaves out. None draws a random number.
 
 To add a norm: write a function whose keyword-only parameters are the norm's options, and one line in ENTRIES. The
-docstring has the formula, the axes, what the norm learns and stores, and the paper. `normbench norms` shows its first
-line.
+docstring has the formula, the axes, what the norm learns and stores, and the paper. `normbench norms` shows it.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from normbench.norms.activated import evo_s0, frn
-from normbench.norms.batch import bn, pn
-from normbench.norms.factory import Norm
-from normbench.norms.ghost import gbn
-from normbench.norms.group_norm import gn, instance, ln
-from normbench.norms.layer import ln_c, ln_chw, rms
-from normbench.norms.pointwise import dyt, none
-from normbench.norms.renorm import brn
+from normbench.deferred import deferred
+
+if TYPE_CHECKING:
+    from normbench.norms.factory import Norm
 
 MEAN_STD, STD, RMS = ("mean", "std"), ("std",), ("rms",)
 SPATIAL = "spatial"
@@ -30,28 +25,34 @@ class Entry(NamedTuple):
         all axes after them; "C/G" for one of G groups of neighbouring channels (option num_groups); "N/B" for one
         ghost of B neighbouring images (option ghost_size).
     statistics: those computed over the axes. std is about the mean, rms about 0.
+    aliases: other names, in lower case without hyphens and underscores.
     """
 
-    norm: Norm
+    norm: "Norm"
     axes: tuple[str, ...] | None = None
     statistics: tuple[str, ...] = MEAN_STD
+    aliases: tuple[str, ...] = ()
+
+
+def _norm(module: str, name: str) -> "Norm":
+    return deferred(f"normbench.norms.{module}", name)
 
 
 ENTRIES: dict[str, Entry] = {
-    "bn": Entry(bn, ("N", SPATIAL)),
-    "gn": Entry(gn, ("C/G", SPATIAL)),
-    "ln": Entry(ln, ("C", SPATIAL)),
-    "ln-chw": Entry(ln_chw, ("C", SPATIAL)),
-    "ln-c": Entry(ln_c, ("C",)),
-    "rms": Entry(rms, ("C",), RMS),
-    "in": Entry(instance, (SPATIAL,)),
-    "gbn": Entry(gbn, ("N/B", SPATIAL)),
-    "brn": Entry(brn, ("N", SPATIAL)),
-    "pn": Entry(pn, ("N", SPATIAL)),
-    "frn": Entry(frn, (SPATIAL,), RMS),
-    "evo-s0": Entry(evo_s0, ("C/G", SPATIAL), STD),
-    "dyt": Entry(dyt, (), ()),
-    "none": Entry(none, (), ()),
+    "bn": Entry(_norm("batch", "bn"), ("N", SPATIAL), aliases=("batchnorm", "batchnorm2d")),
+    "gn": Entry(_norm("group_norm", "gn"), ("C/G", SPATIAL), aliases=("groupnorm",)),
+    "ln": Entry(_norm("group_norm", "ln"), ("C", SPATIAL), aliases=("layernorm",)),
+    "ln-chw": Entry(_norm("layer", "ln_chw"), ("C", SPATIAL), aliases=("layernormchw",)),
+    "ln-c": Entry(_norm("layer", "ln_c"), ("C",), aliases=("layernorm2d", "layernormc")),
+    "rms": Entry(_norm("layer", "rms"), ("C",), RMS, aliases=("rmsnorm", "rmsnorm2d")),
+    "in": Entry(_norm("group_norm", "instance"), (SPATIAL,), aliases=("instancenorm", "instancenorm2d", "instance")),
+    "gbn": Entry(_norm("ghost", "gbn"), ("N/B", SPATIAL), aliases=("ghostbatchnorm", "ghostbn", "ghostnorm")),
+    "brn": Entry(_norm("renorm", "brn"), ("N", SPATIAL), aliases=("batchrenorm", "batchrenormalization")),
+    "pn": Entry(_norm("batch", "pn"), ("N", SPATIAL), aliases=("precisebatchnorm", "precisebn")),
+    "frn": Entry(_norm("activated", "frn"), (SPATIAL,), RMS, aliases=("filterresponsenorm",)),
+    "evo-s0": Entry(_norm("activated", "evo_s0"), ("C/G", SPATIAL), STD, aliases=("evonorms0", "evonorm")),
+    "dyt": Entry(_norm("pointwise", "dyt"), (), (), aliases=("dynamictanh",)),
+    "none": Entry(_norm("pointwise", "none"), (), (), aliases=("identity", "nonorm")),
 }
 
-NORMS: dict[str, Norm] = {name: entry.norm for name, entry in ENTRIES.items()}
+NORMS: "dict[str, Norm]" = {name: entry.norm for name, entry in ENTRIES.items()}

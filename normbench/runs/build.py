@@ -1,34 +1,19 @@
 """Builds the parts of a run that a config names: network, optimizer, recipe."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
 from torch import nn, optim
 
 from normbench.config import Choice, Config
-from normbench.data import SOURCES
-from normbench.data.augment import AUGMENTATIONS
+from normbench.data.augmentations import AUGMENTATIONS
 from normbench.data.streams import stream_seed
-from normbench.models import MODELS, build
-from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS
-from normbench.train import OPTIMIZERS, SCHEDULES
+from normbench.models.registry import MODELS, build
+from normbench.norms import NORM_REGISTRY
 from normbench.train.loop import Member, Position, Recipe, set_base_lr
+from normbench.train.optimizers.registry import OPTIMIZERS
+from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting
-
-REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
-    "norm": NORM_REGISTRY,
-    "model": MODELS,
-    "data.source": SOURCES,
-    "data.augment": AUGMENTATIONS,
-    "train.optimizer": OPTIMIZERS,
-    "train.schedule": SCHEDULES,
-}
-
-
-def registries(*, plugins: bool) -> Mapping[str, Mapping[str, Callable[..., object]]]:
-    """REGISTRIES; without `plugins` a norm that is code from outside of normbench is refused, and never imported."""
-    return REGISTRIES if plugins else {**REGISTRIES, "norm": NORM_REGISTRY_NO_PLUGINS}
 
 
 def build_network(config: Config, num_classes: int) -> nn.Module:

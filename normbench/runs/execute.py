@@ -9,7 +9,9 @@ from typing import NoReturn
 from filelock import Timeout
 
 from normbench.config import Config, DataConfig
-from normbench.data import CONSTANT_SOURCES, Dataset, load_dataset
+from normbench.data.dataset import Dataset
+from normbench.data.load import load_dataset
+from normbench.data.sources.registry import CONSTANT_SOURCES
 from normbench.errors import DataError, RunError
 from normbench.files import locked
 from normbench.runs.events import Finished, GroupReport, Report

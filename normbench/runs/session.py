@@ -6,7 +6,7 @@ from datetime import datetime
 from torch import Tensor, nn
 
 from normbench.config import Config
-from normbench.data import Dataset, Split
+from normbench.data.dataset import Dataset, Split
 from normbench.kernels.library import kernels_status, library
 from normbench.models.count import count_norms, count_parameters
 from normbench.runs.environment import Environment

@@ -8,7 +8,7 @@ import yaml
 from torch import Tensor, nn
 
 from normbench.config import Config
-from normbench.data import Dataset, Split, hold_out
+from normbench.data.dataset import Dataset, Split, hold_out
 from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_member, build_network, build_optimizer

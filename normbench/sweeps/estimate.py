@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from normbench.config import Config
-from normbench.data import Dataset
+from normbench.data.dataset import Dataset
 from normbench.runs.build import build_network, new_member
 from normbench.runs.stages import split_sizes
 from normbench.train.allocator import keep_freed_memory

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from normbench.config import Config
-from normbench.data import Dataset
+from normbench.data.dataset import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_network

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from normbench.analysis.stats.sequential import PairDecision
 from normbench.config import Config, Experiment
-from normbench.data import Dataset
+from normbench.data.dataset import Dataset
 from normbench.errors import Interrupted, NormbenchError, RunError
 from normbench.files import make_writable
 from normbench.runs.events import Unfinished

@@ -9,9 +9,9 @@ from normbench.config import Config, Experiment, Tune, with_values
 from normbench.errors import RunError
 from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
-from normbench.runs.build import REGISTRIES
 from normbench.runs.folder import trial_folder, tuning_file
 from normbench.runs.read import RecordError, finished_record
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import run_id
 from normbench.runs.sweep_records import Chosen, Tuning
 from normbench.sweeps.worker import RunRequest

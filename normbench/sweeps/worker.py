@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from normbench.config import Config, DataConfig
-from normbench.data import Dataset, load_dataset
+from normbench.data.dataset import Dataset
+from normbench.data.load import load_dataset
 from normbench.errors import Interrupted, NormbenchError, resource_error
 from normbench.files import write_bytes_atomically
 from normbench.runs.events import Event, Finished, Logged, Unfinished

@@ -16,7 +16,7 @@ from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, State, capture
 from normbench.train.loop import Divergence, Member, Position, set_lr, steps_per_epoch
-from normbench.train.optimizers.registry import joined
+from normbench.train.optimizers.build import joined
 from normbench.train.passes import WAYS, tensors_of
 from normbench.train.setting import Setting
 

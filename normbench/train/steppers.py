@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from normbench.data import Split
+from normbench.data.dataset import Split
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, Divergence, Member, Position, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting

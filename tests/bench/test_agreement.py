@@ -15,9 +15,10 @@ from normbench.bench.agreement import (
     require_agreement,
 )
 from normbench.config import Config, load_config
-from normbench.data import Dataset, Split, load_dataset
+from normbench.data.dataset import Dataset, Split
+from normbench.data.load import load_dataset
 from normbench.errors import RunError
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from normbench.train.passes import WAYS
 from tests.tiny import make_folder
 

@@ -11,7 +11,7 @@ from normbench.bench.result import Timing
 from normbench.bench.run import run_bench
 from normbench.config import load_config
 from normbench.present.tables.bench_full import full_tables
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from normbench.train.machine import Machine
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from normbench.bench.plain_loop import plain_network, plain_timer
 from normbench.config import load_config
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from normbench.bench.parts import PartClock
 from normbench.bench.result import PARTS
 from normbench.bench.training import eager_steps, idle_member, training_timer
 from normbench.config import Config, load_config
-from normbench.data import load_dataset
-from normbench.runs.build import REGISTRIES
+from normbench.data.load import load_dataset
+from normbench.runs.registries import REGISTRIES
 from normbench.train.setting import Setting
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import pytest
 
 from normbench.analysis.compare.compare import Options
 from normbench.analysis.compare.load import compare_runs
-from normbench.data import load_dataset
+from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
 from normbench.present.report.figures import draw_comparison, figure_needs
 from tests.records import make_diverged, make_record, write_run

@@ -7,7 +7,7 @@ import typer
 
 from normbench.cli import options
 from normbench.cli.options import given, norm_overrides, recipe_overrides, set_overrides
-from normbench.data import SOURCES
+from normbench.data.sources.registry import SOURCES
 
 
 def test_the_help_of_data_names_every_source() -> None:

@@ -5,7 +5,8 @@ import inspect
 import pytest
 import torch
 
-from normbench.data.augment import AUGMENTATIONS, flip, randaugment, translate
+from normbench.data.augment import flip, randaugment, translate
+from normbench.data.augmentations import AUGMENTATIONS
 from normbench.data.streams import stream
 from normbench.errors import ConfigError
 

@@ -11,9 +11,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from normbench.data import Dataset, Split
 from normbench.data.cache import FORMAT, load_cached
-from normbench.data.dataset import fingerprint
+from normbench.data.dataset import Dataset, Split, fingerprint
 from normbench.data.sources.source import RawData, SourceInput
 from normbench.errors import DataError
 from tests.tiny_splits import NAMES, make_raw

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from normbench.data import Split, hold_out
-from normbench.data.dataset import fingerprint
+from normbench.data.dataset import Split, fingerprint, hold_out
 from normbench.errors import DataError
 from tests.tiny_splits import make_raw
 

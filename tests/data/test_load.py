@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from normbench.data import SOURCES, load_dataset
+from normbench.data.load import load_dataset
+from normbench.data.sources.registry import SOURCES
 from normbench.errors import ConfigError
 
 

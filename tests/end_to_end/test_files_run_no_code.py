@@ -17,7 +17,7 @@ import torch
 import yaml
 
 import normbench
-from normbench.data import load_dataset
+from normbench.data.load import load_dataset
 from normbench.errors import NormbenchError
 from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed
 from tests import tiny_cifar10 as tiny

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from normbench.kernels import accelerate
-from normbench.models import MODELS
 from normbench.models.dropout import Dropout, dropouts_of, seed_dropouts
+from normbench.models.registry import MODELS
 from normbench.norms import NORM_REGISTRY, NORMS
 from tests.kernel_ops import has_convs, needs_compiler, needs_convs, norm_layer, random_images
 from tests.oracles import randomize

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normbench.kernels.tracing import trace
-from normbench.models import MODELS
+from normbench.models.registry import MODELS
 from normbench.norms import NORMS
 
 

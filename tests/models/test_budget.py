@@ -4,9 +4,9 @@ import pytest
 from torch import nn
 
 from normbench.errors import ConfigError
-from normbench.models import MODELS
 from normbench.models.budget import check_budget
 from normbench.models.count import norm_layers
+from normbench.models.registry import MODELS
 from normbench.models.summary import summarize
 from normbench.norms import NORMS
 

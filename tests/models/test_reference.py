@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from normbench.errors import ConfigError
-from normbench.models import MODELS, build
 from normbench.models.count import count_parameters
 from normbench.models.dropout import dropouts_of, seed_dropouts
+from normbench.models.registry import MODELS, build
 from normbench.models.summary import summarize
 from normbench.norms import NORMS
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normbench.models import MODELS
+from normbench.models.registry import MODELS
 from normbench.models.summary import Layer, Summary, count_macs, count_norms, summarize
 from normbench.models.trace import trace
 from normbench.norms import NORMS

@@ -11,12 +11,13 @@ from torch import nn
 
 from normbench.config import load_config
 from normbench.errors import ConfigError
-from normbench.models import MODELS
 from normbench.models.count import count_norms, count_parameters, norm_layers
+from normbench.models.registry import MODELS
 from normbench.models.summary import summarize
 from normbench.norms import NORM_REGISTRY, NORMS, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
-from normbench.runs.build import REGISTRIES, build_network
+from normbench.runs.build import build_network
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import run_id
 from tests.installed_norms import install_norms
 from tests.tiny import invoke, make_folder

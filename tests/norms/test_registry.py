@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
-from normbench.models import MODELS
 from normbench.models.count import count_norms, count_parameters
-from normbench.norms import NORMS, ChannelCountError, norm_label
+from normbench.models.registry import MODELS
+from normbench.norms import NORMS, norm_label
+from normbench.norms.factory import ChannelCountError
 from tests.oracles import randomize
 
 BATCH, CHANNELS, HEIGHT, WIDTH = 3, 8, 5, 4

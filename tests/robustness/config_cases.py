@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from normbench.config.choices import options_of
 from normbench.config.schema import CHOICES
 from normbench.norms import NORMS
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 
 MAIN = "my.yaml"
 

@@ -10,11 +10,11 @@ from unittest.mock import patch
 import torch
 
 from normbench.config import load_config, shipped_configs
-from normbench.data import Dataset, Split
+from normbench.data.dataset import Dataset, Split
 from normbench.errors import Interrupted
-from normbench.runs.build import REGISTRIES
 from normbench.runs.events import Event, Finished, Step
 from normbench.runs.execute import train_run
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import run_id
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine

@@ -13,14 +13,14 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 
 from normbench.config import Config, load_config
-from normbench.data import load_dataset
+from normbench.data.load import load_dataset
 from normbench.errors import DataError, Interrupted
-from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.execute import RunIsBusy, train_group, train_run
 from normbench.runs.folder import RunFolder
 from normbench.runs.read import read_record
 from normbench.runs.record import Diverged
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.runs.training import STEP_S
 from normbench.train.checkpoint import from_bytes, to_bytes

@@ -7,7 +7,7 @@ import pytest
 
 from normbench.config import load_config, load_experiment
 from normbench.errors import ConfigError
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.validate import check_parts
 from tests.config_fakes import Overrides, flags
 from tests.outside_norms import Counted

@@ -1,7 +1,7 @@
 """Groups of runs that may train together."""
 
 from normbench.config import Config, load_config
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from normbench.sweeps.groups import MAX_GROUP, alike_but_for_seed
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from normbench.config import Config, load_config
-from normbench.data import load_dataset
+from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
-from normbench.runs.build import REGISTRIES
 from normbench.runs.execute import train_run
+from normbench.runs.registries import REGISTRIES
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.train.machine import Machine
 from normbench.train.passes import WAYS

@@ -12,8 +12,8 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 
 from normbench.config import Config, load_config
-from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Finished, Step, Unfinished
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.pool import PoolEvent, RunEvent, Waiting, choose_jobs, train_all
 from normbench.sweeps.worker import RunRequest

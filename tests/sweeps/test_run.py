@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from normbench.config import Experiment, load_experiment
-from normbench.data import load_dataset
+from normbench.data.load import load_dataset
 from normbench.errors import RunError
-from normbench.runs.build import REGISTRIES
 from normbench.runs.events import Finished
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.pool import RunEvent
 from normbench.sweeps.run import Judged, Options, Planned, Rounds, SweepEvent, Trained, run_sweep

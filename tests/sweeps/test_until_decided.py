@@ -8,7 +8,7 @@ import pytest
 
 from normbench.config import Experiment, load_experiment
 from normbench.errors import ConfigError
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.until_decided import Design, judge, make_design, runs_at
 from tests.records import make_diverged, make_record

@@ -12,9 +12,9 @@ import torch
 from torch import nn, optim
 
 from normbench.runs.outputs import columns
-from normbench.train import OPTIMIZERS
 from normbench.train.checkpoint import Checkpoint, CheckpointError, check_fits, from_bytes, sealed, to_bytes
 from normbench.train.loop import Position, set_base_lr
+from normbench.train.optimizers.registry import OPTIMIZERS
 from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")

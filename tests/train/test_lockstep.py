@@ -8,19 +8,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normbench.data import Split
-from normbench.data.augment import AUGMENTATIONS
+from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.dataset import Split
 from normbench.kernels.library import without_kernels
-from normbench.models import MODELS, build
+from normbench.models.registry import MODELS, build
 from normbench.models.side_by_side import side_by_side
 from normbench.norms import NORM_REGISTRY, NORMS
-from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.capture import NotRecordable, State, capture, rehearse
 from normbench.train.checkpoint import from_bytes, to_bytes
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Capture, Lockstep
 from normbench.train.loop import Member, Position, Recipe, epoch_metrics, set_base_lr, train_epoch
+from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.passes import WAYS
+from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting
 from tests.checkpoints import make_checkpoint
 from tests.recording import record_on_cpu

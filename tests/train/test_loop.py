@@ -4,16 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from normbench.data import Split
 from normbench.data.augment import Augmentation
 from normbench.data.batches import normalize
-from normbench.models import MODELS, build
+from normbench.data.dataset import Split
+from normbench.models.registry import MODELS, build
 from normbench.norms import NORMS
-from normbench.train import OPTIMIZERS, SCHEDULES
 from normbench.train.checkpoint import from_bytes, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.optimizers.sgd import SGD
+from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting, choose_setting
 from tests.checkpoints import make_checkpoint
 

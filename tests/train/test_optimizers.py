@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from normbench.models import MODELS
+from normbench.models.registry import MODELS
 from normbench.norms import NORMS
-from normbench.train import OPTIMIZERS
 from normbench.train.optimizers.muon import Frame
+from normbench.train.optimizers.registry import OPTIMIZERS
 
 
 def network() -> nn.Module:

@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from normbench.errors import ConfigError
-from normbench.train import SCHEDULES
-from normbench.train.schedules import linear, step
+from normbench.train.schedules import SCHEDULES, linear, step
 
 
 def test_step_is_torchs_step_lr() -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from normbench.data.batches import normalize
 from normbench.data.dataset import Split
-from normbench.models import MODELS
+from normbench.models.registry import MODELS
 from normbench.norms import NORMS
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.setting import Setting

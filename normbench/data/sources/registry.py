@@ -1,15 +1,19 @@
 """The data sources by name. Another source is a file in this folder and a line here."""
 
-from normbench.data.sources.cifar10 import cifar10
-from normbench.data.sources.folder import folder
-from normbench.data.sources.source import Source
-from normbench.data.sources.synthetic import synthetic, synthetic_small
+from typing import TYPE_CHECKING
 
-SOURCES: dict[str, Source] = {
-    "cifar10": cifar10,
-    "folder": folder,
-    "synthetic": synthetic,
-    "synthetic-small": synthetic_small,
+from normbench.deferred import deferred
+
+if TYPE_CHECKING:
+    from normbench.data.sources.source import Source
+
+_HERE = "normbench.data.sources"
+
+SOURCES: "dict[str, Source]" = {
+    "cifar10": deferred(f"{_HERE}.cifar10", "cifar10"),
+    "folder": deferred(f"{_HERE}.folder", "folder"),
+    "synthetic": deferred(f"{_HERE}.synthetic", "synthetic"),
+    "synthetic-small": deferred(f"{_HERE}.synthetic", "synthetic_small"),
 }
 
 CONSTANT_SOURCES = frozenset({"cifar10"})

@@ -87,7 +87,8 @@ class FigureInputs:
         import numpy as np
 
         from normbench.config import DataConfig
-        from normbench.data import hold_out, load_dataset
+        from normbench.data.dataset import hold_out
+        from normbench.data.load import load_dataset
 
         comparison = self.comparison
         configs = [run.record.config.get("data") for row in comparison.rows for run in row.finished]

@@ -1,4 +1,4 @@
-"""Optimizers by name.
+"""The optimizers by name. Another one is a function in `build.py` and a line here.
 
 Each takes the model and keyword-only options, and returns a `torch.optim.Optimizer` whose parameter groups have their
 base lr; the training loop scales it by the schedule. Runs that train together and CUDA graphs ask for more:
@@ -11,94 +11,17 @@ base lr; the training loop scales it by the schedule. Runs that train together a
   parameters of several networks into one optimizer.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from copy import copy
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn, optim
+from normbench.deferred import deferred
 
-from normbench.errors import ConfigError
-from normbench.train.optimizers.muon import Muon
-from normbench.train.optimizers.sgd import SGD
+if TYPE_CHECKING:
+    from torch import optim
 
+_BUILD = "normbench.train.optimizers.build"
 
-def sgd(
-    model: nn.Module,
-    *,
-    lr: float = 0.1,
-    momentum: float = 0.9,
-    nesterov: bool = True,
-    weight_decay: float = 2e-4,
-) -> optim.Optimizer:
-    """Stochastic gradient descent with momentum; weight decay on the weights of convs and linear layers only.
-
-    Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
-    Raises ConfigError for a negative number.
-    """
-    _check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
-    groups = _decayed_and_not(model, weight_decay, besides=[])
-    return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
-
-
-def muon(
-    model: nn.Module,
-    *,
-    lr: float = 0.04,
-    momentum: float = 0.6,
-    sgd_lr: float = 0.1,
-    sgd_momentum: float = 0.9,
-    weight_decay: float = 2e-4,
-) -> optim.Optimizer:
-    """Muon on the filters of every conv but the first and the last; SGD with Nesterov on all else.
-
-    The first and the last conv are left out because Muon is for hidden layers (Jordan et al. 2024); they are found by
-    the order in which the network registers its convs. `weight_decay` applies to the two, as in `sgd`. Raises
-    ConfigError for a negative number.
-    """
-    _check_not_negative(lr=lr, momentum=momentum, sgd_lr=sgd_lr, sgd_momentum=sgd_momentum, weight_decay=weight_decay)
-    convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
-    filters: list[Tensor] = [conv.weight for conv in convs[1:-1]]
-    groups = _decayed_and_not(model, weight_decay, besides=filters)
-    for group in groups:
-        group.update(lr=sgd_lr, momentum=sgd_momentum, nesterov=sgd_momentum > 0)
-    return Muon(filters, groups, lr=lr, momentum=momentum)
-
-
-OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": sgd, "muon": muon}
-
-
-def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> optim.Optimizer:
-    """One optimizer that takes the steps of all, which differ in their parameters only; each keeps its own state.
-
-    `lrs`: a 0-dim tensor for each parameter group. Fused SGD reads it on the device at each step, so that a recorded
-    step follows the schedule without waiting. A state that is loaded into one of `optimizers` afterwards does not reach
-    the joined optimizer.
-    """
-    one = copy(optimizers[0])
-    one.param_groups = [
-        {**groups[0], "params": [parameter for group in groups for parameter in group["params"]], "lr": lr}
-        for lr, *groups in zip(lrs, *(optimizer.param_groups for optimizer in optimizers), strict=True)
-    ]
-    one.state = defaultdict(dict)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                one.state[parameter] = optimizer.state[parameter]
-    return one
-
-
-def _check_not_negative(**options: float) -> None:
-    for name, value in options.items():
-        if value < 0:
-            raise ConfigError(f"train.optimizer.{name} must be at least 0, not {value}")
-
-
-def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor]) -> list[dict[str, Any]]:
-    """Two parameter groups without the parameters `besides`: weights of convs and linear layers, and all others."""
-    taken = {id(parameter) for parameter in besides}
-    weights = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    weights = [weight for weight in weights if id(weight) not in taken]
-    taken |= {id(weight) for weight in weights}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+OPTIMIZERS: "dict[str, Callable[..., optim.Optimizer]]" = {
+    "sgd": deferred(_BUILD, "sgd"),
+    "muon": deferred(_BUILD, "muon"),
+}

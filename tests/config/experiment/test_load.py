@@ -16,7 +16,7 @@ from normbench.config import (
     with_values,
 )
 from normbench.errors import ConfigError
-from normbench.runs.build import REGISTRIES
+from normbench.runs.registries import REGISTRIES
 from tests.config_fakes import FAKES, experiment_errors_of, experiment_text, flags, load_text
 
 

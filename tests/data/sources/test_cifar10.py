@@ -12,7 +12,8 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 import normbench.data.sources.cifar10 as source
-from normbench.data import Dataset, load_dataset
+from normbench.data.dataset import Dataset
+from normbench.data.load import load_dataset
 from normbench.errors import DataError
 from tests import tiny_cifar10 as tiny
 from tests.file_server import ENDLESS, Server, serving

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from normbench.data import Dataset, load_dataset
+from normbench.data.dataset import Dataset
+from normbench.data.load import load_dataset
 from normbench.errors import DataError
 from tests.tiny import invoke, make_folder
 from tests.unprivileged import without_privileges

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from normbench.data import load_dataset
 from normbench.data.dataset import fingerprint
+from normbench.data.load import load_dataset
 from normbench.data.sources.source import SourceRequest
 from normbench.data.sources.synthetic import BLOCK, SHAPES, VERSION, make_images, synthetic, synthetic_small
 

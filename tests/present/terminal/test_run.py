@@ -8,10 +8,10 @@ from rich.console import Console
 
 from normbench.config import Config, load_config
 from normbench.present.terminal.run import RunView, print_result
-from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.folder import RunFolder
 from normbench.runs.record import Record
+from normbench.runs.registries import REGISTRIES
 from tests.records import make_diverged, make_record
 
 STARTED = Started(

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from normbench.config import load_config
 from normbench.present.terminal.sweep import SweepView, duration, run_title
-from normbench.runs.build import REGISTRIES
 from normbench.runs.events import EpochDone, Event, Finished, Logged, Step, Unfinished
 from normbench.runs.record import Record
+from normbench.runs.registries import REGISTRIES
 from normbench.sweeps.plan import Plan, requests_for
 from normbench.sweeps.pool import RunEvent, Stopping, Waiting
 from normbench.sweeps.run import Planned, SweepEvent, Trained

@@ -1,0 +1,54 @@
+"""The parts of a run, each built as a run does, to find out whether it can be."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import nn
+
+from normbench.config import Budget, Choice, Config
+from normbench.config.tree import KeyPath
+from normbench.data.augmentations import AUGMENTATIONS
+from normbench.models.budget import check_budget
+from normbench.models.reference import Reference
+from normbench.runs.build import build_network
+from normbench.train.optimizers.registry import OPTIMIZERS
+from normbench.train.schedules import SCHEDULES
+
+USUAL_CLASSES = 10  # of a network that is built before the data are known
+
+Part = tuple[KeyPath, object, Callable[[], object]]
+"""(key in the config, all values that the part depends on, a function that builds it or raises ConfigError)."""
+
+
+def parts_of(config: Config, *, within_budget: bool) -> Iterator[Part]:
+    """The parts that the config names; with `within_budget` also its network held against the budget."""
+    yield from _parts(config)
+    if within_budget:
+        yield _budget(config)
+
+
+def _parts(config: Config) -> Iterator[Part]:
+    model, norm, optimizer, schedule = config.model, config.norm, config.train.optimizer, config.train.schedule
+    bare = config.model_copy(update={"norm": Choice("none")})
+    yield ("model",), model, lambda: build_network(bare, USUAL_CLASSES)
+    yield ("norm",), (norm, model), lambda: build_network(config, USUAL_CLASSES)
+    conv = nn.Conv2d(1, 1, 1)
+    yield ("train", "optimizer"), optimizer, lambda: OPTIMIZERS[optimizer.name](conv, **optimizer.options)
+    yield ("train", "schedule"), schedule, lambda: SCHEDULES[schedule.name](**schedule.options)
+    for index, choice in enumerate(config.data.augment):
+        yield ("data", "augment", index), choice, partial(_augment, choice)
+
+
+def _augment(choice: Choice) -> None:
+    AUGMENTATIONS[choice.name](**choice.options).draw(
+        torch.Size((1, *Reference.image_shape)), torch.Generator().manual_seed(0)
+    )
+
+
+def _budget(config: Config) -> Part:
+    """The network's budget; a budget that the config sets is refused itself, else the norm is."""
+    most = config.budget.max_parameters
+    key: KeyPath = ("norm",) if most == Budget().max_parameters else ("budget", "max_parameters")
+    uses = (config.norm, config.model, most)
+    return key, uses, lambda: check_budget(build_network(config, USUAL_CLASSES), most)

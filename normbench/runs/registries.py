@@ -1,0 +1,24 @@
+"""The names that a config may choose from. They and their options are known without torch."""
+
+from collections.abc import Callable, Mapping
+
+from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.sources.registry import SOURCES
+from normbench.models.registry import MODELS
+from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS
+from normbench.train.optimizers.registry import OPTIMIZERS
+from normbench.train.schedules import SCHEDULES
+
+REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
+    "norm": NORM_REGISTRY,
+    "model": MODELS,
+    "data.source": SOURCES,
+    "data.augment": AUGMENTATIONS,
+    "train.optimizer": OPTIMIZERS,
+    "train.schedule": SCHEDULES,
+}
+
+
+def registries(*, plugins: bool) -> Mapping[str, Mapping[str, Callable[..., object]]]:
+    """REGISTRIES; without `plugins` a norm that is code from outside of normbench is refused, and never imported."""
+    return REGISTRIES if plugins else {**REGISTRIES, "norm": NORM_REGISTRY_NO_PLUGINS}
