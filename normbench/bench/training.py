@@ -12,11 +12,11 @@ from normbench.config import Config
 from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
 from normbench.kernels import accelerate
-from normbench.runs.build import build_network, new_member
+from normbench.runs.build import new_member
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Member, Position, train_epoch
-from normbench.train.setting import Setting, choose_setting
+from normbench.train.setting import Setting
 
 
 def training_timer(
@@ -28,7 +28,7 @@ def training_timer(
     """
     dataset = load_dataset(config.data, bar=False)
     keep_freed_memory()
-    setting = choose_setting(build_network(config, len(dataset.class_names)), dataset.train.images, device, precision)
+    setting = Setting(device, precision)
     member = idle_member(config, len(dataset.class_names), setting)
     member.model = accelerate(member.model)
     clock = clock or PartClock(device)

@@ -112,6 +112,11 @@ def is_trial(folder: Path) -> bool:
     return folder.parent.name == _TRIALS
 
 
+def experiment_of(run: RunFolder) -> Path:
+    """The folder of the experiment that a run, or a trial, belongs to."""
+    return run.path.parent.parent if is_trial(run.path) else run.path.parent
+
+
 def trial_folder(experiment: Path, run_id: str) -> RunFolder:
     """The folder of a trial, for which `is_trial` is true."""
     return RunFolder(experiment / _TRIALS / run_id)
@@ -120,6 +125,11 @@ def trial_folder(experiment: Path, run_id: str) -> RunFolder:
 def sweep_file(experiment: Path) -> Path:
     """The file with the plans of the sweeps into an experiment's folder."""
     return experiment / "sweep.json"
+
+
+def machines_file(experiment: Path) -> Path:
+    """The file with what measuring chose for an experiment on each machine."""
+    return experiment / "machines.json"
 
 
 def tuning_file(experiment: Path) -> Path:

@@ -81,22 +81,23 @@ def finished_record(folder: RunFolder, fingerprint: str | None = None) -> Record
 
 def read_sweep(experiment: Path) -> Sweep | None:
     """The `sweep.json` in an experiment's folder; None without one. Raises RecordError for a damaged file."""
-    with suppress(FileNotFoundError):
-        return _read_json(sweep_file(experiment), Sweep)
-    return None
+    return read_document(sweep_file(experiment), Sweep)
 
 
 def read_tuning(experiment: Path) -> Tuning | None:
     """The `tuning.json` in an experiment's folder; None without one. Raises RecordError for a damaged file."""
-    with suppress(FileNotFoundError):
-        return _read_json(tuning_file(experiment), Tuning)
-    return None
+    return read_document(tuning_file(experiment), Tuning)
 
 
 def read_decisions(experiment: Path) -> Decisions | None:
     """The `decisions.json` in an experiment's folder; None without one. Raises RecordError for a damaged file."""
+    return read_document(decisions_file(experiment), Decisions)
+
+
+def read_document(path: Path, model: type[Parsed]) -> Parsed | None:
+    """The document in a file; None without the file. Raises RecordError for a damaged file."""
     with suppress(FileNotFoundError):
-        return _read_json(decisions_file(experiment), Decisions)
+        return _read_json(path, model)
     return None
 
 

@@ -20,6 +20,11 @@ def run_id(config: Config) -> str:
     return f"{norm_folder_name(config.norm.name)}-s{config.seed}-{_hash(config.to_dict())}"
 
 
+def kind_id(config: Config) -> str:
+    """`<norm>-<hash>`: the run id without its seed."""
+    return f"{norm_folder_name(config.norm.name)}-{_hash(config.to_dict())}"
+
+
 def folder_of(config: Config, results: Path) -> RunFolder:
     """`<results>/<experiment>/<run id>`."""
     return RunFolder(results / config.name / run_id(config))

@@ -15,7 +15,8 @@ from normbench.runs.build import build_member, build_network, build_optimizer
 from normbench.runs.build_record import build_record
 from normbench.runs.checkpoints import keep_checkpoint, newest_checkpoint
 from normbench.runs.environment import environment_now, environments_so_far
-from normbench.runs.folder import RunFolder
+from normbench.runs.folder import RunFolder, experiment_of
+from normbench.runs.machines import decided_precision
 from normbench.runs.outputs import columns, metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.pictures import draw_run
 from normbench.runs.record import Record
@@ -25,7 +26,7 @@ from normbench.train.checkpoint import Checkpoint, check_fits
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Divergence, epoch_metrics
 from normbench.train.machine import Machine
-from normbench.train.setting import choose_setting
+from normbench.train.setting import Setting, faster_precision
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
 VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
@@ -54,7 +55,11 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
         folder.clear()
     keep_freed_memory()
     precision = resumed.precision if resumed else machine.precision_for(config.train.precision)
-    setting = choose_setting(model, train.images, machine.device, precision)
+    if precision == "auto":
+        precision = decided_precision(
+            experiment_of(folder), machine.device, lambda: faster_precision(model, train.images, machine.device)
+        )
+    setting = Setting(machine.device, precision)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))

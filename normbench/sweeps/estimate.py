@@ -19,7 +19,7 @@ from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, steps_per_epoch, train_epoch
 from normbench.train.machine import Machine, using_threads
-from normbench.train.setting import Setting, choose_setting
+from normbench.train.setting import Setting, faster_precision
 
 WARM_UP = 2  # steps that are not counted
 STEPS = 5
@@ -28,10 +28,12 @@ EVALUATED = 1_000  # images
 
 
 def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
-    """What `precision: auto` means on this machine, found with one network, for all runs that shall be compared."""
+    """The precision for all runs that shall be compared: `auto` is measured with the network of one config."""
+    if config.train.precision != "auto":
+        return config.train.precision
     with using_threads(machine.threads):
         model = build_network(config, len(dataset.class_names))
-        return choose_setting(model, dataset.train.images, machine.device, config.train.precision).precision
+        return faster_precision(model, dataset.train.images, machine.device)
 
 
 def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> list[float]:

@@ -1,6 +1,7 @@
 """What a sweep has to train, what is done already, and how long the rest will take."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from normbench.data.dataset import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_network
+from normbench.runs.folder import experiment_of
+from normbench.runs.machines import decided, decided_precision
 from normbench.runs.read import RecordError, finished_record
 from normbench.runs.record import Record
-from normbench.runs.run_id import folder_of
+from normbench.runs.run_id import folder_of, kind_id
 from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
 from normbench.sweeps.groups import alike_but_for_seed
 from normbench.sweeps.pool import choose_jobs
@@ -44,16 +47,23 @@ def requests_for(configs: Sequence[Config], results: Path) -> list[RunRequest]:
 
 
 def make_plan(
-    requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, jobs: int | None = None, together: str = "auto"
+    requests: Sequence[RunRequest],
+    dataset: Dataset,
+    machine: Machine,
+    jobs: int | None = None,
+    together: str = "auto",
+    *,
+    keep: bool = True,
 ) -> Plan:
     """A plan for at least one run; `jobs` or `machine.threads` None takes what the machine carries.
 
     `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off on the CPU, and on a
     GPU the way that a few steps show to be fastest for each norm.
-    Where `train.precision` is auto, all runs get the same: that of a run already finished, else the faster one here, so
-    that no difference between norms is one between precisions. On the CPU, where the number of threads changes bits,
-    each run has one thread by default, however many run at a time. Raises ConfigError for a network over its budget,
-    DataError if runs were finished on other data.
+    Where `train.precision` is auto, all runs get the same, so that no difference between norms is one between
+    precisions. What is chosen by measuring is chosen once for an experiment on a machine, see `decided`; `keep`:
+    whether to write new choices down. On the CPU, where the number of threads changes bits, each run has one thread by
+    default, however many run at a time. Raises ConfigError for a network over its budget, DataError if runs were
+    finished on other data.
     """
     _check_budgets(requests, dataset)
     records = [(request, _record_of(request, dataset)) for request in requests]
@@ -62,37 +72,65 @@ def make_plan(
     jobs = min(jobs or choose_jobs(len(to_do), machine), max(len(to_do), 1))
     threads = machine.threads or (1 if machine.is_cpu else max(1, num_cores() // jobs))
     machine = replace(machine, threads=threads)
-    chosen = [record.precision for request, record in records if record and request.config.train.precision == "auto"]
-    machine = replace(
-        machine, precision=chosen[0] if chosen else common_precision(requests[0].config, dataset, machine)
-    )
+    machine = replace(machine, precision=_precision(requests, dataset, machine, keep=keep))
     if together == "off" or (together == "auto" and machine.is_cpu):
         seconds = run_seconds([request.config for request in to_do], dataset, machine)
         return Plan(to_do, done, tuple(seconds), jobs, machine)
-    planned = _together(to_do, dataset, machine, list(WAYS) if together == "auto" else [together])
+    planned = _together(to_do, dataset, machine, list(WAYS) if together == "auto" else [together], keep=keep)
     return Plan(tuple(request for request, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, machine)
 
 
+def _precision(requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, *, keep: bool) -> str:
+    """What `train.precision: auto` means here, or what the first request's config says if none is auto."""
+    first = next((it for it in requests if it.config.train.precision == "auto"), requests[0])
+
+    def measure() -> str:
+        return common_precision(first.config, dataset, machine)
+
+    if first.config.train.precision != "auto":
+        return measure()
+    return decided_precision(experiment_of(first.folder), machine.device, measure, keep=keep)
+
+
 def _together(
-    requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, ways: Sequence[str]
+    requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, ways: Sequence[str], *, keep: bool
 ) -> list[tuple[RunRequest, float]]:
     """Each request with the fastest of the ways for its group, and its share of the seconds the group takes."""
     planned: dict[int, tuple[RunRequest, float]] = {}
     for numbers in alike_but_for_seed([request.config for request in requests]):
-        group = [requests[number].config for number in numbers]
-        times: dict[str, float] = {}
-        for way in ways:
-            try:
-                times[way] = group_seconds(group, dataset, machine, way)
-            except RuntimeError:  # the device cannot do it: too little memory, say, or too many groups in a conv
-                if len(ways) == 1:
-                    raise
-        if not times:
-            raise RunError(f"{len(group)} runs cannot train together on this device; --together off trains each alone")
-        fastest = min(times, key=lambda way: times[way])
+        group = [requests[number] for number in numbers]
+        way, seconds = _way(group, dataset, machine, ways, keep=keep)
         for number in numbers:
-            planned[number] = replace(requests[number], way=fastest), times[fastest] / len(group)
+            planned[number] = replace(requests[number], way=way), seconds / len(group)
     return [planned[number] for number in sorted(planned)]
+
+
+def _way(
+    group: Sequence[RunRequest], dataset: Dataset, machine: Machine, ways: Sequence[str], *, keep: bool
+) -> tuple[str, float]:
+    """The way that is chosen for this kind of run, the fastest where there are several, and the group's seconds."""
+    configs = [request.config for request in group]
+    seconds: dict[str, float] = {}
+
+    def fastest() -> str:
+        for way in ways:
+            # a device may be unable to do it: too little memory, say, or too many groups in a conv
+            with suppress(RuntimeError):
+                seconds[way] = group_seconds(configs, dataset, machine, way)
+        if not seconds:
+            raise RunError(f"{len(group)} runs cannot train together on this device; --together off trains each alone")
+        return min(seconds, key=lambda way: seconds[way])
+
+    if len(ways) == 1:
+        return ways[0], group_seconds(configs, dataset, machine, ways[0])
+    experiment, name = experiment_of(group[0].folder), f"together.{kind_id(configs[0])}"
+    way = decided(experiment, machine.device, name, ways, fastest, keep=keep)
+    if way not in seconds:  # chosen earlier, perhaps for fewer runs
+        try:
+            seconds[way] = group_seconds(configs, dataset, machine, way)
+        except RuntimeError:
+            way = fastest()
+    return way, seconds[way]
 
 
 def _check_budgets(requests: Sequence[RunRequest], dataset: Dataset) -> None:

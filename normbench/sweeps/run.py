@@ -136,7 +136,7 @@ class _Sweep:
     def train(self, requests: Sequence[RunRequest], title: str, axes: Iterable[str], note: str) -> None:
         """Plans the runs and trains those that are not finished, unless this is a dry run."""
         options = self.options
-        plan = make_plan(requests, self.dataset, self.machine, options.jobs, options.together)
+        plan = make_plan(requests, self.dataset, self.machine, options.jobs, options.together, keep=not options.dry_run)
         trains = bool(plan.to_do) and not options.dry_run
         self.report(Planned(title, plan, tuple(axes), note, trains))
         if options.dry_run:

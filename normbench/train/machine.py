@@ -14,8 +14,8 @@ from normbench.errors import ConfigError
 class Machine:
     """Device and CPU threads of a run, chosen once for a command.
 
-    `precision` is what `train.precision: auto` means, the same for all runs that are compared; None lets each run time
-    both precisions for itself. `threads` None leaves PyTorch's number.
+    `precision` is what `train.precision: auto` means for all its runs; None leaves that to what was decided for the
+    experiment. `threads` None leaves PyTorch's number.
     """
 
     device: torch.device

@@ -33,22 +33,19 @@ class Setting:
         return nullcontext()
 
 
-def choose_setting(model: nn.Module, images: Tensor, device: torch.device, precision: str) -> Setting:
-    """The setting for `precision`; `auto` times a few steps of both precisions on this machine and takes the faster.
+def faster_precision(model: nn.Module, images: Tensor, device: torch.device) -> str:
+    """`fp32` or `bf16`: the one in which a few steps on this machine are faster.
 
-    On CUDA `auto` takes bf16 where the hardware has it: eager steps, all that could be timed here, do not predict the
-    time of a recorded step.
+    On CUDA it is bf16 where the hardware has it: eager steps, all that could be timed here, do not predict the time of
+    a recorded step.
     images: uint8 [N, 3, H, W]; the first PROBE_IMAGES are the probe. The model and the random state do not change.
     """
-    if precision != "auto":
-        return Setting(device, precision)
     if device.type == "cuda":
-        return Setting(device, "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32")
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     probe = images[:PROBE_IMAGES].to(device)
-    fp32, bf16 = Setting(device, "fp32"), Setting(device, "bf16")
-    slow = _seconds_per_step(model, probe, fp32)
-    fast = _seconds_per_step(model, probe, bf16, hopeless=HOPELESS * slow)
-    return bf16 if fast < slow else fp32
+    slow = _seconds_per_step(model, probe, Setting(device, "fp32"))
+    fast = _seconds_per_step(model, probe, Setting(device, "bf16"), hopeless=HOPELESS * slow)
+    return "bf16" if fast < slow else "fp32"
 
 
 def _seconds_per_step(model: nn.Module, images: Tensor, setting: Setting, hopeless: float = float("inf")) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from normbench.runs.machines import MachineChoices, Machines
 from normbench.runs.record import Data, Diverged, Model, Record, Statistics, Timing
 from normbench.runs.sweep_records import Chosen, Decisions, Sweep, SweepPlan, Tuning
 
@@ -14,7 +15,21 @@ PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encodi
 
 @pytest.mark.parametrize(
     "model",
-    [Record, Data, Model, Statistics, Diverged, Timing, Sweep, SweepPlan, Tuning, Chosen, Decisions],
+    [
+        Record,
+        Data,
+        Model,
+        Statistics,
+        Diverged,
+        Timing,
+        Sweep,
+        SweepPlan,
+        Machines,
+        MachineChoices,
+        Tuning,
+        Chosen,
+        Decisions,
+    ],
 )
 def test_each_field_is_described(model: type[BaseModel]) -> None:
     undescribed = [name for name in model.model_fields if not re.search(rf"[`.]{name}[`.]", PAGE)]

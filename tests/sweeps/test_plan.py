@@ -9,6 +9,7 @@ from normbench.config import Config, load_config
 from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
 from normbench.runs.execute import train_run
+from normbench.runs.machines import decided_precision
 from normbench.runs.registries import REGISTRIES
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.train.machine import Machine
@@ -49,14 +50,15 @@ def test_the_machine_of_a_plan_has_threads_and_a_precision(images: Path, tmp_pat
     assert plan_of([config_for(images, "bn")], tmp_path, Machine(CPU.device, threads=2)).machine.threads == 2
 
 
-def test_the_precision_is_that_of_a_finished_run(images: Path, tmp_path: Path) -> None:
-    """Runs to be compared all have one, even if the other would be faster now."""
+def test_the_precision_is_decided_once_for_an_experiment(images: Path, tmp_path: Path) -> None:
+    """A sweep and a single run get the same, even if the other would be faster when they begin."""
     dataset = load_dataset(config_for(images, "bn").data, bar=False)
+    configs = [config_for(images, "bn", seed, precision="auto") for seed in (0, 1)]
     for precision in ("fp32", "bf16"):
-        done = requests_for([config_for(images, "bn", precision="auto")], tmp_path / precision)[0]
-        train_run(done.config, done.folder, dataset, Machine(CPU.device, precision=precision))
-        configs = [config_for(images, "bn", seed, precision="auto") for seed in (0, 1)]
+        decided_precision(tmp_path / precision / "default", CPU.device, lambda precision=precision: precision)
         assert plan_of(configs, tmp_path / precision).machine.precision == precision
+        single = requests_for(configs, tmp_path / precision)[0]
+        assert train_run(single.config, single.folder, dataset, CPU).precision == precision
 
 
 def test_runs_of_one_norm_share_the_time_of_their_group(images: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.optimizers.sgd import SGD
 from normbench.train.schedules import SCHEDULES
-from normbench.train.setting import Setting, choose_setting
+from normbench.train.setting import Setting, faster_precision
 from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
@@ -163,8 +163,7 @@ def test_logits_survive_float16() -> None:
 def test_auto_precision_leaves_model_and_random_state_alone() -> None:
     run = Run()
     before, state = [tensor.clone() for tensor in weights(run.model)], torch.get_rng_state()
-    setting = choose_setting(run.model, tiny_split().images, CPU, "auto")
-    assert setting.precision in ("fp32", "bf16")
+    assert faster_precision(run.model, tiny_split().images, CPU) in ("fp32", "bf16")
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(before, weights(run.model), strict=True))
 
@@ -174,5 +173,4 @@ def test_auto_precision_on_a_gpu_is_what_its_hardware_has(
     is_there: bool, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_there)
-    setting = choose_setting(Run().model, tiny_split().images, torch.device("cuda"), "auto")
-    assert (setting.device.type, setting.precision) == ("cuda", precision)
+    assert faster_precision(Run().model, tiny_split().images, torch.device("cuda")) == precision

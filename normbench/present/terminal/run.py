@@ -85,7 +85,7 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         "recipe": f"{config.name}: {train.epochs} epochs, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
         "machine": f"{run.device}, {plural(run.threads, 'thread')}, {run.precision}"
-        + (" (measured to be the faster here)" if train.precision == "auto" else ""),
+        + (", as decided once for this experiment" if train.precision == "auto" else ""),
         "folder": str(folder.path),
     }
     if run.kernels_off:
