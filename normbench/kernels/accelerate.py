@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.modules.module import _has_any_global_hook
 
+from normbench.kernels.eager import is_eager, is_listened_to
 from normbench.kernels.guards import has_hooks
 from normbench.kernels.library import library
 from normbench.kernels.lowering import autocast_dtype
@@ -26,7 +26,12 @@ def accelerate(model: nn.Module) -> nn.Module:
     Calls with one tensor on the CPU are accelerated. The network is traced with `torch.fx`, and runs of layers that
     `lowering.LOWERINGS` names become graphs of fused ops, which round less often than one layer after the other.
     PyTorch computes all else: unknown layers, layers with hooks, shapes and types that no op covers, other devices, a
-    network that cannot be traced, and everything where the kernels could not be built.
+    network that cannot be traced, and everything where the kernels could not be built. It computes all calls that are
+    compiled, traced or transformed, as `eager.is_eager` says.
+
+    The kernels have first derivatives only. A gradient of gradients (`create_graph=True`, `torch.autograd.functional`'s
+    hvp and jvp) or a batch of gradients raises RuntimeError; within `without_kernels()` PyTorch computes them. So does
+    `torch.fx` for the result itself: it can trace `model`.
     """
     return model if isinstance(model, Accelerated) else Accelerated(model)
 
@@ -41,15 +46,18 @@ class Accelerated(nn.Module):
         self._num_traces = 0
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        if len(inputs) == 1 and not options and isinstance(inputs[0], Tensor) and inputs[0].device.type == "cpu":
-            executor = self._executor()
-            if executor:
-                return executor(inputs[0])
+        if is_eager():
+            if not isinstance(inputs, tuple):
+                raise RuntimeError("torch.fx cannot trace an accelerated network: trace its `model`")
+            if len(inputs) == 1 and not options and isinstance(inputs[0], Tensor) and inputs[0].device.type == "cpu":
+                executor = self._executor()
+                if executor:
+                    return executor(inputs[0])
         return self.model(*inputs, **options)
 
     def _executor(self) -> "_Executor | None":
         """For the network in its present state; None where PyTorch computes it."""
-        if library() is None or has_hooks(self.model) or _has_any_global_hook():
+        if library() is None or has_hooks(self.model) or is_listened_to():
             return None
         for executor in self._executors:
             if executor.is_current():

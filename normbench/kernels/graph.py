@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from normbench.kernels.eager import is_batched, is_eager, is_plain
 from normbench.kernels.schedule import INPUT, Nodes, backward_plan, forward_plan
 
 
@@ -48,8 +48,12 @@ class _Fused(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled() or not is_eager() or not is_plain(dy) or is_batched(dy):
+            raise RuntimeError(
+                "normbench's kernels have first derivatives by `backward` only: for others, such as with "
+                "create_graph=True, call the network within `normbench.kernels.without_kernels()`"
+            )
         x, y, saved, *parameters = ctx.saved_tensors
         plan = backward_plan(ctx.nodes, torch.get_num_threads())
         dy = dy.contiguous(memory_format=torch.channels_last)

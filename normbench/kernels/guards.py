@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+
+from normbench.kernels.eager import is_plain
 
 _SETTINGS = (bool, int, float, str, tuple, type(None))  # types of attributes that are settings
 
@@ -58,6 +60,12 @@ def _settings(module: nn.Module) -> Mapping[str, Any]:
 
 def _descriptors(module: nn.Module) -> list[tuple[Any, ...] | None]:
     return [
-        None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
+        None if tensor is None else _descriptor(tensor)
         for tensor in (*module._parameters.values(), *module._buffers.values())
     ]
+
+
+def _descriptor(tensor: Tensor) -> tuple[Any, ...]:
+    if not is_plain(tensor):  # no op takes it
+        return (type(tensor),)
+    return tensor.shape, tensor.stride(), tensor.dtype, tensor.device

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from normbench.data import batches
 from normbench.data.batches import MEAN, STD, scale_and_offset
+from normbench.kernels.eager import is_eager, is_plain
 from normbench.kernels.library import library, pointers
 
 COLOURS = len(MEAN)
@@ -17,9 +18,10 @@ def normalize(images: Tensor, memory_format: torch.memory_format = torch.contigu
 
     In one pass where the kernel covers it: contiguous images of three colours on the CPU to channels_last.
     """
-    kernels = library()
+    kernels = library() if is_eager() else None
     covered = (
-        images.dtype == torch.uint8
+        is_plain(images)
+        and images.dtype == torch.uint8
         and images.dim() == 4
         and images.shape[1] == COLOURS
         and images.device.type == "cpu"

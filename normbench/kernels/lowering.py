@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from normbench.kernels.eager import is_plain
 from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
 from normbench.kernels.ops.conv import convolve
 from normbench.kernels.ops.element import normalize_elements
@@ -247,9 +248,14 @@ EPILOGUES = (nn.ReLU, Dropout)
 
 
 def lower(layer: nn.Module, x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Lowered | None:
-    """The layer with this epilogue as one op; None if no op computes it."""
+    """The layer with this epilogue as one op; None if no op computes it.
+
+    A setting that is a tensor, such as a momentum that changes, is read in each step: no op does that.
+    """
     lowering = LOWERINGS.get(type(layer))
-    return lowering(layer, x, epilogue) if lowering else None
+    if lowering is None or any(isinstance(setting, Tensor) for setting in vars(layer).values()):
+        return None
+    return lowering(layer, x, epilogue)
 
 
 def _fits(layer: nn.Module, x: TensorDesc, num_channels: int) -> bool:
@@ -264,11 +270,11 @@ def _fits(layer: nn.Module, x: TensorDesc, num_channels: int) -> bool:
 
 
 def _is_stored_for_kernels(part: Tensor) -> bool:
-    return _is_float32(part) or (part.dtype == torch.int64 and part.is_cpu)
+    return is_plain(part) and part.dtype in (torch.float32, torch.int64) and part.is_cpu
 
 
 def _is_float32(part: Tensor) -> bool:
-    return part.dtype == torch.float32 and part.is_cpu
+    return is_plain(part) and part.dtype == torch.float32 and part.is_cpu
 
 
 def _affine(layer: nn.Module, x: TensorDesc) -> Callable[[], Tensors]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from normbench.kernels.eager import is_plain
+
 LANES = 16  # float32 values in a vector: the kernels take channels 16 at a time
 DTYPES = (torch.float32, torch.bfloat16)
 
@@ -35,6 +37,7 @@ def describe(x: object) -> TensorDesc | None:
         or x.device.type != "cpu"
         or x.dtype not in DTYPES
         or x.numel() == 0
+        or not is_plain(x)
         or not x.is_contiguous(memory_format=torch.channels_last)
     ):
         return None
