@@ -20,6 +20,18 @@ def printable_lines(text: object) -> str:
     return "\n".join(map(printable, str(text).split("\n")))
 
 
+_IN_ASCII = str.maketrans({"●": "*", "≈": "~", "–": "-", "−": "-", "±": "+/-", "×": "x", "·": "."})
+
+
+def encodable(text: str, encoding: str) -> str:
+    """`text` with the signs that `encoding` lacks replaced: by ASCII where there is a usual way, else by an escape."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
 def shortened(text: str, most: int = 60) -> str:
     """`text`, cut to `most` characters: a message may repeat user input of any length."""
     return text if len(text) <= most else f"{text[: most - 3]}..."

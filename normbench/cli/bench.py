@@ -103,7 +103,7 @@ def bench(
         from normbench.bench.result import Bench
         from normbench.bench.run import run_bench
         from normbench.files import write_json_atomically
-        from normbench.present.report.document import as_document, render_document
+        from normbench.present.report.document import View, as_document, render_document
         from normbench.present.tables.bench import bench_tables
         from normbench.present.tables.bench_full import full_tables
         from normbench.train.machine import Machine, choose_device
@@ -118,7 +118,7 @@ def bench(
     if output is not None:
         write_json_atomically(output, as_document(tables, answer.head, answer.warnings))
     shown = tables if format_ is TableFormat.json else {name: tables[name] for name in tables if name != "laps"}
-    render_document(shown, format_, console(), answer.head, answer.warnings)
+    render_document(shown, View(format_), console(), answer.head, answer.warnings)
     if not quiet:
         for warning in answer.warnings:
             say(f"note: {warning}")

@@ -126,7 +126,7 @@ def _answer(
 ) -> None:
     """Prints the default tables and those `asked` for, or the table `only`; then draws the figures."""
     from normbench.analysis.compare.load import compare_runs
-    from normbench.present.report.document import comparison_head, render_document
+    from normbench.present.report.document import View, comparison_head, render_document
     from normbench.present.report.tables import answer, default_tables, table_needs
 
     needs = table_needs([only] if only else asked)
@@ -140,7 +140,7 @@ def _answer(
         names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # always in JSON, for programs
     tables, more = answer(comparison, [only] if only else names, to_accuracy)
     warnings += capped(more, MOST_NOTES, "like these")
-    render_document(tables, format_, console(), comparison_head(comparison), warnings)
+    render_document(tables, View(format_, quiet=quiet), console(), comparison_head(comparison), warnings)
     if format_ is TableFormat.csv and len(tables) > 1:
         first, *others = tables
         warnings.append(f"csv holds one table, here {first}; --only {' or --only '.join(others)} prints another")
@@ -165,7 +165,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 def _two_runs(path_a: Path, path_b: Path, format_: TableFormat) -> None:
     from normbench.analysis.compare.two_runs import compare_two
-    from normbench.present.report.document import render_document
+    from normbench.present.report.document import View, render_document
     from normbench.present.tables.two_runs import two_runs_table
 
-    render_document({"mcnemar": two_runs_table(compare_two(path_a, path_b))}, format_, console(), {}, [])
+    render_document({"mcnemar": two_runs_table(compare_two(path_a, path_b))}, View(format_), console(), {}, [])

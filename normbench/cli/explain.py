@@ -71,7 +71,7 @@ def params(
     from normbench.explain.params import count_norms_on
     from normbench.explain.shape import AXES, parse_shape
     from normbench.present.tables.explain import network_table, params_table
-    from normbench.present.tables.table import render
+    from normbench.present.tables.render import render
 
     if not model:
         counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), norm, groups)
@@ -188,7 +188,7 @@ def equivalence(
     from normbench.explain.equivalence import explain_equivalence
     from normbench.explain.shape import parse_shape
     from normbench.present.tables.explain import equivalence_table
-    from normbench.present.tables.table import render
+    from normbench.present.tables.render import render
 
     found = explain_equivalence(parse_shape(shape, [4]), seed)
     _show(asdict(found), format_, lambda out: render(equivalence_table(found), "table", out))

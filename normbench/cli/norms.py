@@ -26,7 +26,7 @@ def norms(
     from normbench.models.norm_cards import norm_cards
     from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS
     from normbench.present.tables.norm_cards import norm_table
-    from normbench.present.tables.table import render
+    from normbench.present.tables.render import render
 
     cards, notes = norm_cards(
         Defaults().budget.max_parameters, NORM_REGISTRY_NO_PLUGINS if no_plugins else NORM_REGISTRY

@@ -112,7 +112,7 @@ def _compare(
     """The comparison of the sweep's runs, as `compare` prints it; where it refuses, the refusal is no failure."""
     from normbench.analysis.compare.compare import Options
     from normbench.analysis.compare.load import compare_runs
-    from normbench.present.report.document import render_document
+    from normbench.present.report.document import View, render_document
     from normbench.present.report.tables import answer, default_tables
 
     try:
@@ -121,7 +121,7 @@ def _compare(
         say(f"all runs are finished; {refusal}")
         return
     tables, more = answer(comparison, default_tables(comparison))
-    render_document(tables, "table", console(), {}, [])
+    render_document(tables, View(quiet=quiet), console(), {}, [])
     if not quiet:
         for warning in [*warnings, *more]:
             say(f"note: {warning}")

@@ -92,7 +92,7 @@ def test_json_is_one_object_of_norms_and_pairs(results: Path) -> None:
 @pytest.mark.parametrize("format", ["table", "md", "latex"])
 def test_text_holds_both_tables_and_the_verdict(results: Path, format: str) -> None:
     output = invoke("compare", results, "--format", format).stdout
-    assert "Normalization layers compared" in output
+    assert "default: folder data" in output
     assert "real: GN(4) is 2.0" in output
     assert "95" in output
 
@@ -116,7 +116,7 @@ def test_by_prints_the_grid_and_the_verdicts_at_each_value(results: Path) -> Non
             small = {"config__train__batch_size": 2, "run_id": run_id}
             write_run(results, make_record(kind, seed, accuracy + seed / 1000, **small))
     output = invoke("compare", results, "--by", "train.batch_size").stdout
-    assert "Test accuracy in % by train.batch_size" in output
+    assert "accuracy in % by train.batch_size" in output
     assert "60.10 [59.85, 60.35] n=3" in output
     assert "GN(4) - BN at 2 " in output
     assert "real: GN(4) is 18.0" in output

@@ -11,7 +11,7 @@ from rich.console import Console
 from normbench.models.norm_cards import norm_cards
 from normbench.norms import NORMS
 from normbench.present.tables.norm_cards import norm_table
-from normbench.present.tables.table import render
+from normbench.present.tables.render import render
 from tests.installed_norms import install_norms
 from tests.tiny import invoke
 
@@ -92,7 +92,7 @@ def test_other_formats(format_: str) -> None:
     if format_ == "md":
         assert text.splitlines()[3].count("|:-") == 5
     if format_ == "latex":
-        assert r"\begin{tabular}{lllllrr}" in text
+        assert r"\begin{tabular}{@{}lllllrr@{}}" in text
 
 
 def test_a_package_that_cannot_be_imported_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from normbench.cli.output import say
 from normbench.errors import ConfigError
 from normbench.norms import norm_folder_name
 from normbench.present.report.names import slugs
-from normbench.present.tables.table import FORMATS
+from normbench.present.tables.render import FORMATS
 from normbench.text import printable_lines
 from tests.records import make_record, write_run
 from tests.tiny import invoke
@@ -128,12 +128,13 @@ def check_json(text: str) -> None:
     assert names == set(LABELS)
 
 
-LAYOUT = {"begin", "end", "centering", "caption", "toprule", "midrule", "bottomrule", "par", "footnotesize"}
-SIGNS = {"textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater"}
+LAYOUT = {"begin", "end", "centering", "caption", "label", "setlength", "tabcolsep", "resizebox", "textwidth"}
+LAYOUT |= {"toprule", "midrule", "bottomrule", "small", "footnotesize"}
+SIGNS = {"textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar"}
 
 
 def check_latex(text: str) -> None:
-    body = text.replace("% needs \\usepackage{booktabs}", "")
+    body = re.sub(r"^% .*\n|(?<=\{!\}\{)%$|\$-\$", "", text, flags=re.MULTILINE)
     assert set(re.findall(r"\\([a-zA-Z]+)", body)) <= LAYOUT | SIGNS
     assert not re.search(r"(?<!\\)[$#^~%]", body)
 

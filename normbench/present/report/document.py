@@ -1,36 +1,68 @@
 """Several tables as one document: one after the other, or one JSON object."""
 
-import json
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.present.tables.table import Table, put, render
+from normbench.errors import ConfigError
+from normbench.present.tables.formats.data import put_json
+from normbench.present.tables.formats.terminal import fitted, num_lines
+from normbench.present.tables.render import render
+from normbench.present.tables.table import Table, with_columns, with_keys
+from normbench.text import plural
 
 SCHEMA_VERSION = 1
+MOST_LINES = 5
+"""Of notes, unless all are asked for."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How much of a document is shown, and how.
+
+    `notes`: all notes, in `table` format; else as many as fit MOST_LINES, and none if `quiet`. `columns`, `caption` and
+    `label` are of the first table: titles of its columns, or keys of its records in csv; what LaTeX takes from it.
+    """
+
+    format: str = "table"
+    notes: bool = True
+    quiet: bool = False
+    columns: tuple[str, ...] = ()
+    caption: str | None = None
+    label: str | None = None
 
 
 def render_document(
-    tables: Mapping[str, Table], format: str, console: Console, head: Mapping[str, Any], warnings: Sequence[str]
+    tables: Mapping[str, Table], view: View, console: Console, head: Mapping[str, Any], warnings: Sequence[str]
 ) -> None:
     """Prints `tables`, by name, in their order. csv has the first table only; json has `head` and all tables.
 
-    In text, the notes of all tables follow the last one.
+    In text, the notes of all tables follow the last one. Raises ConfigError for a column that is not there.
     """
-    if format == "json":
-        document = as_document(tables, head, warnings)
-        put(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False), console)
+    if view.format == "json":
+        if view.columns:
+            raise ConfigError("--columns: json has every number; choose columns of table, md, csv or latex")
+        put_json(as_document(tables, head, warnings), console)
         return
-    shown = list(tables.values())
-    if format == "csv":
-        shown = shown[:1]
-    elif format != "latex":
-        shown = [*(replace(table, notes=()) for table in shown[:-1]), replace(shown[-1], notes=_notes(tables))]
+    first, *others = (replace(table, name=table.name or name) for name, table in tables.items())
+    first = _as_asked(first, view)
+    if view.format == "csv":
+        render(first, "csv", console)
+        return
+    shown = [first, *others]
+    if view.format == "latex":
+        shown = [replace(table, notes=()) if view.quiet else table for table in shown]
+    else:
+        notes = () if view.quiet else _notes(shown)
+        shown = [*(replace(table, notes=()) for table in shown[:-1]), replace(shown[-1], notes=notes)]
+    if view.format == "table":
+        shown = _fitted(shown, view, console)
     for table in shown:
-        render(table, format, console)
+        render(table, view.format, console)
 
 
 def as_document(tables: Mapping[str, Table], head: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
@@ -40,13 +72,41 @@ def as_document(tables: Mapping[str, Table], head: Mapping[str, Any], warnings: 
         **head,
         **{name: [dict(record) for record in table.records] for name, table in tables.items()},
         "warnings": list(warnings),
-        "notes": list(_notes(tables)),
+        "notes": list(_notes([*tables.values()])),
     }
 
 
-def _notes(tables: Mapping[str, Table]) -> tuple[str, ...]:
+def _as_asked(table: Table, view: View) -> Table:
+    """The first table with the columns, the caption and the label that were asked for."""
+    if view.columns and view.format == "csv":
+        table = with_keys(table, view.columns)
+    elif view.columns:
+        table = replace(with_columns(table, view.columns), dispensable=())
+    return replace(table, caption=view.caption or "", name=view.label or table.name)
+
+
+def _fitted(tables: Sequence[Table], view: View, console: Console) -> list[Table]:
+    """The tables fitted to a terminal, and the most important notes; a last note says what is left out."""
+    shown = [fitted(table, console.width) if console.is_terminal else table for table in tables]
+    if view.quiet or view.notes:
+        return shown
+    left_out = [
+        title for table, fit in zip(tables, shown, strict=True) for title in table.columns if title not in fit.columns
+    ]
+    notes = shown[-1].notes
+    ends = list(itertools.accumulate(num_lines(note, console) for note in notes))
+    fits_all = not left_out and (not ends or ends[-1] <= MOST_LINES)
+    kept = len(notes) if fits_all else sum(end < MOST_LINES for end in ends)
+    parts = [f"{', '.join(left_out)} (--full)"] if left_out else []
+    if kept < len(notes):
+        parts.append(f"{plural(len(notes) - kept, 'note')} (--notes)")
+    more = (f"Not shown: {'; '.join(parts)}.",) if parts else ()
+    return [*shown[:-1], replace(shown[-1], notes=(*notes[:kept], *more))]
+
+
+def _notes(tables: Sequence[Table]) -> tuple[str, ...]:
     """The notes of all tables, each once."""
-    return tuple(dict.fromkeys(note for table in tables.values() for note in table.notes))
+    return tuple(dict.fromkeys(note for table in tables for note in table.notes))
 
 
 def comparison_head(comparison: Comparison) -> dict[str, Any]:

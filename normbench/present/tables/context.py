@@ -1,41 +1,64 @@
 """Notes on the context of a comparison: data, recipe, machine, the norm layers as built, the tuning."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from normbench.analysis.compare.compare import Comparison, layers_text
 from normbench.analysis.compare.tune import tuning_notes
 from normbench.analysis.compare.until_decided import decided_note
+from normbench.text import listed, plural
+
+TWO_RUNS = "n = 2 is too few for an interval: it would be 13 times as wide as the two runs are apart."
+
+
+def comparison_title(comparison: Comparison) -> str:
+    """Whose runs, which data and split, and how many runs of each norm."""
+    images = f"{comparison.num_train:,} train and {comparison.num_eval:,} {comparison.split} images"
+    return f"{listed(comparison.experiments, 2)}: {comparison.source} data, {images}, {_seeds(comparison)}"
 
 
 def context_notes(comparison: Comparison) -> list[str]:
+    """The most important ones first."""
     split, rows = comparison.split, comparison.rows
-    layers = dict.fromkeys(f"{row.label}: {layers_text(row.norm_layers) or 'none'}" for row in rows)
-    notes = [
-        f"Data: {comparison.source}, {comparison.num_train:,} train and {comparison.num_eval:,} {split} images, "
-        f"fingerprint {comparison.fingerprint[:8]}.",
-        f"Experiment: {', '.join(comparison.experiments)}{_recipe(comparison.recipe)}.",
-        f"Machine: {_machine(comparison.environment)}.",
-        f"Norm layers as built: {'; '.join(layers)}.",
-    ]
+    layers = dict.fromkeys(f"{row.label} {layers_text(row.norm_layers) or 'none'}" for row in rows)
+    notes = []
     if split == "val":
         notes.append("Val: images held out of the training set; the test set was not looked at.")
     if comparison.decisions:
         notes.append(decided_note(comparison.decisions))
     if comparison.tuning:
         notes += tuning_notes(comparison.tuning, list(dict.fromkeys(row.label for row in rows)))
+    recipe = _recipe(comparison.recipe)
+    notes += [
+        *([f"Recipe: {recipe}."] if recipe else []),
+        f"Machine: {_machine(comparison.environment)}.",
+        f"Images: fingerprint {comparison.fingerprint[:8]}.",
+        f"Norm layers of the network: {', '.join(layers)}.{_one_group(comparison)}",
+    ]
     return notes
 
 
+def _seeds(comparison: Comparison) -> str:
+    counts = sorted({row.n for row in comparison.rows})
+    if counts[-1] == 1:
+        return "n = 1" if counts[0] == 1 else "n = 0 or 1"
+    return f"n = {counts[0]} seeds" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]} seeds"
+
+
+def _one_group(comparison: Comparison) -> str:
+    found = [row.label for row in comparison.rows if row.norm.get("kind") == "ln" and "GroupNorm" in row.norm_layers]
+    return f" {found[0]} is PyTorch's GroupNorm with one group." if found else ""
+
+
 def _recipe(recipe: Mapping[str, Any]) -> str:
-    named = {
-        "model.name": "network {}",
-        "train.epochs": "{} epochs",
-        "train.batch_size": "batch size {}",
-        "train.optimizer.name": "{}",
-        "train.optimizer.lr": "lr {}",
+    named: dict[str, Callable[[Any], str]] = {
+        "model.name": lambda name: f"network {name}",
+        "train.epochs": lambda count: plural(count, "epoch"),
+        "train.batch_size": lambda size: f"batch size {size}",
+        "train.optimizer.name": str,
+        "train.optimizer.lr": lambda lr: f"lr {lr}",
     }
-    return "".join(f", {text.format(recipe[key])}" for key, text in named.items() if key in recipe)
+    return ", ".join(text(recipe[key]) for key, text in named.items() if key in recipe)
 
 
 def _machine(environment: Mapping[str, tuple[str, ...]]) -> str:

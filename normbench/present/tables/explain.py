@@ -13,7 +13,8 @@ from normbench.explain.running import Running
 from normbench.explain.shape import axis_names
 from normbench.explain.shapes import Shapes
 from normbench.norms.registry import MEAN_STD
-from normbench.present.tables.table import Cell, Table, render
+from normbench.present.tables.render import render
+from normbench.present.tables.table import Cell, Table
 
 UNKNOWN = "unknown"
 

@@ -4,18 +4,18 @@ from normbench.analysis.compare.by import Grid
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import By
 from normbench.present.tables.along import axis_value
-from normbench.present.tables.context import context_notes
-from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, with_interval
+from normbench.present.tables.context import TWO_RUNS, comparison_title, context_notes
+from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, is_too_few, with_interval
 from normbench.present.tables.table import Cell, Table, Value
 
 
 def grid_table(comparison: Comparison) -> Table:
-    """A row a norm, a column a value: mean accuracy in %, its interval, n, and how many runs diverged."""
+    """One row per norm, one column per value: mean accuracy in %, its interval, n, and how many runs diverged."""
     grid = comparison.grid
     if grid is None:
         raise ValueError("the comparison goes along no key")
     return Table(
-        title=f"{comparison.split.capitalize()} accuracy in % by {grid.key}, on {comparison.source} data",
+        title=f"{comparison_title(comparison)}: accuracy in % by {grid.key}",
         columns=("Norm", *(_header(value, grid.key) for value in grid.values)),
         rows=tuple((label, *(_cell(grid, label, value) for value in grid.values)) for label in grid.labels),
         records=tuple(
@@ -24,11 +24,7 @@ def grid_table(comparison: Comparison) -> Table:
             for value in grid.values
             if (label, value) in grid.cells
         ),
-        notes=(
-            *context_notes(comparison),
-            f"Mean over n seeds and its {comparison.confidence:.0%} t interval, where n > 1; after the last epoch.",
-            *_single_runs(grid),
-        ),
+        notes=(*_notes(grid), *context_notes(comparison)),
     )
 
 
@@ -42,7 +38,9 @@ def _cell(grid: Grid, label: str, value: By) -> Cell:
         return NOT_KNOWN
     estimate, diverged = grid.cells[place], grid.diverged[place]
     shown = with_interval(estimate, 100, 2)
-    pieces = [*([shown] if isinstance(shown, str) else shown), f"n={estimate.n}"]
+    pieces = [shown] if isinstance(shown, str) else list(shown)
+    if not is_too_few(estimate):
+        pieces.append(f"n={estimate.n}")
     return (*pieces, f"+{diverged}", "div.") if diverged else tuple(pieces)
 
 
@@ -59,7 +57,11 @@ def _record(grid: Grid, label: str, value: By) -> dict[str, Value]:
     }
 
 
-def _single_runs(grid: Grid) -> list[str]:
-    if any(estimate.n == 1 for estimate in grid.cells.values()):
-        return ["n=1: no interval, no verdict."]
-    return []
+def _notes(grid: Grid) -> list[str]:
+    counts = {estimate.n for estimate in grid.cells.values()}
+    notes = []
+    if 1 in counts:
+        notes.append("n=1: no interval, no verdict.")
+    if 2 in counts:
+        notes.append(TWO_RUNS)
+    return notes

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from normbench.models.norm_cards import NormCard
 from normbench.present.tables.table import Cell, Table, Value
 
-NUM_PIECES = 3  # lines of a cell on a narrow terminal
+NUM_PIECES = 2  # lines of a cell on a narrow terminal
 
 
 def norm_table(cards: Sequence[NormCard], times: Mapping[str, float] | None) -> Table:

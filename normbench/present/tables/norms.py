@@ -1,24 +1,28 @@
-"""A comparison of norms as a table: a row a norm."""
+"""A comparison of norms as a table: one row per norm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from normbench.analysis.compare.compare import Comparison, layers_text
+from normbench.analysis.compare.environment import environment
 from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.metrics import Metric, metrics_of_split
 from normbench.present.tables.along import Along
-from normbench.present.tables.context import context_notes
+from normbench.present.tables.context import TWO_RUNS, comparison_title, context_notes
 from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, number, with_interval
 from normbench.present.tables.table import Cell, Table, Value
 
 USUAL_TEST_SIZE = 10_000
 """Images of CIFAR-10's test set."""
 
+DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Params")
+"""Columns that a narrow terminal does without, the first of them first."""
+
 
 def comparison_table(comparison: Comparison) -> Table:
-    """A row a norm: accuracies in %, gaps in points, losses as mean cross-entropy, errors in images, over seeds."""
+    """One row per norm: accuracies in %, gaps in points, losses as mean cross-entropy, errors in images, over seeds."""
     shown, along = _columns(comparison), Along(comparison.key)
     return Table(
-        title=f"Normalization layers compared on {comparison.source} data",
+        title=comparison_title(comparison),
         columns=("Norm", *along.columns, "n", *shown),
         rows=tuple(
             (row.label, *along.cells(row.by), _count(row), *(cell(row) for cell in shown.values()))
@@ -26,6 +30,8 @@ def comparison_table(comparison: Comparison) -> Table:
         ),
         records=tuple(_record(row, comparison, along) for row in comparison.rows),
         notes=tuple(_notes(comparison)),
+        num_text_columns=1 + len(along.columns),
+        dispensable=DISPENSABLE,
     )
 
 
@@ -75,9 +81,10 @@ def _record(row: NormRow, comparison: Comparison, along: Along) -> dict[str, Val
         values = row.values.get(key, ())
         record |= estimate_record(key, row.metrics.get(key))
         record |= {f"{key}_min": min(values, default=None), f"{key}_max": max(values, default=None)}
-    environment = {key.rpartition(".")[2]: _one(found) for key, found in comparison.environment.items()}
+    found = environment(run.record for run in row.runs)
+    of_row = {key.rpartition(".")[2]: _one(values) for key, values in found.items()}
     return record | {
-        "why_no_interval": row.metrics["train_accuracy"].why_undefined,
+        "why_no_interval": row.metrics[f"{comparison.split}_accuracy"].why_undefined,
         "confidence": comparison.confidence,
         "num_parameters": row.num_parameters,
         "norm_layers": layers_text(row.norm_layers) or "none",
@@ -87,11 +94,17 @@ def _record(row: NormRow, comparison: Comparison, along: Along) -> dict[str, Val
         "num_train": comparison.num_train,
         f"num_{comparison.split}": comparison.num_eval,
         "experiment": "; ".join(comparison.experiments),
-        **{key: environment.get(key) for key in ("device", "precision", "cpu", "gpu", "threads", "torch")},
+        **{key: of_row.get(key) for key in ("device", "precision", "cpu", "gpu", "threads", "torch")},
     }
 
 
-def _one(found: tuple[str, ...]) -> Value:
+def _single_run_note(comparison: Comparison) -> str:
+    if comparison.num_eval < USUAL_TEST_SIZE:
+        return f"n = 1: no verdict. On {comparison.num_eval:,} images single runs differ by points by chance."
+    return "n = 1: no verdict. Single runs differ by about 0.7 points through seed and chance: train more seeds."
+
+
+def _one(found: Iterable[str]) -> Value:
     known = [value for value in found if value != "null"]
     if len(known) == 1 and known[0].isdecimal():
         return int(known[0])
@@ -101,36 +114,28 @@ def _one(found: tuple[str, ...]) -> Value:
 def _notes(comparison: Comparison) -> list[str]:
     split, rows = comparison.split, comparison.rows
     augmented = " with augmentation" if comparison.recipe.get("data.augment") else ""
-    notes = [
-        *context_notes(comparison),
-        f"Train metrics are running means over the last epoch, in training mode{augmented}; "
-        f"{split} metrics are those after the last epoch. Acc in %, loss: mean cross-entropy, s/epoch: median.",
+    notes = [*context_notes(comparison)]
+    if any(row.n > 2 for row in rows):
+        notes.insert(0, f"[low, high]: {comparison.confidence:.0%} interval over n seeds.")
+    if any(row.n == 2 for row in rows):
+        notes.insert(0, TWO_RUNS)
+    if any(row.n == 1 for row in rows):
+        notes.insert(0, _single_run_note(comparison))
+    if any(row.diverged_seeds for row in rows):
+        notes.append("div.: runs that diverged, counted beside n and in no mean.")
+    notes += [
+        f"Train Acc, Train Loss: running means over the last epoch, in training mode{augmented}.",
+        f"{split.capitalize()} metrics: after the last epoch. Acc in %, Loss: mean cross-entropy.",
         f"Gap: train minus {split} accuracy in points; below 0 where training mode{augmented} is the harder one.",
+        f"Std: standard deviation of the {split} accuracy between seeds, in points. s/epoch: median over the runs.",
     ]
+    if any(row.n > 2 for row in rows):
+        notes.append(
+            f"The interval of a norm is Student's, of mean {split} accuracy: it does not say whether two norms differ."
+        )
     if _has_statistics(comparison):
         notes.append(
             "Eval gap: accuracy with the running statistics that evaluation mode uses, minus with the statistics of "
             "the evaluated batches, in points. Far below 0 the running statistics fail, not the network."
         )
-    if any(row.n > 1 for row in rows):
-        notes.append(
-            f"[low, high]: {comparison.confidence:.0%} t interval of a norm's mean {split} accuracy over its n seeds; "
-            "by itself it does not say whether two norms differ. Std: between seeds."
-        )
-    if any(row.n == 1 for row in rows):
-        notes.append(_single_run_note(comparison))
-    if any(row.diverged_seeds for row in rows):
-        notes.append("div.: runs that diverged, counted beside n and in no mean.")
     return notes
-
-
-def _single_run_note(comparison: Comparison) -> str:
-    if comparison.num_eval < USUAL_TEST_SIZE:
-        return (
-            f"n = 1: no interval, no verdict. On {comparison.num_eval:,} images single runs differ by points of "
-            "accuracy through seed and chance alone."
-        )
-    return (
-        "n = 1: no interval, no verdict. One run against one run says nothing about differences "
-        "below about 0.7 points of accuracy: train more seeds."
-    )

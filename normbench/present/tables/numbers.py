@@ -7,8 +7,18 @@ NOT_KNOWN = "-"
 
 
 def with_interval(estimate: Estimate, scale: float, digits: int, *, signed: bool = False) -> Cell:
-    """`80.10 [79.85, 80.35]` in three pieces; the mean alone where there is no interval."""
+    """`80.10 [79.85, 80.35]` in three pieces; `80.10 [n = 2: too few]` where the runs are too few for an interval.
+
+    Student's interval of two runs is 12.7 times as wide as they are apart: it would be read as known, and is not.
+    """
+    if is_too_few(estimate):
+        return number(estimate.mean, scale, digits, signed=signed), f"[n = {estimate.n}: too few]"
     return mean_and_interval(estimate.mean, estimate.low, estimate.high, scale, digits, signed=signed)
+
+
+def is_too_few(estimate: Estimate) -> bool:
+    """Whether there are several runs, but no interval that says anything."""
+    return estimate.n == 2 or (estimate.n > 2 and estimate.low is None)
 
 
 def mean_and_interval(
@@ -22,21 +32,20 @@ def mean_and_interval(
 
 
 def number(value: float | None, scale: float, digits: int, *, signed: bool = False) -> str:
-    """`scale` times the value with `digits` decimals; no minus before a zero."""
+    """`scale` times the value with `digits` decimals. -0.00 is a number below 0, 0.00 may be 0 itself."""
     if value is None:
         return NOT_KNOWN
-    text = f"{scale * value:{'+' if signed else ''},.{digits}f}"
-    is_zero = not text.strip("-+0.,")
-    return text.removeprefix("-") if is_zero else text
+    return f"{scale * value + 0.0:{'+' if signed else ''},.{digits}f}"  # + 0.0: no minus before 0 itself
 
 
-def p_value(value: float | None) -> str:
-    """Three decimals; four where three would print 0.050."""
+def p_value(value: float | None, alpha: float = 0.05) -> str:
+    """Three decimals, or as many as it takes not to print `alpha` for a p beside it: 0.0500001."""
     if value is None:
         return NOT_KNOWN
     if value < 0.001:
         return "<0.001"
-    return f"{value:.3f}" if round(value, 3) != 0.05 else f"{value:.4f}"  # the side of 0.05 decides a verdict
+    texts = (f"{value:.{digits}f}" for digits in range(3, 17))
+    return next((text for text in texts if float(text) != alpha), f"{value:.4f}")
 
 
 def estimate_record(name: str, estimate: Estimate | None) -> dict[str, Value]:

@@ -52,7 +52,7 @@ def test_a_thousand_runs_are_compared_without_torch(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from rich.console import Console\n"
         "from normbench.analysis.compare.load import compare_runs\n"
         "from normbench.present.tables.norms import comparison_table\n"
-        "from normbench.present.tables.table import render\n"
+        "from normbench.present.tables.render import render\n"
         "comparison, notes = compare_runs([Path(sys.argv[1])])\n"
         "render(comparison_table(comparison), 'table', Console())\n"
         "assert [row.n for row in comparison.rows] == [250] * 4, comparison.rows\n"

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from normbench.bench.result import Bench, Ceilings, NormTimings, Timing
-from normbench.present.report.document import render_document
+from normbench.present.report.document import View, render_document
 from normbench.present.tables.bench import bench_tables
 from tests.timings import make_bench
 
@@ -15,7 +15,7 @@ from tests.timings import make_bench
 def test_fits_the_terminal_and_says_all(width: int) -> None:
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
     tables = bench_tables(make_bench(), "cpu, 2 threads, bf16, batch 64, 3 rounds of 10 steps")
-    render_document(tables, "table", console, {}, [])
+    render_document(tables, View(), console, {}, [])
     shown = console.file.getvalue()
     assert max(map(len, shown.splitlines())) <= width
     words = shown.split()

@@ -1,0 +1,1 @@
+"""The formats of a table: one module for each kind."""
