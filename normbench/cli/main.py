@@ -53,8 +53,12 @@ def main() -> None:
         app(prog_name="normbench")
     except NormbenchError as error:
         _fail(error)
-    except KeyboardInterrupt:  # before or after a command; commands handle Ctrl-C themselves
+    except KeyboardInterrupt:  # between commands; most commands handle Ctrl-C themselves
         _fail(Interrupted("stopped"))
+    except SystemExit as end:
+        if end.code != Interrupted.exit_code:
+            raise
+        _fail(Interrupted("stopped"))  # after Ctrl-C in any other command typer ends without a word
     except Exception as error:
         if explained := resource_error(error):
             _fail(explained)
