@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+from os.path import commonprefix
 
 # Characters above the space that could steer a terminal (C1), turn the reading order, or that cannot be encoded (lone
 # surrogates).
@@ -37,11 +38,25 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def bare(name: str) -> str:
+    """`name` in lower case without hyphens, underscores and spaces, in which other spellings of it differ."""
+    return re.sub(r"[-_ ]", "", name.lower())
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that differs least from `name`; None if none is near."""
+    typed, names = bare(name), {bare(other): other for other in known}
+    near = get_close_matches(typed, names, n=5, cutoff=0.5 if len(typed) < 3 else 0.6)
+    likeness = {other: SequenceMatcher(None, other, typed).ratio() for other in near}
+    best = max(near, key=lambda other: (likeness[other], len(commonprefix([other, typed]))), default=None)
+    return None if best is None else names[best]
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     """A sentence about an unknown name: the name found, the nearest known one, and all known ones."""
     names = [str(k) for k in known]
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(str(name), names)
+    hint = f"did you mean {near!r}? " if near else ""
     return f"unknown {what} {shortened(repr(str(name)))}: {hint}known: {', '.join(names)}"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from normbench.text import capped, listed, plural, printable, printable_lines, shortened, unknown_name
+from normbench.text import capped, listed, nearest, plural, printable, printable_lines, shortened, unknown_name
 
 
 @pytest.mark.parametrize("hostile", ["\x00", "\x1b[2J", "\x7f", "\x9b", "\u202e", "\u2028", "\u2066", "\ud800", "\r\n"])
@@ -24,6 +24,21 @@ def test_the_line_breaks_of_a_message_stay() -> None:
 def test_a_shortened_text_is_at_most_as_long_as_allowed(length: int) -> None:
     text = "x" * length
     assert shortened(text) == (text if length <= 60 else "x" * 57 + "...")
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "expected"),
+    [
+        ("gm", ["bn", "gn"], "gn"),
+        ("SGDD", ["sgd", "muon"], "sgd"),
+        ("trian", ["train", "explain"], "train"),
+        ("sede", ["sweep", "seeds"], "seeds"),  # as near to both, but for its beginning
+        ("cosine", ["linear", "step", "constant"], None),
+        ("x", [], None),
+    ],
+)
+def test_the_nearest_name_is_one_that_may_be_meant(typed: str, known: list[str], expected: str | None) -> None:
+    assert nearest(typed, known) == expected
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:

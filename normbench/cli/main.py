@@ -4,16 +4,36 @@ import shlex
 import sys
 import tempfile
 import traceback
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import normbench
 from normbench.cli import bench, compare, explain, norms, summary, sweep, train
 from normbench.cli.output import say
-from normbench.errors import Interrupted, NormbenchError, resource_error
+from normbench.errors import ConfigError, Interrupted, NormbenchError, resource_error
+from normbench.text import nearest, shortened
+
+
+class _Commands(TyperGroup):
+    """The commands. A name that is none of them may be meant as a config, which `sweep` takes."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            from normbench.config import shipped_configs
+
+            commands = self.list_commands(ctx)
+            full = {command: command for command in commands} | {name: f"sweep {name}" for name in shipped_configs()}
+            near = nearest(name, full)
+            hint = f"did you mean 'normbench {full[near]}'? " if near else ""
+            raise ConfigError(f"unknown command {shortened(repr(name))}: {hint}known: {', '.join(commands)}")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Which normalization layer should my small network use, under my batch size and my budget, "
     "and is the difference real?",
     no_args_is_help=True,

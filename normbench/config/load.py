@@ -8,6 +8,7 @@ from normbench.config.overrides import Override, override_tree
 from normbench.config.problems import Problem, Problems
 from normbench.config.ranges import expand_range
 from normbench.config.schema import EXPERIMENT_KEYS, Config
+from normbench.config.spelling import spelled
 from normbench.config.tree import Located, located
 from normbench.config.validate import DEFAULTS, Check, Registries, check_nothing, validated
 from normbench.errors import ConfigError
@@ -25,7 +26,7 @@ def load_config(
     with a config whose types and names are right. Raises ConfigError with a line per problem.
     """
     problems = Problems()
-    layers = read_all(source, overrides, problems)
+    layers = read_all(source, overrides, problems, registries)
     many = [(layer.value[key].place, key) for layer in layers for key in EXPERIMENT_KEYS if key in layer.value]
     if many:
         place, key = many[-1]
@@ -39,8 +40,10 @@ def load_config(
     return config
 
 
-def read_all(source: str | Path | None, overrides: Sequence[Override], problems: Problems) -> list[Located]:
-    """The layers of a config: its files, the base first, then the overrides.
+def read_all(
+    source: str | Path | None, overrides: Sequence[Override], problems: Problems, registries: Registries
+) -> list[Located]:
+    """The layers of a config: its files, the base first, then the overrides; choices have the registries' names.
 
     A range of seeds is expanded in each layer, because a later layer replaces all seeds. Raises ConfigError if a file
     cannot be read: nothing is left then to check the other layers against.
@@ -54,7 +57,7 @@ def read_all(source: str | Path | None, overrides: Sequence[Override], problems:
         seeds = layer.value.get("seeds")
         if seeds and isinstance(seeds.value, dict):
             layer.value["seeds"] = expand_range(seeds, ("seeds",), problems) or located([0], seeds.place)
-    return layers
+    return [spelled(layer, registries) for layer in layers]
 
 
 def on_defaults(layers: Iterable[Located]) -> Located:

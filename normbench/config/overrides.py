@@ -21,6 +21,12 @@ _TEXT_KEYS = {("name",), ("data", "source"), ("data", "dir"), *((*path, label) f
 _NULL = {"", "~", "null"}
 
 
+def key_path(key: str) -> KeyPath:
+    """The path of a dotted key in a config: `train.lr` and `norm.kind` stand for train.optimizer.lr and norm."""
+    path: KeyPath = tuple(ALIASES.get(key, key).split("."))
+    return path[:-1] if CHOICES.get(path[:-1]) == path[-1] else path
+
+
 def override_tree(overrides: Sequence[Override], problems: Problems) -> Located:
     """All overrides as one mapping; of two with the same key the later counts."""
     tree = Located({}, Place("the command line"))

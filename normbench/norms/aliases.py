@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from normbench.norms.registry import ENTRIES, NORMS
+from normbench.text import bare
 
 POSITIONAL = ("num_groups", "ghost_size")
 """Options that a label shows without their name: papers write GN(4)."""
@@ -13,11 +14,7 @@ POSITIONAL = ("num_groups", "ghost_size")
 _LABEL = re.compile(r"(?P<name>[^()+]+)(\((?P<options>[^()]+)\))?(?P<ws>\+ws)?", re.IGNORECASE)
 
 
-def _squeezed(name: str) -> str:
-    return re.sub(r"[-_ ]", "", name.lower()).removeprefix("torch.").removeprefix("nn.")
-
-
-_KINDS = {name: kind for kind, entry in ENTRIES.items() for name in (_squeezed(kind), *entry.aliases)}
+_KINDS = {name: kind for kind, entry in ENTRIES.items() for name in (bare(kind), *entry.aliases)}
 
 
 def resolve_norm(text: str) -> tuple[str, dict[str, Any]] | None:
@@ -27,7 +24,7 @@ def resolve_norm(text: str) -> tuple[str, dict[str, Any]] | None:
     Options that a label does not show are left out. Whether the norm takes them is not checked.
     """
     found = _LABEL.fullmatch(text.strip())
-    kind = _KINDS.get(_squeezed(found["name"])) if found else None
+    kind = _KINDS.get(bare(found["name"]).removeprefix("torch.").removeprefix("nn.")) if found else None
     if found is None or kind is None:
         return None
     try:

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from normbench.errors import ConfigError
+from normbench.norms.aliases import resolve_norm
 from normbench.norms.registry import NORMS
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class NormRegistry(Mapping[str, Callable[..., Parts]]):
 
     def __contains__(self, name: object) -> bool:
         return name in NORMS or name in _entry_points() or (isinstance(name, str) and ":" in name)
+
+    def resolve(self, name: str) -> tuple[str, dict[str, Any]] | None:
+        """The name and the options that another name of a norm stands for: `resolve_norm`."""
+        return resolve_norm(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(NORMS | _entry_points() if self._plugins else NORMS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from normbench.config.files import merge
 from normbench.config.messages import shown
-from normbench.config.overrides import ALIASES
+from normbench.config.overrides import key_path
 from normbench.config.problems import Problems
 from normbench.config.ranges import expand_range
 from normbench.config.schema import CHOICES, SECTIONS
@@ -55,12 +55,6 @@ class Axis:
     def path(self) -> KeyPath:
         """The key that messages name."""
         return (self.section, *self.keys[0]) if len(self.keys) == 1 else (self.section, str(self))
-
-
-def key_path(key: str) -> KeyPath:
-    """The path of a dotted key in a config: `train.lr` and `norm.kind` stand for train.optimizer.lr and norm."""
-    path: KeyPath = tuple(ALIASES.get(key, key).split("."))
-    return path[:-1] if CHOICES.get(path[:-1]) == path[-1] else path
 
 
 def read_axes(section: Located, name: str, problems: Problems) -> list[Axis]:

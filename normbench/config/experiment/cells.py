@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from normbench.config.experiment.axes import Axis, key_path, with_row
+from normbench.config.experiment.axes import Axis, with_row
 from normbench.config.messages import shown
+from normbench.config.overrides import key_path
 from normbench.config.problems import Problem, Problems
 from normbench.config.schema import CHOICES, Config
 from normbench.config.tree import KeyPath, Located, dotted

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from normbench.config.experiment.axes import Axis, check_disjoint, key_path, with_row, written_values
+from normbench.config.experiment.axes import Axis, check_disjoint, with_row, written_values
 from normbench.config.experiment.cells import included_cells
 from normbench.config.experiment.sections import take_sections
 from normbench.config.experiment.tune import Tune, read_tune
 from normbench.config.load import on_defaults, read_all
-from normbench.config.overrides import Override
+from normbench.config.overrides import Override, key_path
 from normbench.config.problems import Problems
 from normbench.config.ranges import MAX_RUNS, MAX_VALUES
 from normbench.config.schema import Config
@@ -49,7 +49,7 @@ def load_experiment(
     Raises ConfigError with a line per problem.
     """
     problems = Problems()
-    layers = read_all(source, overrides, problems)
+    layers = read_all(source, overrides, problems, registries)
     sections = take_sections(layers, problems)
     base = on_defaults(layers)
     check_disjoint(sections.axes, problems)
