@@ -48,7 +48,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     typed, names = bare(name), {bare(other): other for other in known}
     near = get_close_matches(typed, names, n=5, cutoff=0.5 if len(typed) < 3 else 0.6)
     likeness = {other: SequenceMatcher(None, other, typed).ratio() for other in near}
-    best = max(near, key=lambda other: (likeness[other], len(commonprefix([other, typed]))), default=None)
+    begins = {other: len(commonprefix([other, typed])) for other in near}  # noqa: RUF071  (words, not paths)
+    best = max(near, key=lambda other: (likeness[other], begins[other]), default=None)
     return None if best is None else names[best]
 
 
