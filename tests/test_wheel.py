@@ -39,7 +39,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = {f"{about}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     with zipfile.ZipFile(wheel) as archive:
         assert set(archive.namelist()) == modules | configs | names
-        assert archive.read(f"{about}/entry_points.txt") == b"[console_scripts]\nnormbench = normbench.cli.main:main\n"
+        assert archive.read(f"{about}/entry_points.txt") == b"[console_scripts]\nnormbench = normbench.__main__:main\n"
 
 
 def test_another_copy_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
