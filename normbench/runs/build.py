@@ -3,11 +3,12 @@
 from functools import partial
 
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
 from normbench.config import Choice, Config
 from normbench.data.augmentations import AUGMENTATIONS
 from normbench.data.streams import stream_seed
+from normbench.errors import ConfigError
 from normbench.models.registry import MODELS, build
 from normbench.norms import NORM_REGISTRY
 from normbench.train.loop import Member, Position, Recipe, set_base_lr
@@ -17,10 +18,20 @@ from normbench.train.setting import Setting
 
 
 def build_network(config: Config, num_classes: int) -> nn.Module:
-    """The config's network; with one seed every norm gets the same conv weights."""
+    """The config's network; with one seed every norm gets the same conv weights.
+
+    Raises ConfigError for options that a part refuses, and for a layer with a state that no file of a run can hold.
+    """
     norm, conv = NORM_REGISTRY[config.norm.name](**config.norm.options)
-    model = partial(MODELS[config.model.name], norm, num_classes, conv, **config.model.options)
-    return build(model, stream_seed(config.seed, "init"))
+    make = partial(MODELS[config.model.name], norm, num_classes, conv, **config.model.options)
+    model = build(make, stream_seed(config.seed, "init"))
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ConfigError(
+                f"{config.norm.name}: {name} in its state is of type {type(value).__name__}, and only tensors can be "
+                "kept: use register_buffer"
+            )
+    return model
 
 
 def build_optimizer(config: Config, model: nn.Module) -> optim.Optimizer:

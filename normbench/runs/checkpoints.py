@@ -4,16 +4,18 @@ import logging
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
-from normbench.errors import DataError, RunError
+from normbench.errors import ConfigError, DataError, RunError
 from normbench.files import read_regular, write_bytes_atomically
+from normbench.runs.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 from normbench.runs.folder import RunFolder
-from normbench.train.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
+from normbench.text import printable, shortened
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 2**32
-"""A larger file is no checkpoint of normbench and is not read."""
+MAX_TIMES, MAX_MORE_BYTES = 8, 2**26
+"""A checkpoint is read if it has no more bytes than so many times the network's weights, and so many more."""
 
 
 def keep_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
@@ -22,27 +24,32 @@ def keep_checkpoint(folder: RunFolder, checkpoint: Checkpoint) -> None:
 
 
 def newest_checkpoint(
-    folder: RunFolder, fingerprint: str, device: torch.device, check: Callable[[Checkpoint], None]
+    folder: RunFolder, model: nn.Module, fingerprint: str, device: torch.device, check: Callable[[Checkpoint], None]
 ) -> Checkpoint | None:
     """The newest checkpoint that is whole and passes `check`, which raises CheckpointError; None if there is none.
 
     Checkpoints that are not whole or do not pass are removed, which is logged. `fingerprint` is that of the data at
-    hand: raises DataError for a checkpoint that was trained on other data. Raises RunError for a file that cannot be
-    read.
+    hand: raises DataError for a checkpoint that was trained on other data. Raises ConfigError for the checkpoint of
+    another run, which is left alone, and RunError for a file that cannot be read. `model` bounds the size of a file.
     """
+    most = MAX_TIMES * sum(tensor.nbytes for tensor in model.state_dict().values()) + MAX_MORE_BYTES
     problems = []
     for file in (folder.checkpoint, folder.previous_checkpoint):
         try:
-            checkpoint = from_bytes(read_regular(file, MAX_BYTES), device)
+            checkpoint = from_bytes(read_regular(file, most), device)
             if checkpoint.run != folder.path.name:
-                raise CheckpointError(f"it is of another run, {checkpoint.run:.60}")
+                other = printable(shortened(checkpoint.run))
+                raise ConfigError(
+                    f"{file}: is the checkpoint of another run, {other}: move it back to a folder of that name, or "
+                    "give another --results"
+                )
             if checkpoint.fingerprint == fingerprint:
                 check(checkpoint)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise RunError(
-                f"{file}: cannot be read ({error.strerror}): mend that, or remove it to do without"
+                f"{file}: cannot be read ({error.strerror or error}): mend that, or remove it to do without"
             ) from error
         except CheckpointError as error:
             problems.append(f"{file} is damaged ({error})")

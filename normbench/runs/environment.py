@@ -18,7 +18,8 @@ import torchvision
 
 import normbench
 from normbench.kernels.library import library
-from normbench.text import printable
+from normbench.runs.schema import MAX_ENVIRONMENTS, MAX_TEXT
+from normbench.text import printable, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,11 @@ def environment_now(device: torch.device) -> Environment:
 
 
 def describe_environment(device: torch.device) -> Environment:
-    """The facts of the environment without its commit; text is made printable, as variables may hold anything."""
-    return {key: printable(value) if isinstance(value, str) else value for key, value in _facts(device).items()}
+    """The facts of the environment without its commit; text is made printable and short: variables hold anything."""
+    return {
+        key: shortened(printable(value), MAX_TEXT) if isinstance(value, str) else value
+        for key, value in _facts(device).items()
+    }
 
 
 def _facts(device: torch.device) -> Environment:
@@ -64,7 +68,8 @@ def _facts(device: torch.device) -> Environment:
 def environments_so_far(before: Sequence[Environment], now: Environment) -> list[Environment]:
     """The environments of a run, `before` and `now`, without repetition; logs what has changed since the last one.
 
-    The number of threads stays what the run was begun with.
+    Of more than MAX_ENVIRONMENTS the first and the latest are kept. The number of threads stays what the run was begun
+    with.
     """
     if not before:
         return [now]
@@ -79,7 +84,7 @@ def environments_so_far(before: Sequence[Environment], now: Environment) -> list
         f"{key} {values[0]}, now {values[1]}" for key, values in environment_changes([last, now]).items()
     )
     logger.info(f"note: not what the run was begun in, so its bits may not be those of an undisturbed run: {changes}")
-    return [*before, now]
+    return [before[0], *[*before[1:], now][-(MAX_ENVIRONMENTS - 1) :]]
 
 
 def environment_changes(environments: Sequence[Environment]) -> dict[str, list[Any]]:

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import groupby
 from typing import NoReturn
 
@@ -12,14 +13,15 @@ from normbench.config import Config, DataConfig
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.data.sources.registry import CONSTANT_SOURCES
-from normbench.errors import DataError, RunError
+from normbench.errors import DataError, NormbenchError, RunError
 from normbench.files import locked
 from normbench.runs.events import Finished, GroupReport, Report
 from normbench.runs.folder import RunFolder
 from normbench.runs.out_of_memory import memory_explained
+from normbench.runs.pictures import draw_run
 from normbench.runs.read import finished_record
 from normbench.runs.record import Record
-from normbench.runs.stages import finish, prepare
+from normbench.runs.stages import finish, prepare, splits
 from normbench.runs.training import train
 from normbench.train.machine import Machine, using_threads
 
@@ -147,8 +149,21 @@ def record_before(config: Config, folder: RunFolder, *, bar: bool) -> Record | N
     """
     if not folder.is_finished:
         return None
-    folder.tidy()
+    tidy(config, folder, partial(load_dataset, config.data, bar=bar))
     return finished_record(folder, _fingerprint_now(config.data, bar=bar))
+
+
+def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> None:
+    """Does what a killed process left undone in a finished run's folder: draws the pictures, removes the checkpoints.
+
+    `loaded` gives the run's data, which only a run without its pictures needs.
+    """
+    if folder.checkpoint.exists():  # it is removed after the pictures
+        with suppress(Timeout, NormbenchError), locked(folder.path, timeout=0):
+            dataset = loaded()
+            _, held_out = splits(config, dataset)
+            draw_run(config, folder, finished_record(folder, dataset.fingerprint), dataset, held_out)
+    folder.tidy()
 
 
 def _fingerprint_now(data: DataConfig, *, bar: bool) -> str | None:

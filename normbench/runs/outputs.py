@@ -9,21 +9,9 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from normbench.files import write_bytes_atomically
+from normbench.runs.epochs import METRICS, Row, columns
 from normbench.runs.folder import RunFolder
 from normbench.train.evaluate import Metrics
-
-Row = dict[str, float]
-"""A row of `metrics.csv`: an epoch's numbers by column."""
-
-
-METRICS = ("loss", "accuracy")
-"""Of each epoch: attributes of `train.evaluate.Metrics`, a column each for the training and the held-out images."""
-
-
-def columns(split: str) -> tuple[str, ...]:
-    """The columns of `metrics.csv`; `split`, test or val, names the held-out images."""
-    metrics = (f"{images}_{name}" for images in ("train", split) for name in METRICS)
-    return ("epoch", "lr", *metrics, "train_s", "eval_s", "images_per_s")
 
 
 def metrics_row(
@@ -54,5 +42,6 @@ def write_predictions(folder: RunFolder, labels: Tensor, logits: Tensor) -> None
 
 def write_weights(folder: RunFolder, model: nn.Module) -> None:
     """Writes the state dict as safetensors. Raises as `write_bytes_atomically` does."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    # copied: safetensors refuses tensors that share memory, as parameters of several layers do
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     write_bytes_atomically(folder.weights, safetensors_bytes(state))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from normbench.errors import DataError, NormbenchError
 from normbench.files import open_regular, read_regular
+from normbench.runs.epochs import check_rows
 from normbench.runs.folder import RunFolder, decisions_file, sweep_file, tuning_file
 from normbench.runs.record import Record
 from normbench.runs.schema import Flaw, Parsed, parse
@@ -104,11 +105,12 @@ def read_document(path: Path, model: type[Parsed]) -> Parsed | None:
 def read_epochs(folder: RunFolder, record: Record) -> list[Epoch]:
     """The rows of a finished run's `metrics.csv`, one an epoch.
 
-    Raises RecordError: missing, or not a table of finite numbers; Contradiction if the last row and the record differ.
+    Raises RecordError: missing, or not a table of numbers that are possible; Contradiction if the last row and the
+    record differ.
     """
     where = printable(folder.metrics)
     try:
-        rows = _numbers(read_regular(folder.metrics, MAX_BYTES).decode())
+        rows = _numbers(_text(folder.metrics))
     except OSError as error:
         raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
     except (ValueError, csv.Error) as error:
@@ -116,8 +118,10 @@ def read_epochs(folder: RunFolder, record: Record) -> list[Epoch]:
     expected = record.num_epochs
     if not rows or (expected is not None and len(rows) != expected):
         raise RecordError(f"{where}: {len(rows)} epochs, the run has {expected}")
-    if not all(math.isfinite(value) for row in rows for value in row.values()):
-        raise RecordError(f"{where}: holds numbers that are not finite, and the run did not diverge")
+    try:
+        check_rows(rows)
+    except ValueError as error:
+        raise RecordError(f"{where}: {error}") from error
     _check_last_epoch(rows[-1], record, where)
     return rows
 
@@ -153,6 +157,11 @@ def read_predictions(folder: RunFolder, record: Record) -> "tuple[NDArray[np.int
     return labels.astype(np.int64), logits.astype(np.float64)
 
 
+def _text(path: Path) -> str:
+    """The text of a file, without the mark (BOM) that editors and spreadsheets put before it."""
+    return read_regular(path, MAX_BYTES).decode("utf-8-sig")
+
+
 def _numbers(text: str) -> list[Epoch]:
     """The rows by column. Raises ValueError or csv.Error. Not csv.DictReader, which takes twice the time."""
     header, *rows = [line for line in csv.reader(io.StringIO(text, newline="")) if line] or [[]]
@@ -165,7 +174,7 @@ def _read_json(path: Path, model: type[Parsed]) -> Parsed:
     """Raises FileNotFoundError; RecordError for all else that is wrong with the file."""
     where = printable(path)
     try:
-        return parse(model, read_regular(path, MAX_BYTES).decode())
+        return parse(model, _text(path))
     except FileNotFoundError:
         raise
     except OSError as error:

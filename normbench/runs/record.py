@@ -6,7 +6,20 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 
-from normbench.runs.schema import Counts, Document, Fraction, Lists, Number, Part, Texts, expected, flaw
+from normbench.runs.schema import (
+    Counts,
+    Document,
+    FactLists,
+    Facts,
+    Fraction,
+    Loss,
+    Number,
+    Part,
+    Seconds,
+    Texts,
+    expected,
+    flaw,
+)
 
 Split = Literal["test", "val"]
 
@@ -46,16 +59,14 @@ class Model(Part):
 class TrainMetrics(Part):
     """Running means over the last epoch, in training mode."""
 
-    loss: Number
-    """Mean cross-entropy, in nats."""
+    loss: Loss
     accuracy: Fraction
 
 
 class HeldOutMetrics(Part):
     """On the test or val images, after the last epoch."""
 
-    loss: Number
-    """Mean cross-entropy, in nats."""
+    loss: Loss
     accuracy: Fraction
     errors: int
     """Images classified wrongly."""
@@ -110,13 +121,13 @@ class Diverged(Part):
 class Timing(Part):
     """Wall-clock times."""
 
-    train_s: Number
+    train_s: Seconds
     """Of all epochs, evaluation left out."""
-    eval_s: Number
+    eval_s: Seconds
     """Of all evaluations."""
-    train_s_per_epoch: Number | None = None
+    train_s_per_epoch: Seconds | None = None
     """Median over the epochs; None where the first one diverged."""
-    eval_s_per_epoch: Number | None = None
+    eval_s_per_epoch: Seconds | None = None
     """Median over the epochs."""
     images_per_s: Number | None = None
     """In training, median over the epochs."""
@@ -150,9 +161,9 @@ class Record(Document):
     """The precision that was used: `fp32` or `bf16`."""
     git_commit: str | None = None
     """Of the checkout that normbench ran from, `-dirty` at its end if files differ; None for an installed package."""
-    environment: dict[str, Any]
+    environment: Facts
     """Versions of the libraries, processor, threads: what may change bits besides config, data and precision."""
-    environment_changes: Lists = Field(default_factory=dict)
+    environment_changes: FactLists = Field(default_factory=dict)
     """By key of the environment, the values one after the other if a resumed run had several."""
     started_at: str | None = None
     """ISO 8601."""

@@ -14,6 +14,15 @@ from normbench.text import ABOVE_SPACE, UNPRINTABLE, shortened
 SCHEMA_VERSION = 1
 MAX_DEPTH = 50
 """Levels of mappings and lists in one file."""
+MAX_WHOLE = 2**63
+MAX_LOSS = 3.41e38
+"""A loss is computed in float32, which holds numbers up to 3.403e38."""
+MAX_SECONDS = 1e9
+"""Thirty years."""
+MAX_FACTS, MAX_KEY, MAX_TEXT = 50, 60, 300
+"""Facts of an environment, characters in the name of one, and in its text: a record is below `read.MAX_BYTES`."""
+MAX_ENVIRONMENTS = 50
+"""Environments that one run is remembered to have been trained in."""
 
 # In JSON text a control character stands as itself or as an escape, which begins with a backslash.
 _SUSPECT_IN_JSON = re.compile(rf"[\\{ABOVE_SPACE}]")
@@ -95,6 +104,21 @@ def _fraction(value: Any) -> float:
     return value
 
 
+def _from_0_to(most: float) -> Callable[[Any], float]:
+    def number(value: Any) -> float:
+        if not 0 <= _number(value) <= most:
+            raise flaw(f"{value:g} is not a number from 0 to {most:g}")
+        return value
+
+    return number
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < MAX_WHOLE:
+        raise expected("a whole number from 0", value)
+    return value
+
+
 def _list_of(kind: type, name: str) -> Callable[[Any], tuple[Any, ...]]:
     def items(value: Any) -> tuple[Any, ...]:
         is_sound = isinstance(value, list | tuple) and all(type(item) is kind for item in value)
@@ -120,16 +144,57 @@ def _lists(value: Any) -> dict[str, tuple[Any, ...]]:
     return {key: tuple(items) for key, items in value.items()}
 
 
+def _facts(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise expected("a mapping", value)
+    if len(value) > MAX_FACTS:
+        raise flaw(f"{len(value):,} keys, the most are {MAX_FACTS}")
+    for key, fact in value.items():
+        _check_fact(key, fact)
+    return value
+
+
+def _fact_lists(value: Any) -> dict[str, tuple[Any, ...]]:
+    lists = _lists(value)
+    for key, facts in lists.items():
+        if len(facts) > MAX_ENVIRONMENTS:
+            raise flaw(f"{len(facts):,} values, the most are {MAX_ENVIRONMENTS}", shortened(key))
+        for fact in facts:
+            _check_fact(key, fact)
+    return lists
+
+
+def _check_fact(key: Any, fact: Any) -> None:
+    if not isinstance(key, str) or len(key) > MAX_KEY or UNPRINTABLE.search(key):
+        raise flaw(f"a key is not printable text of at most {MAX_KEY} characters: {_short(key)}")
+    if isinstance(fact, str):
+        if UNPRINTABLE.search(fact):
+            raise flaw(f"holds control characters: {_short(fact)}", key)
+        if len(fact) > MAX_TEXT:
+            raise flaw(f"{len(fact):,} characters, the most are {MAX_TEXT}", key)
+    elif fact is not None and not (type(fact) is int and abs(fact) < MAX_WHOLE):
+        raise flaw(f"expected text, a whole number or null, found {_short(fact)}", key)
+
+
 # Validators before pydantic's own: an int stays an int, and a list of a million wrong items is one error.
 Number = Annotated[int | float, BeforeValidator(_number)]
 """Finite."""
 Fraction = Annotated[int | float, BeforeValidator(_fraction)]
 """From 0 to 1."""
+Loss = Annotated[int | float, BeforeValidator(_from_0_to(MAX_LOSS))]
+"""Mean cross-entropy, in nats."""
+Seconds = Annotated[int | float, BeforeValidator(_from_0_to(MAX_SECONDS))]
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A count, from 0."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list_of(str, "a list of text"))]
 Wholes = Annotated[tuple[int, ...], BeforeValidator(_list_of(int, "a list of whole numbers"))]
 Counts = Annotated[dict[str, int], BeforeValidator(_counts)]
 Lists = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_lists)]
 """A list of anything by key."""
+Facts = Annotated[dict[str, int | str | None], BeforeValidator(_facts)]
+"""An environment: what is known of it, by name."""
+FactLists = Annotated[dict[str, tuple[int | str | None, ...]], BeforeValidator(_fact_lists)]
+"""By the name of a fact, the values that it had one after the other."""
 Item = TypeVar("Item", bound=Part)
 Parts = Annotated[tuple[Item, ...], Field(strict=False), FailFast()]
 """A list of mappings."""

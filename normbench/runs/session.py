@@ -10,9 +10,9 @@ from normbench.data.dataset import Dataset, Split
 from normbench.kernels.library import kernels_status, library
 from normbench.models.count import count_norms, count_parameters
 from normbench.runs.environment import Environment
+from normbench.runs.epochs import Row
 from normbench.runs.events import Started, Step
 from normbench.runs.folder import RunFolder
-from normbench.runs.outputs import Row
 from normbench.train.loop import Divergence, Member
 from normbench.train.setting import Setting
 from normbench.train.statistics import AccuracyByStatistics

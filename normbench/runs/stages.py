@@ -1,5 +1,6 @@
 """The stages of a run: prepared, kept in checkpoints, evaluated after each epoch, finished."""
 
+import logging
 import math
 import time
 from datetime import UTC, datetime
@@ -13,21 +14,25 @@ from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_member, build_network, build_optimizer
 from normbench.runs.build_record import build_record
+from normbench.runs.checkpoint import Checkpoint, load_into
+from normbench.runs.checkpoint_fit import check_fits
 from normbench.runs.checkpoints import keep_checkpoint, newest_checkpoint
 from normbench.runs.environment import environment_now, environments_so_far
+from normbench.runs.epochs import columns
 from normbench.runs.folder import RunFolder, experiment_of
 from normbench.runs.machines import decided_precision
-from normbench.runs.outputs import columns, metrics_row, write_metrics, write_predictions, write_weights
+from normbench.runs.outputs import metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.pictures import draw_run
 from normbench.runs.record import Record
 from normbench.runs.session import Session
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.checkpoint import Checkpoint, check_fits
 from normbench.train.evaluate import evaluate, infer
-from normbench.train.loop import Divergence, epoch_metrics
+from normbench.train.loop import Divergence, epoch_metrics, steps_per_epoch
 from normbench.train.machine import Machine
 from normbench.train.setting import Setting, faster_precision
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
+
+logger = logging.getLogger(__name__)
 
 VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
 
@@ -49,7 +54,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     started_at = datetime.now(UTC)
     model = build_network(config, len(dataset.class_names))
     check_budget(model, config.budget.max_parameters)
-    train, held_out = _splits(config, dataset)
+    train, held_out = splits(config, dataset)
     resumed = _checkpoint_of(config, folder, dataset, model, len(train), machine)
     if resumed is None:
         folder.clear()
@@ -73,14 +78,13 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
 def _go_on(session: Session, checkpoint: Checkpoint) -> None:
     """Puts the session where the checkpoint was kept."""
     member, position = session.member, checkpoint.position
-    member.model.load_state_dict(checkpoint.model)
-    member.optimizer.load_state_dict(checkpoint.optimizer)
+    load_into(checkpoint, member.model, member.optimizer)
     member.position = position
     session.rows = list(checkpoint.rows)
     session.resumed_at = position.epoch, position.step
 
 
-def _splits(config: Config, dataset: Dataset) -> tuple[Split, Split]:
+def splits(config: Config, dataset: Dataset) -> tuple[Split, Split]:
     """The images to train on and those to evaluate on."""
     if config.data.evaluate_on == "test":
         return dataset.train, dataset.test
@@ -104,15 +108,14 @@ def _checkpoint_of(
             columns=columns(config.data.evaluate_on),
         )
 
-    return newest_checkpoint(folder, dataset.fingerprint, machine.device, check)
+    return newest_checkpoint(folder, model, dataset.fingerprint, machine.device, check)
 
 
 def keep(session: Session) -> None:
     """Writes the run's checkpoint."""
     member = session.member
     checkpoint = Checkpoint(
-        # cloned: in a wide network, a run's tensors are views into those of all runs
-        model={name: tensor.clone() for name, tensor in member.model.state_dict().items()},
+        model=member.model.state_dict(),
         optimizer=member.optimizer.state_dict(),
         position=member.position,
         precision=session.setting.precision,
@@ -149,10 +152,29 @@ def end_epoch(session: Session, held_out: Tensor) -> Divergence | None:
     return None
 
 
+def evaluate_again(session: Session, held_out: Tensor) -> Divergence | None:
+    """Evaluates a run whose checkpoint is of the end of its last epoch; the last row gets the numbers of these logits.
+
+    They may differ from those in the checkpoint on another machine, or in a file that was tampered with. Returns a loss
+    that is not finite.
+    """
+    split, position, row = session.config.data.evaluate_on, session.member.position, session.rows[-1]
+    session.logits = infer(session.model, held_out, session.setting)
+    evaluated = evaluate(session.logits, session.held_out.labels)
+    if not math.isfinite(evaluated.loss):
+        last_step = steps_per_epoch(len(session.train), session.member.recipe.batch_size) - 1
+        return Divergence(position.epoch - 1, last_step, evaluated.loss)
+    now = {f"{split}_loss": evaluated.loss, f"{split}_accuracy": evaluated.accuracy}
+    if any(row[column] != value for column, value in now.items()):
+        logger.info("note: the last epoch is evaluated anew, with other numbers than those in the checkpoint")
+        session.rows[-1] = row | now
+    return None
+
+
 def finish(session: Session, *, pictures: bool) -> Record:
     """Writes the outputs and returns the record, which is written last: a folder with a record is a finished run.
 
-    pictures: whether to draw them too.
+    pictures: whether to draw them afterwards.
     """
     folder, config = session.folder, session.config
     write_metrics(folder, session.rows)
@@ -162,9 +184,9 @@ def finish(session: Session, *, pictures: bool) -> Record:
         )
         write_predictions(folder, session.held_out.labels, session.logits)
         write_weights(folder, session.model)
-        if pictures:
-            draw_run(session)
     record = build_record(session)
     write_json_atomically(folder.record, record.to_dict())
-    folder.remove_checkpoints()
+    if pictures:
+        draw_run(config, folder, record, session.dataset, session.held_out)
+    folder.remove_checkpoints()  # last: a finished run that has one still lacks its pictures
     return record

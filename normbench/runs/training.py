@@ -8,8 +8,7 @@ from normbench.runs.events import EpochDone, GroupReport
 from normbench.runs.interrupt import StopRequest
 from normbench.runs.outputs import write_metrics
 from normbench.runs.session import Session
-from normbench.runs.stages import end_epoch, keep
-from normbench.train.evaluate import infer
+from normbench.runs.stages import end_epoch, evaluate_again, keep
 from normbench.train.steppers import stepper_for
 
 KEEP_S = {"cpu": 0.0, "cuda": 30.0}
@@ -60,7 +59,7 @@ def train(sessions: Sequence[Session], way: str | None, report: GroupReport) -> 
     stepper.finish()
     for session in going.values():
         if session.logits is None:  # its checkpoint was of the end of the last epoch
-            session.logits = infer(session.model, held_out, session.setting)
+            session.divergence = evaluate_again(session, held_out)
 
 
 def _interrupt(sessions: Sequence[Session], num_steps: int) -> None:

@@ -11,6 +11,7 @@ from normbench.data.dataset import Dataset
 from normbench.errors import Interrupted, NormbenchError, RunError
 from normbench.files import make_writable
 from normbench.runs.events import Unfinished
+from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
@@ -142,7 +143,7 @@ class _Sweep:
         if options.dry_run:
             return
         for request in plan.done:
-            request.folder.tidy()
+            tidy(request.config, request.folder, lambda: self.dataset)
         if not trains:
             with suppress(NormbenchError):  # the results may be another user's, and are shown all the same
                 self.keep_plan(requests)

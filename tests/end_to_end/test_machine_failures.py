@@ -21,7 +21,8 @@ from tests.tiny import assert_same_bits, full_at, invoke, only_run, train_small
 def test_the_disk_is_full_at_each_file_in_turn(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
     names = sorted(path.name for path in undisturbed.path.iterdir())
     assert len(names) == 7
-    for name in ("config.yaml", "checkpoint.pt", "checkpoint.previous.pt", *names):
+    pictures = {"curves.png", "misclassified.png"}
+    for name in ("config.yaml", "checkpoint.pt", "checkpoint.previous.pt", *sorted(set(names) - pictures)):
         with pytest.MonkeyPatch.context() as patch:
             full_at(name, patch)
             result = train_small(images, tmp_path)
@@ -29,8 +30,17 @@ def test_the_disk_is_full_at_each_file_in_turn(images: Path, undisturbed: RunFol
         assert "the disk is full (No space left on device): make room, and the same" in str(result.exception)
         assert not list(tmp_path.rglob("*.tmp"))
         assert not list(tmp_path.rglob("run.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        full_at("curves.png", patch)
+        result = train_small(images, tmp_path)
+    assert result.exit_code == 0, "the record is written before the pictures"
+    assert "its picture curves.png could not be drawn" in result.stderr
+    run = only_run(tmp_path)
+    run.checkpoint.touch()  # as if the process had been killed after the record: the pictures are drawn by the next
     assert train_small(images, tmp_path).exit_code == 0
-    assert_same_bits(only_run(tmp_path), undisturbed)
+    assert_same_bits(run, undisturbed)
+    assert run.curves.read_bytes() == undisturbed.curves.read_bytes()
+    assert run.misclassified.read_bytes() == undisturbed.misclassified.read_bytes()
 
 
 @pytest.mark.parametrize(

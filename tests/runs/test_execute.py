@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.numpy import load_file
 from normbench.config import Config, load_config
 from normbench.data.load import load_dataset
 from normbench.errors import DataError, Interrupted
+from normbench.runs.checkpoint import from_bytes, to_bytes
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.execute import RunIsBusy, train_group, train_run
 from normbench.runs.folder import RunFolder
@@ -23,7 +25,6 @@ from normbench.runs.record import Diverged
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.runs.training import STEP_S
-from normbench.train.checkpoint import from_bytes, to_bytes
 from normbench.train.machine import Machine
 from tests.tiny import make_folder
 
@@ -163,16 +164,16 @@ def test_finished_busy_and_failing_runs_are_told_and_the_others_go_on(configs: l
     train_alone(runs[0])
     runs[1][1].path.mkdir(parents=True)
 
-    def block_a_picture(number: int, event: Event) -> None:
+    def block_the_weights(number: int, event: Event) -> None:
         if number == 2 and isinstance(event, EpochDone) and event.row["epoch"] == 2:
-            runs[2][1].curves.mkdir()
+            runs[2][1].weights.mkdir()
 
     with FileLock(runs[1][1].lock):
-        told = train_together(runs, then=block_a_picture)
+        told = train_together(runs, then=block_the_weights)
     finished = told.of(Finished)
     assert finished[0].already
     assert isinstance(told.errors[1], RunIsBusy)
-    assert "curves.png: cannot be written" in str(told.errors[2])
+    assert "model.safetensors: cannot be written" in str(told.errors[2])
     assert not runs[2][1].is_finished
     assert finished[3].record.status == "finished"
     assert finished.keys() | told.errors.keys() == {0, 1, 2, 3}
@@ -195,7 +196,7 @@ def test_one_that_diverges_is_a_result_and_the_others_stay_as_they_are(configs: 
     poisoned = runs[0][1].checkpoint
     checkpoint = from_bytes(poisoned.read_bytes(), CPU)
     weights = {name: torch.full_like(w, float("nan")) if w.dim() > 1 else w for name, w in checkpoint.model.items()}
-    poisoned.write_bytes(to_bytes(checkpoint.model_copy(update={"model": weights})))
+    poisoned.write_bytes(to_bytes(replace(checkpoint, model=weights)))
     told = train_together(runs)
     record = told.of(Finished)[0].record
     assert record.status == "diverged"

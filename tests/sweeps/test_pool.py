@@ -12,12 +12,12 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 
 from normbench.config import Config, load_config
+from normbench.runs.checkpoint import from_bytes
 from normbench.runs.events import EpochDone, Finished, Step, Unfinished
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.pool import PoolEvent, RunEvent, Waiting, choose_jobs, train_all
 from normbench.sweeps.worker import RunRequest
-from normbench.train.checkpoint import from_bytes
 from normbench.train.machine import Machine
 from tests.tiny import invoke
 

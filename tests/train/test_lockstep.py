@@ -14,8 +14,8 @@ from normbench.kernels.library import without_kernels
 from normbench.models.registry import MODELS, build
 from normbench.models.side_by_side import side_by_side
 from normbench.norms import NORM_REGISTRY, NORMS
+from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.capture import NotRecordable, State, capture, rehearse
-from normbench.train.checkpoint import from_bytes, to_bytes
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Capture, Lockstep
 from normbench.train.loop import Member, Position, Recipe, epoch_metrics, set_base_lr, train_epoch
@@ -168,9 +168,9 @@ def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop
 
     def resumed(number: int) -> Member:
         checkpoint, fresh = from_bytes(kept[number], CPU), member(SEEDS[number])
-        assert all(map(torch.equal, checkpoint.model.values(), state(members[number].model)))
-        fresh.model.load_state_dict(checkpoint.model)
-        fresh.optimizer.load_state_dict(checkpoint.optimizer)
+        kept_weights = members[number].model.state_dict()
+        assert all(torch.equal(tensor, kept_weights[name]) for name, tensor in checkpoint.model.items())
+        load_into(checkpoint, fresh.model, fresh.optimizer)
         return replace(fresh, position=checkpoint.position)
 
     on_its_own, on = alone(resumed(0)), together([resumed(0), resumed(1)])

@@ -9,7 +9,7 @@ from normbench.data.batches import normalize
 from normbench.data.dataset import Split
 from normbench.models.registry import MODELS, build
 from normbench.norms import NORMS
-from normbench.train.checkpoint import from_bytes, to_bytes
+from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.optimizers.registry import OPTIMIZERS
@@ -59,8 +59,7 @@ class Run:
         checkpoint = from_bytes(self.checkpoint(), CPU)
         fresh = Run()
         fresh.optimizer = type(self)._like(self, fresh.model)
-        fresh.model.load_state_dict(checkpoint.model)
-        fresh.optimizer.load_state_dict(checkpoint.optimizer)
+        load_into(checkpoint, fresh.model, fresh.optimizer)
         fresh.position = checkpoint.position
         return fresh
 
