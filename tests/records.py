@@ -1,12 +1,15 @@
 """Fake records and run folders: what `normbench train` leaves behind, without training."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from normbench.analysis.compare.beside import Beside, home_of
 from normbench.analysis.compare.compare import Comparison, Options, compare
+from normbench.analysis.compare.comparisons import Need, comparisons
 from normbench.analysis.compare.run import Run
+from normbench.analysis.compare.sets import RunSet, partition
 from normbench.runs.folder import RunFolder
 from normbench.runs.record import Record
 
@@ -117,5 +120,22 @@ def as_runs(records: Iterable[dict[str, Any]]) -> list[Run]:
     ]
 
 
+def sets_of(records: Iterable[dict[str, Any]], by: str | None = None) -> list[RunSet]:
+    """The sets of these runs, which no sweep planned."""
+    runs = as_runs(records)
+    return partition(runs, by, {home_of(run): Beside() for run in runs})
+
+
 def compare_records(records: Iterable[dict[str, Any]], options: Options | None = None) -> tuple[Comparison, list[str]]:
-    return compare(as_runs(records), options)
+    """The comparison of runs that are one set, and notes."""
+    (found,) = sets_of(records, options.by if options else None)
+    return compare(found, options)
+
+
+def compare_folder(
+    path: Path, where: Sequence[str] = (), options: Options | None = None, needs: Collection[Need] = ()
+) -> tuple[Comparison, list[str]]:
+    """The comparison of runs in a folder that are one set, and notes."""
+    found = comparisons([path], where, options, needs)
+    (comparison,) = found.shown
+    return comparison, list(found.notes)

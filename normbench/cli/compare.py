@@ -14,12 +14,12 @@ from normbench.errors import ConfigError
 from normbench.text import capped
 
 if TYPE_CHECKING:
-    from normbench.analysis.compare.compare import Options
+    from normbench.analysis.compare.comparisons import Comparisons
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
 MOST_NOTES = 5
-"""On missing or damaged files."""
+"""On what was left out."""
 
 
 class TableName(StrEnum):
@@ -40,8 +40,12 @@ def compare(
         list[str] | None,
         typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
     ] = None,
+    all_sets: Annotated[
+        bool, typer.Option("--all-sets", help="Compare all sets of runs, not only the three newest.")
+    ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse runs of different environments, instead of naming what differs.")
+        bool,
+        typer.Option("--strict", help="Refuse runs of several sets or environments, instead of naming what differs."),
     ] = False,
     baseline: Annotated[
         str | None,
@@ -102,53 +106,39 @@ def compare(
     on_demand |= {"calibration": calibration, "classes": per_class}
     asked = [name for name, is_asked in on_demand.items() if is_asked]
     conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
+    wanted = only.value if only else None
     with _without_garbage_collection():
         from normbench.analysis.compare.compare import Options
+        from normbench.analysis.compare.comparisons import MOST_SETS, comparisons
+        from normbench.present.report.document import View
+        from normbench.present.report.sets import Wanted, render_comparisons
+        from normbench.present.report.tables import table_needs
 
+        needs = table_needs([wanted] if wanted else asked)
+        if figures is not None:
+            from normbench.present.report.figures import figure_needs
+
+            needs |= figure_needs(by)
         options = Options(baseline, all_pairs, delta, by, strict)
-        name = only.value if only else None
-        _answer(
-            paths or [Path("results")], conditions, options, asked, name, to_accuracy, figures, format_, quiet=quiet
+        found = comparisons(
+            paths or [Path("results")], conditions, options, needs, most=None if all_sets else MOST_SETS
         )
+        notes = render_comparisons(found, Wanted(asked, wanted, to_accuracy), View(format_, quiet=quiet), console())
+        if not quiet:
+            for note in capped(notes, MOST_NOTES, "like these"):
+                say(f"note: {note}")
+        if figures is not None:
+            _figures(found, figures)
 
 
-def _answer(
-    paths: list[Path],
-    conditions: list[str],
-    options: "Options",
-    asked: list[str],
-    only: str | None,
-    to_accuracy: float | None,
-    figures: Path | None,
-    format_: TableFormat,
-    *,
-    quiet: bool,
-) -> None:
-    """Prints the default tables and those `asked` for, or the table `only`; then draws the figures."""
-    from normbench.analysis.compare.load import compare_runs
-    from normbench.present.report.document import View, comparison_head, render_document
-    from normbench.present.report.tables import answer, default_tables, table_needs
+def _figures(found: "Comparisons", folder: Path) -> None:
+    """The figures of each set, in a folder of its own where there are several."""
+    from normbench.present.report.figures import draw_comparison
+    from normbench.present.report.names import slugs
 
-    needs = table_needs([only] if only else asked)
-    if figures is not None:
-        from normbench.present.report.figures import draw_comparison, figure_needs
-
-        needs |= figure_needs(options.by)
-    comparison, warnings = compare_runs(paths, conditions, options, needs)
-    names = [*default_tables(comparison), *asked]
-    if format_ is TableFormat.json:
-        names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # always in JSON, for programs
-    tables, more = answer(comparison, [only] if only else names, to_accuracy)
-    warnings += capped(more, MOST_NOTES, "like these")
-    render_document(tables, View(format_, quiet=quiet), console(), comparison_head(comparison), warnings)
-    if format_ is TableFormat.csv and len(tables) > 1:
-        first, *others = tables
-        warnings.append(f"csv holds one table, here {first}; --only {' or --only '.join(others)} prints another")
-    if not quiet:
-        for warning in warnings:
-            say(f"note: {warning}")
-    if figures is not None:
-        draw_comparison(comparison, figures)
+    names = slugs(["; ".join(row.experiments) for row in found.overview[: len(found.shown)]])
+    for comparison, name in zip(found.shown, names, strict=True):
+        draw_comparison(comparison, folder / name if len(found.shown) > 1 else folder)
 
 
 @contextmanager

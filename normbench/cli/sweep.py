@@ -102,26 +102,18 @@ def sweep(
     except Interrupted as stop:
         raise Interrupted(f"{stop}\nto go on: {shlex.join(['normbench', *sys.argv[1:]])}") from stop
     if not dry_run:
-        by = next((axis for axis in experiment.axes if axis.partition(".")[0] != "norm"), None)
-        _compare([run.path for run in runs], baseline, delta, by, all_pairs=until_decided, quiet=quiet)
+        _compare([run.path for run in runs], baseline, delta, all_pairs=until_decided, quiet=quiet)
 
 
-def _compare(
-    folders: Sequence[Path], baseline: str | None, delta: float, by: str | None, *, all_pairs: bool, quiet: bool
-) -> None:
-    """The comparison of the sweep's runs, as `compare` prints it; where it refuses, the refusal is no failure."""
+def _compare(folders: Sequence[Path], baseline: str | None, delta: float, *, all_pairs: bool, quiet: bool) -> None:
+    """The comparison of the sweep's runs, as `compare` prints it."""
     from normbench.analysis.compare.compare import Options
-    from normbench.analysis.compare.load import compare_runs
-    from normbench.present.report.document import View, render_document
-    from normbench.present.report.tables import answer, default_tables
+    from normbench.analysis.compare.comparisons import comparisons
+    from normbench.present.report.document import View
+    from normbench.present.report.sets import Wanted, render_comparisons
 
-    try:
-        comparison, warnings = compare_runs(folders, [], Options(baseline, all_pairs=all_pairs, delta=delta, by=by))
-    except ConfigError as refusal:
-        say(f"all runs are finished; {refusal}")
-        return
-    tables, more = answer(comparison, default_tables(comparison))
-    render_document(tables, View(quiet=quiet), console(), {}, [])
+    found = comparisons(folders, options=Options(baseline, all_pairs=all_pairs, delta=delta), most=None)
+    notes = render_comparisons(found, Wanted(), View(quiet=quiet), console())
     if not quiet:
-        for warning in [*warnings, *more]:
-            say(f"note: {warning}")
+        for note in notes:
+            say(f"note: {note}")

@@ -6,7 +6,7 @@ Imports no torch: `compare` surveys a thousand folders in a moment.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import Timeout
@@ -142,71 +142,88 @@ def decisions_file(experiment: Path) -> Path:
     return experiment / "decisions.json"
 
 
+PUBLISHED = "published"
+"""Folders of this name hold what a project publishes, not one's own runs: the search does not go into them unless it
+begins there."""
+
+
+def is_published(folder: Path) -> bool:
+    return PUBLISHED in folder.parts
+
+
 _SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.pt"})
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The runs at or below some folders, and the topmost folders that have no run at or below them."""
+    """The runs at or below some folders; the topmost folders that have no run at or below them; and the folders of
+    published runs, which were passed over.
+    """
 
     runs: list[RunFolder]
     foreign: list[Path]
+    published: list[Path]
 
 
 def find_runs(paths: Sequence[Path]) -> list[RunFolder]:
     """All run folders at or below `paths`, each once, sorted: folders that hold a config, a record or a checkpoint.
 
-    Hidden folders are passed over, links are followed. Raises ConfigError for a path that is not there.
+    Hidden folders and those of published runs are passed over, links are followed. Raises ConfigError for a path that
+    is not there.
     """
     return survey(paths).runs
 
 
 def survey(paths: Sequence[Path]) -> Survey:
     """`find_runs`, and the folders without runs. A path may also be a run's record."""
-    runs: dict[Path, RunFolder] = {}
-    foreign: list[Path] = []
-    seen: set[tuple[int, int]] = set()
+    walk = _Walk()
     for given in paths:
         path = Path(given)
         if path.name == RunFolder(path).record.name and path.is_file():
             path = path.parent
         if not path.exists():
-            raise ConfigError(f"{printable(path)}: no such folder; normbench train makes one, by default results")
+            raise ConfigError(f"{printable(path)}: no such folder; normbench train makes results, and runs in it")
         if not path.is_dir():
             raise ConfigError(f"{printable(path)} is not a folder; give a folder that holds runs")
-        below: list[Path] = []
-        if not _walk(path, 0, runs, below, seen):
-            below = [path]
-        foreign += below
-    return Survey([runs[path] for path in sorted(runs)], sorted(foreign))
+        if not walk.finds_runs(path) and not walk.published:
+            walk.foreign.append(path)
+    return Survey([walk.runs[path] for path in sorted(walk.runs)], sorted(walk.foreign), sorted(walk.published))
 
 
-def _walk(path: Path, depth: int, runs: dict[Path, RunFolder], foreign: list[Path], seen: set[tuple[int, int]]) -> bool:
-    """Whether there is a run in or below `path`; adds what it finds to `runs` and `foreign`."""
-    if depth > MOST_DEEP:
-        return False
-    try:
-        status = path.stat()
-        if (status.st_dev, status.st_ino) in seen:  # named twice, or reached by a link
+@dataclass
+class _Walk:
+    """What a search has found so far."""
+
+    runs: dict[Path, RunFolder] = field(default_factory=dict)
+    foreign: list[Path] = field(default_factory=list)
+    published: list[Path] = field(default_factory=list)
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def finds_runs(self, path: Path, depth: int = 0) -> bool:
+        """Whether there is a run in or below `path`; keeps what it finds."""
+        if depth > MOST_DEEP:
+            return False
+        try:
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in self.seen:  # named twice, or reached by a link
+                return True
+            self.seen.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as entries:
+                listing = [(entry.name, _is_folder(entry)) for entry in entries]
+        except OSError:
+            self.runs[path] = RunFolder(path)  # reading its record will say what is wrong with it
             return True
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(path) as entries:
-            listing = [(entry.name, _is_folder(entry)) for entry in entries]
-    except OSError:
-        runs[path] = RunFolder(path)  # reading its record will say what is wrong with it
+        is_run = any(name in _SIGNS_OF_A_RUN and not is_folder for name, is_folder in listing)
+        if is_run:
+            self.runs[path] = RunFolder(path)
+        folders = [path / name for name, is_folder in sorted(listing) if is_folder and not name.startswith(".")]
+        own = [folder for folder in folders if folder.name != PUBLISHED]
+        self.published += [folder for folder in folders if folder.name == PUBLISHED]
+        without = [folder for folder in own if not self.finds_runs(folder, depth + 1)]
+        if not is_run and len(without) == len(own):
+            return False
+        self.foreign += without
         return True
-    found = any(name in _SIGNS_OF_A_RUN and not is_folder for name, is_folder in listing)
-    if found:
-        runs[path] = RunFolder(path)
-    without: list[Path] = []
-    for name in sorted(name for name, is_folder in listing if is_folder and not name.startswith(".")):
-        if _walk(path / name, depth + 1, runs, foreign, seen):
-            found = True
-        else:
-            without.append(path / name)
-    if found:
-        foreign += without
-    return found
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,13 +53,69 @@ def test_csv_can_be_read_back(results: Path) -> None:
     assert float(rows[1]["test_accuracy"]) == pytest.approx(0.781)
 
 
-def test_two_recipes_are_refused_and_the_experiment_chooses(results: Path) -> None:
+def test_two_recipes_stand_side_by_side_the_newest_first(results: Path) -> None:
+    newer = {"experiment": "other", "finished_at": "2026-01-03T00:00:00+00:00"}
+    write_run(results, make_record("bn", 0, 0.5, **newer, config__train__batch_size=8, data__num_train=400))
+    shown = invoke("compare", results)
+    assert shown.exit_code == 0, shown.output
+    overview, first, second = re.split(r"Set \d of 2: ", shown.stdout)
+    assert re.findall(r"^\d  +(\w+)", overview, re.MULTILINE) == ["other", "default"]
+    assert "batch size 8, 400 training images" in first
+    assert "Data: folder, 400 train" in first
+    assert "batch size 64" in second
+    assert "Data: folder, 50,000 train" in second
+    document = json.loads(invoke("compare", results, "--format", "json").stdout)
+    assert document["data"]["num_train"] == 400
+    assert [each["experiments"] for each in document["sets"]] == ["other", "default"]
+    assert [len(each["norms"]) for each in document["other_sets"]] == [3]
+    csv_ = invoke("compare", results, "--format", "csv")
+    assert [row["num_train"] for row in csv.DictReader(csv_.stdout.splitlines())] == ["400"]
+    assert "one of 2 sets" in csv_.stderr
+
+
+def test_strict_refuses_what_is_shown_side_by_side_otherwise(results: Path) -> None:
     write_run(results, make_record("bn", 0, experiment="other", config__train__batch_size=8))
-    refused = invoke("compare", results)
+    refused = invoke("compare", results, "--strict")
     assert isinstance(refused.exception, ConfigError)
-    assert "train.batch_size" in str(refused.exception)
-    assert invoke("compare", results, "--experiment", "default").exit_code == 0
-    assert invoke("compare", results, "--where", "train.batch_size=8").exit_code == 0
+    assert "train.batch_size: 64 (9 runs), 8 (1 run)" in str(refused.exception)
+    for choice in (("--experiment", "default"), ("--where", "train.batch_size=8")):
+        assert "Set 1" not in invoke("compare", results, "--strict", *choice).stdout
+
+
+def test_the_newest_sets_are_shown_and_the_rest_named(results: Path) -> None:
+    for epochs in range(1, 5):
+        write_run(results, make_record("bn", experiment=f"e{epochs}", config__train__epochs=epochs))
+    assert len(re.findall(r"^Set \d of 5", shown := invoke("compare", results).stdout, re.MULTILINE)) == 3
+    assert "--all-sets" in shown
+    everything = invoke("compare", results, "--all-sets").stdout
+    assert len(re.findall(r"^Set \d of 5", everything, re.MULTILINE)) == 5
+
+
+def test_options_apply_where_they_can_and_are_refused_where_nowhere(results: Path) -> None:
+    write_run(results, make_record("in", 0, experiment="other", config__train__epochs=1))
+    assert "LN - GN(4)" in invoke("compare", results, "--baseline", "gn").stdout
+    assert "Set 2 of 2" not in invoke("compare", results, "--only", "pairs").stdout.replace("Set 1 of 2", "")
+    assert "unknown norm 'pn'" in str(invoke("compare", results, "--baseline", "pn").exception)
+
+
+def test_published_runs_are_an_example_until_there_are_others(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = results / "published" / "study"
+    (results / "default").rename(study.parent.with_name("moved"))
+    study.parent.mkdir()
+    (results / "moved").rename(study)
+    first = invoke("compare")
+    assert first.exit_code == 0, first.output
+    assert "no runs of your own" in first.stdout
+    assert "real: GN(4) is 2.0" in first.stdout
+    assert json.loads(invoke("compare", "--format", "json").stdout)["published"] is True
+    write_run(results, make_record("bn", 7, experiment="mine"))
+    own = invoke("compare").stdout
+    assert "published" not in own
+    assert [line.split()[1] for line in own.splitlines() if line.startswith("BN ")] == ["1"]
+    assert "real: GN(4) is 2.0" in invoke("compare", study).stdout
 
 
 def test_no_results_is_one_sentence_with_a_way_out(tmp_path: Path) -> None:
@@ -78,7 +135,7 @@ def test_json_is_one_object_of_norms_and_pairs(results: Path) -> None:
     document = json.loads(invoke("compare", results, "--format", "json", "--runs").stdout)
     assert list(document) == [
         *("schema_version", "split", "confidence", "baseline", "delta_points", "by", "experiments", "data", "recipe"),
-        *("environment", "norms", "pairs", "runs", "warnings", "notes"),
+        *("environment", "differs", "norms", "pairs", "runs", "warnings", "notes", "published", "sets", "other_sets"),
     ]
     gn, ln = document["pairs"]
     assert (gn["a"], gn["b"], gn["n_a"], gn["verdict"]) == ("GN(4)", "BN", 3, "real")
@@ -128,9 +185,10 @@ def test_by_prints_the_grid_and_the_verdicts_at_each_value(results: Path) -> Non
 
 def test_strict_refuses_what_is_only_named_otherwise(results: Path) -> None:
     write_run(results, make_record("in", 0, environment__torch="2.14.0"))
-    named = invoke("compare", results)
-    assert named.exit_code == 0
-    assert "environment.torch: 2.15.0 (BN, GN(4), LN), 2.14.0 (IN)" in named.stderr
+    for format in ("table", "md", "csv", "json", "latex"):
+        named = invoke("compare", results, "--format", format, "--quiet")
+        assert named.exit_code == 0
+        assert "2.15.0 (BN, GN(4), LN), 2.14.0 (IN)" in named.stdout
     refused = invoke("compare", results, "--strict")
     assert isinstance(refused.exception, ConfigError)
     assert refused.exception.exit_code == 2
@@ -180,3 +238,18 @@ def test_mcnemar_needs_predictions_and_says_so(results: Path) -> None:
     result = invoke("compare", "--mcnemar", *runs)
     assert isinstance(result.exception, NormbenchError)
     assert "predictions.npz: no such file" in str(result.exception)
+
+
+def test_a_thousand_runs_are_compared_without_torch(tmp_path: Path) -> None:
+    for number in range(1000):
+        kind = ("bn", "gn", "ln", "none")[number % 4]
+        write_run(tmp_path, make_record(kind, number, run_id=f"run-{number}", config__train__epochs=1 + number % 5))
+    code = (
+        "import sys; from normbench.cli.main import app\n"
+        "app(['compare', sys.argv[1]], standalone_mode=False)\n"
+        "loaded = {'torch', 'matplotlib', 'scipy.stats'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^GN\(4\) +50 ", done.stdout, re.MULTILINE)) == 3

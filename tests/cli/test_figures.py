@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from normbench.analysis.compare.compare import Options
-from normbench.analysis.compare.load import compare_runs
 from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
 from normbench.present.report.figures import draw_comparison, figure_needs
-from tests.records import make_diverged, make_record, write_run
+from tests.records import compare_folder, make_diverged, make_record, write_run
 from tests.tiny import CLASSES, invoke, make_folder
 
 EPOCHS = 3
@@ -63,7 +62,7 @@ def write(tmp_path: Path, shown_images: SimpleNamespace) -> Callable[..., Path]:
 def draw(tmp_path: Path, caplog: pytest.LogCaptureFixture, **options: Any) -> tuple[list[str], str]:
     """The names of the files, and all that was logged."""
     needs = figure_needs(options.get("by"))
-    comparison, _ = compare_runs([tmp_path / "results"], options=Options(**options), needs=needs)
+    comparison, _ = compare_folder(tmp_path / "results", options=Options(**options), needs=needs)
     with caplog.at_level(logging.INFO, logger="normbench"):
         written = draw_comparison(comparison, tmp_path / "figures")
     assert sorted(written) == sorted((tmp_path / "figures").iterdir())

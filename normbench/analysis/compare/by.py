@@ -17,6 +17,7 @@ _NOT_AN_AXIS = (
     *("norm", "norm.kind", "label", "seed", "seeds", "status", "name"),
     *("data.evaluate_on", "data.evaluated_on"),
 )
+_IMAGES = ("data.source", "data.dir", "data.urls", "data.fingerprint", "data.num_train", "data.num_eval")
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,18 @@ class Grid:
 
 
 def axis(key: str, records: Sequence[Record]) -> str:
-    """The full dotted key that `--by` means. Raises ConfigError for an unknown key, or one of _NOT_AN_AXIS."""
+    """The full dotted key that `--by` means. Raises ConfigError for an unknown key, and for one that is no setting."""
     known = [facts(record) for record in records]
     keys = {name for flat in known for name in flat}
     name = full_key(key, keys)
     if name in _NOT_AN_AXIS:
         raise ConfigError(f"--by {key}: norms are the rows already, and seeds the n of each cell; give another key")
+    if name in _IMAGES:
+        raise ConfigError(
+            f"--by {key}: runs on different images are never in one table; without --by they are shown side by side"
+        )
     if name not in keys:
-        allowed = sorted(keys - set(_NOT_AN_AXIS))
+        allowed = sorted(keys - {*_NOT_AN_AXIS, *_IMAGES})
         raise ConfigError(f"--by {key}: {unknown_name('key', key, allowed)}")
     return name
 

@@ -1,15 +1,16 @@
-"""Runs -> a comparison of norms, or a refusal that says why the runs cannot be compared."""
+"""A set of runs -> a comparison of its norms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from normbench.analysis.compare.by import Grid, ascending, axis, grid, value_of
-from normbench.analysis.compare.environment import environment, environment_notes, refuse_other_environments
+from normbench.analysis.compare.by import Grid, ascending, grid, value_of
+from normbench.analysis.compare.environment import environment, environment_sentence
 from normbench.analysis.compare.pairs import DELTA, Pair, baseline_of, compare_pairs
-from normbench.analysis.compare.recipe import recipes_by_value, shared, varying_note
+from normbench.analysis.compare.recipe import shared, varying_sentence
 from normbench.analysis.compare.rows import By, NormRow, norm_row, order, same_norm, when
 from normbench.analysis.compare.run import Run
+from normbench.analysis.compare.sets import RunSet
 from normbench.analysis.compare.until_decided import as_decided
 from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.runs.record import Record
@@ -24,7 +25,8 @@ MOST_NOTES = 5
 class Options:
     """`baseline` is a norm's label or kind; `delta`, in points of accuracy, is the smallest difference that matters.
 
-    `by` is a config key along which the norms are compared; `strict` refuses runs of different environments.
+    `by` is a config key along which the norms are compared. `strict` refuses more than one set of runs, and runs of
+    different environments.
     """
 
     baseline: str | None = None
@@ -59,6 +61,8 @@ class Comparison:
     grid: Grid | None = None
     tuning: Tuning | None = None
     decisions: Decisions | None = None
+    differs: tuple[str, ...] = ()
+    """What is not the same for all runs, in sentences: no table of the comparison stands without them."""
 
     @property
     def key(self) -> str | None:
@@ -67,27 +71,15 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[Run],
-    options: Options | None = None,
-    tuning: Tuning | None = None,
-    decisions: Decisions | None = None,
+    found: RunSet, options: Options | None = None, decisions: Decisions | None = None
 ) -> tuple[Comparison, list[str]]:
-    """The comparison of at least one run, and notes on what a reader should know about it.
+    """The comparison of the norms of a set, and notes on what a reader should know about its runs.
 
-    Runs that differ in more than norm and seed raise ConfigError with the differing keys and how to choose. Allowed to
-    differ are the key `options.by`, and the keys of `tuning` as far as each norm has the values chosen for it.
-    `decisions` brings the verdicts of a sweep until decided. Differences in the environment are noted only. Of several
-    runs with one norm and seed the newest is used.
+    `decisions` brings the verdicts of a sweep until decided. Of several runs with one norm and seed the newest is used.
+    Raises ConfigError for a baseline that no run has.
     """
-    if not runs:
-        raise ValueError("no runs to compare")
-    options = options or Options()
-    records = [run.record for run in runs]
-    key = None if options.by is None else axis(options.by, records)
-    recipes = recipes_by_value(records, key, tuning)
-    if options.strict:
-        refuse_other_environments(records)
-    kept, duplicates = _newest(runs, key)
+    options, key = options or Options(), found.key
+    kept, duplicates = _newest(found.runs, key)
     by_norm: dict[tuple[str, By], list[Run]] = {}
     for run in sorted(kept, key=lambda run: order(run.record)):
         by_norm.setdefault((same_norm(run.record), value_of(run.record, key)), []).append(run)
@@ -96,32 +88,37 @@ def compare(
     rows = [norm_row(group, data.evaluated_on, by) for (_, by), group in by_norm.items()]
     baseline = baseline_of(rows, options.baseline)
     pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=options.all_pairs, delta=options.delta)
-    kept_records = [run.record for run in kept]
+    records = [run.record for run in kept]
     comparison = Comparison(
         split=data.evaluated_on,
         rows=tuple(rows),
-        experiments=tuple(sorted({record.experiment for record in kept_records})),
+        experiments=tuple(sorted({record.experiment for record in records})),
         source=data.source,
         fingerprint=data.fingerprint,
         num_train=data.num_train,
         num_eval=data.num_eval,
-        recipe=shared(list(recipes.values())),
-        environment={name: tuple(found) for name, found in environment(kept_records).items()},
+        recipe=shared(list(found.recipes.values())),
+        environment={name: tuple(values) for name, values in environment(records).items()},
         baseline=baseline,
         delta=options.delta,
         pairs=as_decided(pairs, decisions) if decisions and key is None else pairs,
         grid=None if key is None else grid(rows, key, metric),
-        tuning=tuning,
+        tuning=found.tuning,
         decisions=decisions if key is None else None,
+        differs=tuple(_differs(found, rows, records)),
     )
-    notes = capped(duplicates, MOST_NOTES, "duplicates")
-    notes += capped(
-        [_diverged_note(record) for record in kept_records if not record.metrics], MOST_NOTES, "diverged runs"
-    )
-    notes += [_mixed_model_note(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
-    if key is not None:
-        notes += varying_note(key, recipes)
-    return comparison, notes + environment_notes(kept_records)
+    diverged = [_diverged_note(record) for record in records if not record.metrics]
+    return comparison, [
+        *capped(duplicates, MOST_NOTES, "duplicates"),
+        *capped(diverged, MOST_NOTES, "diverged runs"),
+    ]
+
+
+def _differs(found: RunSet, rows: Sequence[NormRow], kept: Sequence[Record]) -> list[str]:
+    made = environment_sentence(kept)
+    settings = None if found.key is None else varying_sentence(found.recipes, found.key)
+    networks = [_mixed_model(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
+    return [sentence for sentence in (made, settings, *networks) if sentence]
 
 
 def _rivals(rows: Sequence[NormRow], key: str | None) -> list[list[NormRow]]:
@@ -167,7 +164,7 @@ def _network(record: Record) -> tuple[int, frozenset[tuple[str, int]]]:
     return record.model.num_parameters, frozenset(record.model.norm_layers.items())
 
 
-def _mixed_model_note(row: NormRow) -> str:
+def _mixed_model(row: NormRow) -> str:
     models = (run.record.model for run in row.runs)
     found = {f"{it.num_parameters:,} parameters, {layers_text(it.norm_layers) or 'no norm layers'}" for it in models}
     return f"{row.label}: its runs trained different networks ({'; '.join(sorted(found))}); was the code changed?"

@@ -6,6 +6,15 @@ from normbench.analysis.compare.facts import flatten, show_value
 from normbench.analysis.compare.rows import order
 from normbench.errors import ConfigError
 from normbench.runs.record import Record
+from normbench.text import listed, plural
+
+MOST_KEYS = 4
+"""Keys of the environment that a table names."""
+MOST_LABELS = 5
+"""Norms that a table names for one value."""
+
+# Named first: what changes results most.
+_TELLING = ("precision", "device", *(f"environment.{name}" for name in ("gpu", "cpu", "torch", "normbench", "threads")))
 
 _THEN = " then "  # between the values of a run that was interrupted and resumed elsewhere
 
@@ -31,22 +40,30 @@ def _values(record: Record) -> Iterator[tuple[str, str, str]]:
         yield key, text, record.label
 
 
-def environment_notes(records: Sequence[Record]) -> list[str]:
-    differing = _differing(records)
-    return [f"not all runs were made in the same environment: {'; '.join(differing)}"] if differing else []
+def environment_sentence(records: Sequence[Record]) -> str | None:
+    """What was not the same for all runs, the most telling first; None if all was."""
+    differing = _differing(records, MOST_LABELS)
+    names = sorted(differing, key=lambda name: _TELLING.index(name) if name in _TELLING else len(_TELLING))
+    if not names:
+        return None
+    more = len(names) - MOST_KEYS
+    rest = [f"and {plural(more, 'other key')}, which --strict names"] if more > 0 else []
+    return f"Not all runs were made alike: {'; '.join([*(differing[name] for name in names[:MOST_KEYS]), *rest])}."
 
 
 def refuse_other_environments(records: Sequence[Record]) -> None:
     """Raises ConfigError, naming each key, where the runs were not all made in one environment."""
     differing = _differing(records)
     if differing:
-        lines = "\n  ".join(["--strict: these runs were not made in the same environment:", *differing])
+        lines = "\n  ".join(["--strict: these runs were not made in the same environment:", *differing.values()])
         raise ConfigError(f"{lines}\nchoose with --where, e.g. --where device=cpu, or leave out --strict")
 
 
-def _differing(records: Sequence[Record]) -> list[str]:
-    return [
-        f"{key}: " + ", ".join(f"{value} ({', '.join(labels)})" for value, labels in found.items())
+def _differing(records: Sequence[Record], most: int | None = None) -> dict[str, str]:
+    """By key with several values: the values, each with the norms that were run with it, at most `most` of them."""
+    return {
+        key: f"{key}: "
+        + ", ".join(f"{value} ({listed(labels, most or len(labels))})" for value, labels in found.items())
         for key, found in environment(sorted(records, key=order)).items()
         if len(found) > 1 or _THEN in next(iter(found))
-    ]
+    }

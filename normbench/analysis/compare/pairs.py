@@ -18,6 +18,7 @@ from normbench.analysis.stats.difference import (
 from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.analysis.stats.verdict import Verdict, verdict
 from normbench.errors import ConfigError
+from normbench.runs.record import Record
 from normbench.text import unknown_name
 
 DELTA = 0.5
@@ -63,7 +64,7 @@ def compare_pairs(
     )
 
 
-def baseline_of(rows: Sequence[NormRow], asked: str | None) -> str:
+def baseline_of(rows: Sequence[NormRow] | Sequence[Record], asked: str | None) -> str:
     """The label of the baseline: `asked` is a label or a kind; the default is BN, or without BN the first row.
 
     Raises ConfigError for an unknown norm, and for a kind that several labels have.

@@ -1,12 +1,10 @@
-"""What all runs of a comparison share: the settings beside norm and seed."""
+"""What all runs of a comparison share: the settings beside norm and seed, and the data."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from normbench.analysis.compare.by import ascending, value_of
+from normbench.analysis.compare.by import ascending
 from normbench.analysis.compare.facts import flatten, show_value
-from normbench.analysis.compare.refusal import refusal
 from normbench.analysis.compare.rows import By
 from normbench.analysis.compare.tune import as_tuned
 from normbench.runs.record import Record
@@ -19,31 +17,53 @@ Recipe = dict[str, Any]
 # what is trained. The precision that was used is part of the environment.
 _FREE = ("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls", "train.precision")
 
+NOT_SET = "not set"
+
+_OF_THE_DATA = ("data.fingerprint", "data.num_train", "data.num_eval", "data.evaluate_on")
+
 
 def recipe_of(record: Record, tuning: Tuning | None = None) -> Recipe:
     """All that must be equal for two runs to differ in norm and seed only."""
     config = {key: value for key, value in record.config.items() if key not in _FREE}
     recipe = {key: value for key, value in flatten(config).items() if key not in _FREE}
-    recipe |= {"data.evaluate_on": record.data.evaluated_on, "data.fingerprint": record.data.fingerprint}
+    data = record.data
+    seen = (data.fingerprint, data.num_train, data.num_eval, data.evaluated_on)
+    recipe |= dict(zip(_OF_THE_DATA, seen, strict=True))
     return recipe if tuning is None else as_tuned(recipe, record, tuning)
 
 
-def recipes_by_value(records: Sequence[Record], key: str | None, tuning: Tuning | None) -> dict[By, Recipe]:
-    """The one recipe at each value of `key`. Raises ConfigError where there are several."""
-    found: dict[By, dict[str, tuple[list[Record], Recipe]]] = {}
-    for record in records:
-        recipe = recipe_of(record, tuning)
-        if key is not None:
-            recipe.pop(key, None)
-        text = json.dumps(recipe, sort_keys=True)
-        found.setdefault(value_of(record, key), {}).setdefault(text, ([], recipe))[0].append(record)
-    everything = [group for groups in found.values() for group in groups.values()]
-    mixed = [group for groups in found.values() if len(groups) > 1 for group in groups.values()]
-    if mixed:
-        raise refusal(mixed, key)
-    if len({recipe["data.evaluate_on"] for _, recipe in everything}) > 1:
-        raise refusal(everything, key)
-    return {value: recipe for value, groups in found.items() for _, recipe in groups.values()}
+def of_the_data(recipe: Recipe) -> tuple[Any, ...]:
+    """Equal for runs on the same images, trained and evaluated."""
+    return tuple(recipe[key] for key in _OF_THE_DATA)
+
+
+def without(recipe: Recipe, key: str | None) -> Recipe:
+    """The recipe without a key."""
+    return {name: value for name, value in recipe.items() if name != key}
+
+
+def varying(recipes: Mapping[tuple[By, Any], Recipe], key: str | None) -> dict[str, str]:
+    """The settings that follow `key`: one value at each of its values, but not the same at all.
+
+    `recipes` are by value of the key, several at a value told apart by anything else. Returns each setting with its
+    values: {"train.optimizer.lr": "0.05 at 32, 0.1 at 64"}.
+    """
+    if key is None:
+        return {}
+    found = {}
+    for name in dict.fromkeys(name for recipe in recipes.values() for name in recipe if name != key):
+        shown: dict[By, set[str]] = {}
+        for (value, _), recipe in recipes.items():
+            shown.setdefault(value, set()).add(shown_setting(recipe, name))
+        if all(len(texts) == 1 for texts in shown.values()) and len(set.union(*shown.values())) > 1:
+            pairs = ((value, text) for value in ascending(set(shown)) for text in shown[value])
+            found[name] = ", ".join(f"{text} at {show_value(value)}" for value, text in pairs)
+    return found
+
+
+def shown_setting(recipe: Mapping[str, Any], name: str) -> str:
+    """A setting as it is shown; NOT_SET where the recipe does not have it."""
+    return show_value(recipe[name], name) if name in recipe else NOT_SET
 
 
 def shared(recipes: Sequence[Mapping[str, Any]]) -> Recipe:
@@ -52,13 +72,8 @@ def shared(recipes: Sequence[Mapping[str, Any]]) -> Recipe:
     return {key: value for key, value in first.items() if all(key in it and it[key] == value for it in others)}
 
 
-def varying_note(axis_key: str, recipes: Mapping[By, Recipe]) -> list[str]:
-    """A note on other keys that change from value to value, such as a learning rate scaled with the batch size."""
-    common = shared(list(recipes.values()))
-    values = [value for value in ascending(set(recipes)) if value is not None or len(recipes) == 1]
-    others = dict.fromkeys(key for recipe in recipes.values() for key in recipe if key not in common)
-    also = [
-        f"{key}: " + ", ".join(f"{show_value(recipes[v].get(key), key)} at {show_value(v)}" for v in values)
-        for key in others
-    ]
-    return [f"with {axis_key} other keys change too, for all norms alike: {'; '.join(also)}"] if also else []
+def varying_sentence(recipes: Mapping[By, Recipe], key: str) -> str | None:
+    """On other settings that change from value to value, such as a learning rate scaled with the batch size."""
+    found = varying({(value, None): it for value, it in recipes.items() if value is not None}, key)
+    also = "; ".join(f"{name}: {text}" for name, text in found.items())
+    return f"With {key} other settings change too, for all norms alike: {also}." if also else None

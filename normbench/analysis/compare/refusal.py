@@ -1,55 +1,70 @@
-"""The message for runs that cannot be compared: the keys that differ, and the options that choose among the runs."""
+"""`--strict`: why the runs are not one set: the keys that differ, and the options that choose among the runs."""
 
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from normbench.analysis.compare.facts import counted, show_value
+from normbench.analysis.compare.by import value_of
+from normbench.analysis.compare.facts import counted
+from normbench.analysis.compare.recipe import NOT_SET, shown_setting
+from normbench.analysis.compare.sets import RunSet
 from normbench.analysis.compare.tune import AS_TUNED
-from normbench.errors import ConfigError
 from normbench.runs.record import Record
 
 Group = tuple[Sequence[Record], Mapping[str, Any]]
 """Runs under one recipe, and the recipe by dotted key."""
 
-_ABSENT = "not set"
 
-
-def refusal(groups: Sequence[Group], by: str | None = None) -> ConfigError:
-    """Names the differing keys, the number of runs with each value, and the options that choose one group.
-
-    With `by`, the groups have equal values of that key.
-    """
-    free = "norm and seed" if by is None else f"norm, seed and {by}"
-    lines = [f"these runs differ in more than {free}, so they are not compared:"]
-    experiments = counted(record.experiment for records, _ in groups for record in records)
-    if len({record.experiment for records, _ in groups for record in records}) > 1:
-        lines.append(f"  experiment: {experiments}")
-    differing = _differing(groups)
-    for key in differing:
-        values = (_shown(recipe, key) for records, recipe in groups for _ in records)
+def refusal(sets: Sequence[RunSet]) -> str:
+    """Names the keys that differ between the sets, the number of runs with each value, and how to choose one set."""
+    groups = _groups(sets)
+    free = " and ".join(["norm, seed", *_keys(sets)] if _keys(sets) else ["norm", "seed"])
+    lines = [f"--strict: these runs differ in more than {free}, so they are not compared:"]
+    experiments = [record.experiment for records, _ in groups for record in records]
+    if len(set(experiments)) > 1:
+        lines.append(f"  experiment: {counted(experiments)}")
+    for key in _differing(groups):
+        values = (shown_setting(recipe, key) for records, recipe in groups for _ in records)
         lines.append(f"  {key}: {counted(values)}")
-    if by is None and (keys := _axes(groups, differing)):
+    if keys := possible_axes(sets):
         lines.append(f"compare the norms at each value with --by {' or --by '.join(keys)}, or")
-    lines.append(f"choose with {' or '.join(_ways(groups))}, or give the folders of the runs you mean")
-    return ConfigError("\n".join(lines))
+    lines.append(
+        f"choose with {' or '.join(_ways(groups))}, give the folders of the runs you mean, or leave out --strict"
+    )
+    return "\n".join(lines)
 
 
-def _axes(groups: Sequence[Group], differing: Sequence[str]) -> list[str]:
-    """Keys that --by could take: at most two keys differ, and each value of such a key belongs to one group."""
-    if len(differing) > 2:
+def possible_axes(sets: Sequence[RunSet]) -> list[str]:
+    """Keys that --by could take: at most two keys differ, and each value of such a key belongs to one set."""
+    recipes = [recipe for found in sets for recipe in found.recipes.values()]
+    differing = _differing([([], recipe) for recipe in recipes])
+    if len(differing) > 2 or _keys(sets):
         return []
-    values = {key: {_shown(recipe, key) for _, recipe in groups} for key in differing if not key.startswith("data.")}
-    return [key for key, found in values.items() if len(found) == len(groups) and not found & {_ABSENT, AS_TUNED}]
+    values = {key: {shown_setting(recipe, key) for recipe in recipes} for key in differing}
+    return [
+        key
+        for key, found in values.items()
+        if len(found) == len(recipes) and not found & {NOT_SET, AS_TUNED} and not key.startswith("data.")
+    ]
+
+
+def _keys(sets: Sequence[RunSet]) -> list[str]:
+    return list(dict.fromkeys(found.key for found in sets if found.key))
+
+
+def _groups(sets: Sequence[RunSet]) -> list[Group]:
+    along = _keys(sets)
+    groups: list[Group] = []
+    for found in sets:
+        for value, recipe in found.recipes.items():
+            records = [run.record for run in found.runs if value_of(run.record, found.key) == value]
+            groups.append((records, {key: setting for key, setting in recipe.items() if key not in along}))
+    return groups
 
 
 def _differing(groups: Sequence[Group]) -> list[str]:
     keys = dict.fromkeys(key for _, recipe in groups for key in recipe)
-    return [key for key in keys if len({_shown(recipe, key) for _, recipe in groups}) > 1]
-
-
-def _shown(recipe: Mapping[str, Any], key: str) -> str:
-    return show_value(recipe[key], key) if key in recipe else _ABSENT
+    return [key for key in keys if len({shown_setting(recipe, key) for _, recipe in groups}) > 1]
 
 
 def _ways(groups: Sequence[Group]) -> list[str]:
@@ -68,8 +83,12 @@ def _where(groups: Sequence[Group]) -> str:
     keys = [key for key in _differing(groups) if key in wanted and wanted[key] != AS_TUNED]
     options = []
     while rivals and keys:
-        best = min(keys, key=lambda key: sum(_shown(rival, key) == _shown(wanted, key) for rival in rivals))
+        best = min(keys, key=lambda key: sum(_agree(rival, wanted, key) for rival in rivals))
         keys.remove(best)
-        rivals = [rival for rival in rivals if _shown(rival, best) == _shown(wanted, best)]
-        options.append(f"--where {shlex.quote(f'{best}={_shown(wanted, best)}')}")
+        rivals = [rival for rival in rivals if _agree(rival, wanted, best)]
+        options.append(f"--where {shlex.quote(f'{best}={shown_setting(wanted, best)}')}")
     return " ".join(options) or "--where"
+
+
+def _agree(a: Mapping[str, Any], b: Mapping[str, Any], key: str) -> bool:
+    return shown_setting(a, key) == shown_setting(b, key)

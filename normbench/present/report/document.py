@@ -59,10 +59,17 @@ def render_document(
     else:
         notes = () if view.quiet else _notes(shown)
         shown = [*(replace(table, notes=()) for table in shown[:-1]), replace(shown[-1], notes=notes)]
+        shown = [_unsaid(table, shown[:number]) for number, table in enumerate(shown)]
     if view.format == "table":
         shown = _fitted(shown, view, console)
     for table in shown:
         render(table, view.format, console)
+
+
+def _unsaid(table: Table, before: Sequence[Table]) -> Table:
+    """The table without what stands below one before it."""
+    said = {sentence for earlier in before for sentence in earlier.footer}
+    return replace(table, footer=tuple(sentence for sentence in table.footer if sentence not in said))
 
 
 def as_document(tables: Mapping[str, Table], head: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
@@ -129,6 +136,7 @@ def comparison_head(comparison: Comparison) -> dict[str, Any]:
             key: [None if value == "null" else value for value in found]
             for key, found in comparison.environment.items()
         },
+        "differs": list(comparison.differs),
     }
     if comparison.tuning:
         tuning = comparison.tuning

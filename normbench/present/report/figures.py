@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from normbench.analysis.compare.compare import Comparison
+from normbench.analysis.compare.comparisons import Need
 from normbench.analysis.compare.curves import curves_of
-from normbench.analysis.compare.load import Need
 from normbench.errors import ConfigError
 from normbench.plots.norm_curves import draw_norm_curves
 from normbench.plots.norm_seeds import draw_norm_seeds
@@ -38,7 +38,7 @@ def draw_comparison(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def figure_needs(by: str | None) -> set[Need]:
-    """What `compare_runs` must read for the figures of a comparison along the key `by`, or along none."""
+    """What `comparisons` must read for the figures of a comparison along the key `by`, or along none."""
     return {"predictions"} if by is None else set()
 
 

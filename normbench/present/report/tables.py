@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from normbench.analysis.compare.calibration import calibrations
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.load import Need
+from normbench.analysis.compare.comparisons import Need
 from normbench.analysis.compare.time_to import time_to
 from normbench.errors import ConfigError
 from normbench.present.tables.calibration import calibration_table, classes_table
@@ -43,7 +43,7 @@ def answer(
     `to_accuracy`, in %, is needed for the table `time_to`. Raises ConfigError for a table that cannot be made.
     """
     made = {name: entry.make(comparison, to_accuracy) for name, entry in TABLES.items() if name in wanted}
-    tables = {name: table for name, (table, _) in made.items()}
+    tables = {name: replace(table, footer=(*table.footer, *comparison.differs)) for name, (table, _) in made.items()}
     if not any(TABLES[name].says_context for name in tables):
         name, last = list(tables.items())[-1]
         tables[name] = replace(last, notes=(*last.notes, *context_notes(comparison)))
@@ -57,7 +57,7 @@ def default_tables(comparison: Comparison) -> list[str]:
 
 
 def table_needs(names: Collection[str]) -> set[Need]:
-    """What `compare_runs` must read for these tables."""
+    """What `comparisons` must read for these tables."""
     return {need for name in names for need in TABLES[name].needs}
 
 

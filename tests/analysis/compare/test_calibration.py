@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from normbench.analysis.compare.calibration import calibrations
-from normbench.analysis.compare.load import compare_runs
 from tests.predictions import small_record, write_predictions
-from tests.records import make_record, write_run
+from tests.records import compare_folder, make_record, write_run
 
 
 def test_missing_and_damaged_predictions_are_named_and_left_out(tmp_path: Path) -> None:
@@ -16,7 +15,7 @@ def test_missing_and_damaged_predictions_are_named_and_left_out(tmp_path: Path) 
         if seed != 2:
             write_predictions(folder)
     (folder / "predictions.npz").write_bytes(b"PK\x03\x04 not a zip")
-    comparison, _ = compare_runs([tmp_path], needs={"predictions"})
+    comparison, _ = compare_folder(tmp_path, needs={"predictions"})
     (bn,), notes = calibrations(comparison.rows)
     assert bn.n == 2
     assert bn.calibration_error.mean == pytest.approx(0.25, abs=0.001)  # float16
@@ -29,7 +28,7 @@ def test_missing_and_damaged_predictions_are_named_and_left_out(tmp_path: Path) 
 
 def test_predictions_of_another_data_set_are_refused(tmp_path: Path) -> None:
     write_predictions(write_run(tmp_path, make_record("bn")))
-    comparison, _ = compare_runs([tmp_path], needs={"predictions"})
+    comparison, _ = compare_folder(tmp_path, needs={"predictions"})
     (bn,), (note,) = calibrations(comparison.rows)
     assert bn.n == 0
     assert bn.calibration_error.why_undefined == "no run with predictions"

@@ -33,6 +33,7 @@ def test_what_does_not_change_the_training_may_differ(changes: dict) -> None:
     comparison, notes = compare_records([make_record("bn", 0), make_record("gn", 0, **changes)])
     assert len(comparison.rows) == 2
     assert notes == []
+    assert comparison.differs == ()
 
 
 def test_a_diverged_run_is_counted_and_not_averaged() -> None:
@@ -55,6 +56,7 @@ def test_of_two_equal_runs_the_newest_counts_and_is_named() -> None:
 
 
 def test_one_label_over_two_networks_is_noted() -> None:
-    _, notes = compare_records([make_record("gn", 0), make_record("gn", 1, model__norm_layers={"BatchNorm2d": 8})])
-    assert "GN(4): its runs trained different networks" in notes[0]
-    assert "8 BatchNorm2d" in notes[0]
+    records = [make_record("gn", 0), make_record("gn", 1, model__norm_layers={"BatchNorm2d": 8})]
+    (sentence,) = compare_records(records)[0].differs
+    assert "GN(4): its runs trained different networks" in sentence
+    assert "8 BatchNorm2d" in sentence

@@ -3,8 +3,11 @@
 from tests.records import compare_records, make_record
 
 
-def test_another_environment_is_noted_with_the_norms_it_was_used_for() -> None:
-    _, notes = compare_records([make_record("bn"), make_record("gn", precision="fp32", environment__torch="2.14.0")])
-    (note,) = notes
-    assert "precision: bf16 (BN), fp32 (GN(4))" in note
-    assert "environment.torch: 2.15.0 (BN), 2.14.0 (GN(4))" in note
+def test_a_mixture_stands_with_the_table_the_most_telling_first() -> None:
+    other = {f"environment__{key}": "other" for key in ("normbench", "python", "cpu", "threads")}
+    records = [make_record("bn"), make_record("gn", precision="fp32", environment__torch="2.14.0", **other)]
+    (sentence,) = compare_records(records)[0].differs
+    assert "precision: bf16 (BN), fp32 (GN(4)); " in sentence
+    assert "environment.torch: 2.15.0 (BN), 2.14.0 (GN(4))" in sentence
+    assert "2 other keys" in sentence
+    assert "environment.python" not in sentence

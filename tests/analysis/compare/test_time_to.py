@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.load import compare_runs
 from normbench.analysis.compare.time_to import time_to
 from normbench.present.tables.time_to import time_to_table
-from tests.records import make_diverged, make_record, write_run
+from tests.records import compare_folder, make_diverged, make_record, write_run
 
 
 def write_epochs(folder: Path, accuracies: list[float]) -> None:
@@ -22,7 +21,7 @@ def with_epochs(tmp_path: Path, of_runs: list[list[float]], diverged: int = 0) -
         write_epochs(write_run(tmp_path, record), accuracies)
     for number in range(diverged):
         write_run(tmp_path, make_diverged("bn", 100 + number, config__train__epochs=len(accuracies)))
-    return compare_runs([tmp_path])[0]
+    return compare_folder(tmp_path)[0]
 
 
 def test_the_first_epoch_at_the_accuracy_counts_and_its_seconds_add_up(tmp_path: Path) -> None:
@@ -63,7 +62,7 @@ def test_epochs_that_cannot_be_read_are_named(tmp_path: Path, content: str | Non
     folder = write_run(tmp_path, make_record("bn", accuracy=0.9, config__train__epochs=1))
     if content is not None:
         (folder / "metrics.csv").write_text(content)
-    comparison, _ = compare_runs([tmp_path])
+    comparison, _ = compare_folder(tmp_path)
     (bn,), notes = time_to(comparison.rows, 0.8, "test")
     (note,) = notes
     assert "metrics.csv" in note

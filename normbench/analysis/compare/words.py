@@ -1,0 +1,30 @@
+"""Settings in few words, as captions, footers and overviews name them: `5 epochs`, `batch size 64`, `folder data`."""
+
+from collections.abc import Sequence
+
+from normbench.text import listed
+
+_WORDS = {
+    "train.epochs": "{} epochs",
+    "train.batch_size": "batch size {}",
+    "train.optimizer.name": "{}",
+    "train.optimizer.lr": "lr {}",
+    "model.name": "network {}",
+    "data.source": "{} data",
+    "data.num_train": "{} training images",
+    "data.num_eval": "{} evaluated images",
+    "data.evaluate_on": "scored on {} images",
+    "data.fingerprint": "images {}",
+}
+
+
+def in_words(key: str, values: Sequence[str]) -> str:
+    """The setting at a dotted key with its values as text; `train.dropout: 0.1` is `dropout 0.1`."""
+    if key == "train.epochs" and list(values) == ["1"]:
+        return "1 epoch"
+    return _WORDS.get(key, f"{key.rpartition('.')[2]} {{}}").format(listed(values))
+
+
+def importance(key: str) -> int:
+    """Sorts settings by how much they say: those that have words of their own first, in the order of _WORDS."""
+    return list(_WORDS).index(key) if key in _WORDS else len(_WORDS)

@@ -1,0 +1,126 @@
+"""The comparisons of several sets of runs as one document: what there is, then the tables of each set."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from normbench.analysis.compare.compare import Comparison
+from normbench.analysis.compare.comparisons import Comparisons
+from normbench.errors import ConfigError
+from normbench.present.report.document import View, as_document, comparison_head, render_document
+from normbench.present.report.tables import answer, default_tables
+from normbench.present.tables.formats.data import put_json
+from normbench.present.tables.overview import overview_table
+from normbench.present.tables.render import render
+from normbench.present.tables.table import Table
+
+NO_OWN_RUNS = (
+    "There are no runs of your own here yet: normbench train --norm gn makes one. These are published runs, by others."
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The default tables and those `asked` for, or the table `only`. `to_accuracy`, in %, is for the table time_to."""
+
+    asked: Collection[str] = ()
+    only: str | None = None
+    to_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The tables of one set, by name; `title` tells it from the other sets."""
+
+    title: str
+    comparison: Comparison
+    tables: dict[str, Table]
+
+
+def render_comparisons(found: Comparisons, wanted: Wanted, view: View, console: Console) -> list[str]:
+    """Prints all, in csv the first table of the first set only; returns what a reader should know besides.
+
+    Raises ConfigError for a table that none of the sets has.
+    """
+    parts, missing = _parts(found, wanted, view.format)
+    notes = [*found.notes, *missing]
+    sets = overview_table(found.overview, len(found.shown), found.possible_axes)
+    if view.format == "json":
+        if view.columns:
+            raise ConfigError("--columns: json has every number; choose columns of table, md, csv or latex")
+        put_json(_document(found, parts, sets, notes), console)
+    elif view.format == "csv":
+        render_document(_with_differs(parts[0]), view, console, {}, [])
+        notes += _not_in_csv(found, parts)
+    else:
+        _print(found, parts, sets, view, console)
+    return notes
+
+
+def _parts(found: Comparisons, wanted: Wanted, format: str) -> tuple[list[_Part], list[str]]:
+    """The sets that have any of the tables, and notes on files that were missing or damaged."""
+    parts: list[_Part] = []
+    notes: list[str] = []
+    refusals: list[ConfigError] = []
+    for number, (comparison, row) in enumerate(zip(found.shown, found.overview, strict=False), 1):
+        names = [*default_tables(comparison), *wanted.asked]
+        if format == "json":
+            names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # always in JSON, for programs
+        try:
+            tables, more = answer(comparison, [wanted.only] if wanted.only else names, wanted.to_accuracy)
+        except ConfigError as refusal:
+            refusals.append(refusal)
+            continue
+        title = f"Set {number} of {len(found.overview)}: {', '.join([*row.experiments, *row.apart])}"
+        parts.append(_Part(title, comparison, tables))
+        notes += more
+    if not parts:
+        raise refusals[0]
+    return parts, notes
+
+
+def _print(found: Comparisons, parts: Sequence[_Part], sets: Table, view: View, console: Console) -> None:
+    if found.published:
+        console.print(Text(NO_OWN_RUNS))
+        console.print()
+    is_alone = len(found.overview) == 1
+    if not is_alone:
+        render(sets, view.format, console)
+    for part in parts:
+        if not is_alone:
+            console.print()
+            console.print(Text(part.title, style="bold"))
+            console.print()
+        render_document(part.tables, view, console, {}, [])
+
+
+def _document(found: Comparisons, parts: Sequence[_Part], sets: Table, notes: Sequence[str]) -> dict[str, Any]:
+    """The object of the first set, and beside its keys what there is and the objects of the other sets."""
+    first, *others = [as_document(part.tables, comparison_head(part.comparison), notes) for part in parts]
+    return first | {
+        "published": found.published,
+        "sets": [dict(record) for record in sets.records],
+        "other_sets": [{key: value for key, value in other.items() if key != "warnings"} for other in others],
+    }
+
+
+def _with_differs(part: _Part) -> dict[str, Table]:
+    """The first table, what differs between its runs as the last key of each record: csv has no place for sentences."""
+    name, table = next(iter(part.tables.items()))
+    differs = " ".join(part.comparison.differs)
+    return {name: replace(table, records=tuple({**record, "differs": differs} for record in table.records))}
+
+
+def _not_in_csv(found: Comparisons, parts: Sequence[_Part]) -> list[str]:
+    first, *others = parts[0].tables
+    said = []
+    if others:
+        said.append(f"csv holds one table, here {first}; --only {' or --only '.join(others)} prints another")
+    if len(found.overview) > 1:
+        said.append(f"csv holds one of {len(found.overview)} sets of runs; a folder or --where chooses another")
+    if found.published:
+        said.append(NO_OWN_RUNS)
+    return said
