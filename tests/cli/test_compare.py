@@ -61,9 +61,9 @@ def test_two_recipes_stand_side_by_side_the_newest_first(results: Path) -> None:
     overview, first, second = re.split(r"Set \d of 2: ", shown.stdout)
     assert re.findall(r"^\d  +(\w+)", overview, re.MULTILINE) == ["other", "default"]
     assert "batch size 8, 400 training images" in first
-    assert "Data: folder, 400 train" in first
+    assert "folder data, 400 train and" in first
     assert "batch size 64" in second
-    assert "Data: folder, 50,000 train" in second
+    assert "folder data, 50,000 train and" in second
     document = json.loads(invoke("compare", results, "--format", "json").stdout)
     assert document["data"]["num_train"] == 400
     assert [each["experiments"] for each in document["sets"]] == ["other", "default"]
