@@ -2,7 +2,8 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from PIL import Image
@@ -15,6 +16,7 @@ from normbench.config import Config
 from normbench.data.batches import MEAN, STD
 from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
+from normbench.errors import RunError
 from normbench.models.reference import Reference
 from normbench.norms import NORM_REGISTRY
 from normbench.train.machine import num_cores
@@ -53,19 +55,35 @@ def plain_timer(
             data, batch_size, sampler=sampler, num_workers=workers, multiprocessing_context=start_method
         )
         start, num_images = 0.0, 0
-        for number, (images, labels) in enumerate(loader):
-            if number == workers:
-                start, num_images = time.perf_counter(), 0
-            images, labels = images.to(device), labels.to(device)
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(images), labels)
-            loss.backward()
-            optimizer.step()
-            loss.item()
-            num_images += len(labels)
+        with shared_memory_explained():
+            for number, (images, labels) in enumerate(loader):
+                if number == workers:
+                    start, num_images = time.perf_counter(), 0
+                images, labels = images.to(device), labels.to(device)
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(model(images), labels)
+                loss.backward()
+                optimizer.step()
+                loss.item()
+                num_images += len(labels)
         return Timing(num_steps, num_images, time.perf_counter() - start)
 
     return measure
+
+
+@contextmanager
+def shared_memory_explained() -> Iterator[None]:
+    """Within, an error of the loader's workers for lack of shared memory becomes a RunError with a way out."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        text = str(error)
+        if not isinstance(error, OSError) and not any(word in text for word in ("shared memory", "torch_", "shm")):
+            raise
+        raise RunError(
+            "the plain loop's workers hand over their batches in shared memory (/dev/shm), which failed "
+            f"({text.splitlines()[0]}): in a container give it more, as with docker run --shm-size 1g"
+        ) from error
 
 
 def plain_network(config: Config, num_classes: int) -> nn.Module:

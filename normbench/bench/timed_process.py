@@ -11,7 +11,7 @@ import torch
 
 from normbench.errors import NormbenchError, RunError
 from normbench.runs.environment import peak_memory_bytes
-from normbench.sweeps.pool import without_interrupt
+from normbench.sweeps.helper import as_helper
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TimedProcess:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, device, threads, make, arguments))
-        with without_interrupt():  # Ctrl-C reaches the parent only
+        with as_helper():
             self._process.start()
         theirs.close()
 

@@ -3,11 +3,10 @@
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -16,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from normbench.runs.events import Event, Finished, Unfinished
 from normbench.runs.interrupt import StopRequest
 from normbench.sweeps.groups import alike_but_for_seed
+from normbench.sweeps.helper import as_helper
 from normbench.sweeps.worker import Numbered, RunRequest, work
 from normbench.train.machine import Machine, num_cores
 
@@ -53,7 +53,7 @@ def choose_jobs(num_runs: int, machine: Machine) -> int:
     if not machine.is_cpu:
         return 1
     by_memory = num_runs
-    if "SC_AVPHYS_PAGES" in os.sysconf_names:
+    if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", ()):  # not on Windows
         by_memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // BYTES_PER_JOB
     return max(1, min(num_cores(), num_runs, by_memory))
 
@@ -156,7 +156,7 @@ class _Pool:
         context = _context()
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(theirs, self._machine, dict(os.environ)), daemon=True)
-        with without_interrupt():  # or Ctrl-C while it imports torch would end it with a traceback
+        with as_helper():
             process.start()
         theirs.close()
         worker = _Worker(slot, process, ours)
@@ -221,19 +221,6 @@ def _context() -> "ForkServerContext | SpawnContext":
         context.set_forkserver_preload(["normbench.sweeps.worker"])
         return context
     return multiprocessing.get_context("spawn")
-
-
-@contextmanager
-def without_interrupt() -> Iterator[None]:
-    """A process started within ignores Ctrl-C from its first moment."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _death(exit_code: int | None) -> Unfinished:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from normbench.bench.plain_loop import plain_network, plain_timer
+from normbench.bench.plain_loop import plain_network, plain_timer, shared_memory_explained
 from normbench.config import load_config
+from normbench.errors import RunError
 from normbench.runs.registries import REGISTRIES
 
 
@@ -25,3 +26,21 @@ def test_the_clock_starts_when_each_worker_has_delivered_a_batch(num_workers: in
     config = load_config(None, REGISTRIES, [(key, value, "") for key, value in overrides.items()])
     found = plain_timer(config, torch.device("cpu"), num_steps=2, num_workers=num_workers)()
     assert (found.num_steps, found.num_images, found.parts) == (2, 40, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers "
+            "are out of shared memory. Please try to raise your shared memory limit."
+        ),
+        RuntimeError("unable to write to file </torch_7_1>: No space left on device (28)"),
+        FileNotFoundError(2, "No such file or directory"),
+    ],
+)
+def test_too_little_shared_memory_names_the_way_out(error: Exception) -> None:
+    with pytest.raises(RunError, match="--shm-size"), shared_memory_explained():
+        raise error
+    with pytest.raises(RuntimeError, match=r"^a bug$"), shared_memory_explained():
+        raise RuntimeError("a bug")
