@@ -53,12 +53,21 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return None if best is None else names[best]
 
 
+MOST_KNOWN = 20
+"""Names that a message lists."""
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
-    """A sentence about an unknown name: the name found, the nearest known one, and all known ones."""
+    """A sentence about an unknown name: the name found, the nearest known one, and all known ones, of many a few."""
     names = [str(k) for k in known]
     near = nearest(str(name), names)
     hint = f"did you mean {near!r}? " if near else ""
-    return f"unknown {what} {shortened(repr(str(name)))}: {hint}known: {', '.join(names)}"
+    if len(names) > MOST_KNOWN:
+        likest = get_close_matches(str(name), names, n=3, cutoff=0)
+        shown = f"{len(names)} are known, such as {', '.join(likest)}"
+    else:
+        shown = f"known: {', '.join(names)}"
+    return f"unknown {what} {shortened(repr(str(name)))}: {hint}{shown}"
 
 
 def plural(count: int, noun: str) -> str:

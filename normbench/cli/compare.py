@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
+RESULTS = Path("results")
+"""Where one's own runs are."""
 MOST_NOTES = 5
 """On what was left out."""
 
@@ -49,9 +51,7 @@ def compare(
     ] = False,
     baseline: Annotated[
         str | None,
-        typer.Option(
-            "--baseline", "-b", help="The norm the others are compared with.", show_default="bn, or the first"
-        ),
+        typer.Option("--baseline", help="The norm the others are compared with.", show_default="bn, or the first"),
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", "-a", help="Compare every norm with every other.")] = False,
     delta: Annotated[float, typer.Option("--delta", help="The difference that matters, in points of accuracy.")] = 0.5,
@@ -75,9 +75,12 @@ def compare(
         bool, typer.Option("--per-class", help="Also accuracy class by class.", rich_help_panel=_MORE)
     ] = False,
     mcnemar: Annotated[
-        tuple[Path, Path] | None,
+        tuple[str, str] | None,
         typer.Option(
-            "--mcnemar", metavar="RUN_A RUN_B", help="Instead: McNemar's test of two runs.", rich_help_panel=_MORE
+            "--mcnemar",
+            metavar="RUN_A RUN_B",
+            help="Instead: McNemar's test of two runs, by folder or run id.",
+            rich_help_panel=_MORE,
         ),
     ] = None,
     only: Annotated[
@@ -95,7 +98,7 @@ def compare(
     if mcnemar is not None:
         if figures is not None:
             raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
-        _two_runs(*mcnemar, format_)
+        _two_runs(*mcnemar, paths or [RESULTS], format_)
         return
     if not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
@@ -120,9 +123,7 @@ def compare(
 
             needs |= figure_needs(by)
         options = Options(baseline, all_pairs, delta, by, strict)
-        found = comparisons(
-            paths or [Path("results")], conditions, options, needs, most=None if all_sets else MOST_SETS
-        )
+        found = comparisons(paths or [RESULTS], conditions, options, needs, most=None if all_sets else MOST_SETS)
         notes = render_comparisons(found, Wanted(asked, wanted, to_accuracy), View(format_, quiet=quiet), console())
         if not quiet:
             for note in capped(notes, MOST_NOTES, "like these"):
@@ -153,9 +154,9 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _two_runs(path_a: Path, path_b: Path, format_: TableFormat) -> None:
+def _two_runs(a: str, b: str, places: list[Path], format_: TableFormat) -> None:
     from normbench.analysis.compare.two_runs import compare_two
     from normbench.present.report.document import View, render_document
     from normbench.present.tables.two_runs import two_runs_table
 
-    render_document({"mcnemar": two_runs_table(compare_two(path_a, path_b))}, View(format_), console(), {}, [])
+    render_document({"mcnemar": two_runs_table(compare_two(a, b, places))}, View(format_), console(), {}, [])

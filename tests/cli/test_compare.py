@@ -142,6 +142,7 @@ def test_json_is_one_object_of_norms_and_pairs(results: Path) -> None:
     assert gn["difference_points"] == pytest.approx(-2)
     assert ln["welch_p"] < gn["welch_p"] < 0.05
     assert ln["welch_p_holm"] == pytest.approx(2 * ln["welch_p"])
+    assert document["runs"][0]["folder"] == str(results / "default" / "bn-s0-1a2b3c4d")
     assert len(document["runs"]) == 9
     assert document["environment"]["git_commit"] == [None]
 
@@ -224,7 +225,17 @@ def test_the_gap_of_running_statistics_is_a_column_where_it_was_measured(results
     assert "Eval gap: accuracy with the running statistics" in output
     runs = invoke("compare", results, "--only", "runs").stdout
     (last,) = [line for line in runs.splitlines() if line.startswith("PN") and line.split()[1] == "4"]
-    assert last.split()[2:] == ["70.00", "0.620", "70.00", "79.00", "74.00", "-9.00", "12.5", "finished"]
+    assert last.split()[2:] == [
+        "70.00",
+        "0.620",
+        "70.00",
+        "79.00",
+        "74.00",
+        "-9.00",
+        "12.5",
+        "finished",
+        "pn-s4-1a2b3c4d",
+    ]
 
 
 def test_a_norm_with_some_unmeasured_runs_shows_no_gap(results: Path) -> None:

@@ -45,7 +45,7 @@ def _conditions(where: Sequence[str], known: Sequence[Mapping[str, Any]]) -> dic
             raise ConfigError(f"--where {text}: expected key=value, e.g. train.batch_size=64")
         key = full_key(name.strip(), keys)
         if keys and key not in keys:
-            raise ConfigError(f"--where {text}: {unknown_name('key', key, sorted(keys))}")
+            raise ConfigError(f"--where {text}: {unknown_name('key', key, sorted(keys))}; a run's run.json has them")
         conditions.setdefault(key, []).append(value.strip())
     return conditions
 

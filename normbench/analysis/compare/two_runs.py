@@ -1,14 +1,15 @@
 """McNemar's test of two runs: which images does only one of the networks classify correctly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from normbench.analysis.stats.mcnemar import McNemar, mcnemar
 from normbench.errors import ConfigError
-from normbench.runs.folder import RunFolder
+from normbench.runs.folder import RunFolder, find_runs
 from normbench.runs.read import read_predictions, read_record
 from normbench.runs.record import Record
-from normbench.text import printable
+from normbench.text import listed, nearest, printable
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,16 @@ class TwoRuns:
     test: McNemar
 
 
-def compare_two(path_a: Path, path_b: Path) -> TwoRuns:
-    """Compares the runs in two folders.
+def compare_two(name_a: str, name_b: str, places: Sequence[Path]) -> TwoRuns:
+    """Compares two runs, each named by its folder, or by its run id or the beginning of it, found below `places`.
 
-    Raises ConfigError unless both were evaluated on the same images; RecordError for a record or predictions that are
-    missing or damaged.
+    Raises ConfigError for a name that no run or several have, and unless both runs were evaluated on the same images;
+    RecordError for a record or predictions that are missing or damaged.
     """
     import numpy as np
 
-    folder_a, folder_b = _run_folder(path_a), _run_folder(path_b)
+    folder_a, folder_b = _find(name_a, places), _find(name_b, places)
+    path_a, path_b = folder_a.path, folder_b.path
     a, b = read_record(folder_a), read_record(folder_b)
     for key in ("fingerprint", "evaluated_on", "num_eval"):
         of_a, of_b = getattr(a.data, key), getattr(b.data, key)
@@ -59,8 +61,20 @@ def compare_two(path_a: Path, path_b: Path) -> TwoRuns:
     )
 
 
-def _run_folder(path: Path) -> RunFolder:
-    folder = RunFolder(path.parent if path.name == RunFolder(path).record.name else path)
-    if not folder.path.is_dir():
-        raise ConfigError(f"--mcnemar {printable(path)}: no such folder; give the folders of two runs")
-    return folder
+def _find(name: str, places: Sequence[Path]) -> RunFolder:
+    path = Path(name)
+    if path.name == RunFolder(path).record.name and path.is_file():
+        path = path.parent
+    if path.is_dir():
+        return RunFolder(path)
+    runs = find_runs(places)
+    found = [run for run in runs if run.path.name == name] or [run for run in runs if run.path.name.startswith(name)]
+    if not found:
+        where = ", ".join(printable(place) for place in places)
+        near = nearest(name, [run.path.name for run in runs])
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise ConfigError(f"--mcnemar {printable(name)}: neither a folder nor the id of a run in {where}{hint}")
+    if len(found) > 1:
+        paths = listed([printable(run.path) for run in found])
+        raise ConfigError(f"--mcnemar {printable(name)}: several runs are meant, give the folder of one: {paths}")
+    return found[0]

@@ -29,5 +29,7 @@ def test_select_says_what_there_is() -> None:
         select(records, ["train.batchsize=64"])
     with pytest.raises(ConfigError, match=r"no run has train\.batch_size=8; found: 64 \(3 runs\)"):
         select(records, ["train.batch_size=8"])
+    with pytest.raises(ConfigError, match=r"unknown key 'foo': \d+ are known, such as \S+, \S+, \S+; a run's"):
+        select(records, ["foo=9"])
     with pytest.raises(ConfigError, match="expected key=value"):
         select(records, ["seed"])
