@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,22 @@ def remove_scratch(path: Path) -> None:
 def scratch_of(path: Path) -> Path:
     """The folder of `scratch_beside`: it is there while a process makes `path`, or after it was killed."""
     return path.with_suffix(".part")
+
+
+def open_own(path: Path) -> BufferedRandom:
+    """Open a file to read and write it piece by piece; it is made if it is missing.
+
+    Others may be able to write in its folder. Raises OSError for a link, whether symbolic or hard, for the file of
+    another user, and for anything but a regular file: none of them is touched.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+    found = os.fstat(descriptor)
+    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    if not (stat.S_ISREG(found.st_mode) and mine and found.st_nlink == 1):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a link, not a file, or not yours", str(path))
+    return os.fdopen(descriptor, "r+b")
 
 
 def half_written(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from normbench.files import (
     is_users_own,
     locked,
     make_writable,
+    open_own,
     read_regular,
     scratch_beside,
     scratch_of,
@@ -149,6 +150,20 @@ def test_a_scratch_folder_is_empty_private_and_goes(tmp_path: Path) -> None:
         (scratch / "half").touch()
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+
+
+def test_only_ones_own_regular_file_is_opened_for_writing(tmp_path: Path) -> None:
+    path, precious = tmp_path / "part", tmp_path / "precious"
+    with open_own(path) as file:
+        file.write(b"12")
+    with open_own(path) as file:
+        assert file.read() == b"12"
+    precious.write_text("precious")
+    for name, make in {"link": Path.symlink_to, "hard": Path.hardlink_to, "pipe": lambda at, _: os.mkfifo(at)}.items():
+        make(tmp_path / name, precious)
+        with pytest.raises(OSError, match=name):
+            open_own(tmp_path / name)
+    assert precious.read_text() == "precious"
 
 
 def test_only_regular_files_of_a_bearable_size_are_read(tmp_path: Path) -> None:

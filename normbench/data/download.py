@@ -5,6 +5,7 @@ Not pooch: it neither resumes nor stops a server that sends more than the expect
 
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse
@@ -15,7 +16,7 @@ from urllib.request import Request, urlopen
 
 from normbench.data.progress import Report, progress
 from normbench.errors import DataError
-from normbench.files import put_in_place
+from normbench.files import open_own, put_in_place
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class _AnotherFile(Exception):
     """The server sends another file: its size is wrong."""
 
 
-def md5_of(file: BufferedReader | BytesIO) -> str:
+def md5_of(file: BufferedReader | BufferedRandom | BytesIO) -> str:
     """MD5 (hex) of an open file from its beginning to its end."""
     file.seek(0)
     return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -47,31 +48,35 @@ def fetch(urls: Sequence[str], target: Path, md5: str, size: int, bar: bool) -> 
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
+        file = open_own(part)
     except OSError as error:
         raise DataError(f"{part}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
     reasons = []
-    for url in urls:
-        log.info(f"downloading {url}")
-        with progress(target.name, "bytes", bar) as report:
-            reason = _from_url(url, part, md5, size, report)
-        if reason is None:
-            put_in_place(part, target)
-            return
-        reasons.append(f"{url}: {reason}")
-    if not _size(part):
+    with file:
+        for url in urls:
+            log.info(f"downloading {url}")
+            with progress(target.name, "bytes", bar) as report:
+                reason = _from_url(url, file, md5, size, report)
+            if reason is None:
+                break
+            reasons.append(f"{url}: {reason}")
+        is_empty = not _size(file)
+    if len(reasons) < len(urls):
+        put_in_place(part, target)
+        return
+    if is_empty:
         part.unlink(missing_ok=True)
     raise DownloadFailed("; ".join(reasons))
 
 
-def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str | None:
+def _from_url(url: str, part: BufferedRandom, md5: str, size: int, report: Report) -> str | None:
     """Fill `part` from one URL. Returns None once the MD5 is right, else the reason of the failure."""
     if not url.startswith(("http://", "https://")):
         return "only http:// and https:// addresses are supported"
     reason = "no answer"
     for _ in range(ATTEMPTS):
         before = _size(part)
-        if before and _md5(part) == md5:
+        if before and md5_of(part) == md5:
             return None  # an earlier process was stopped between the last byte and the rename
         try:
             resumed = _receive(url, part, size, report)
@@ -82,7 +87,7 @@ def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str 
             reason = f"HTTP {error.code} {error.reason}"
             if error.code != 416 or not before:
                 return reason
-            _empty(part)  # 416 (range not satisfiable): `part` is not the beginning of this file
+            part.truncate(0)  # 416 (range not satisfiable): `part` is not the beginning of this file
             continue
         except (OSError, HTTPException, ValueError) as error:
             reason = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
@@ -90,10 +95,10 @@ def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str 
                 return reason
             log.info(f"{reason}; trying to go on")
             continue
-        found, received = _md5(part), _size(part)
+        found, received = md5_of(part), _size(part)
         if found == md5:
             return None
-        _empty(part)
+        part.truncate(0)
         reason = f"the file it gives has MD5 {found} ({received:,} bytes), expected {md5}"
         if not resumed:
             return reason
@@ -101,7 +106,7 @@ def _from_url(url: str, part: Path, md5: str, size: int, report: Report) -> str 
     return reason
 
 
-def _receive(url: str, part: Path, size: int, report: Report) -> bool:
+def _receive(url: str, part: BufferedRandom, size: int, report: Report) -> bool:
     """Receive the missing bytes into `part`, never more than `size` in all. Returns whether old bytes were kept.
 
     Raises _AnotherFile for a file of another size, OSError if the connection breaks.
@@ -123,17 +128,16 @@ def _receive(url: str, part: Path, size: int, report: Report) -> bool:
         elif have:
             log.info(f"going on at {have / 1e6:.1f} MB")
         done = start
-        with part.open("r+b") as file:
-            file.truncate(start)
-            file.seek(start)
+        part.truncate(start)
+        part.seek(start)
+        report(done, size)
+        while chunk := response.read(CHUNK_BYTES):
+            done += len(chunk)
+            if done > size:
+                part.truncate(0)
+                raise _AnotherFile(f"it gives more than the {size:,} bytes expected")
+            _write(part, chunk)
             report(done, size)
-            while chunk := response.read(CHUNK_BYTES):
-                done += len(chunk)
-                if done > size:
-                    file.truncate(0)
-                    raise _AnotherFile(f"it gives more than the {size:,} bytes expected")
-                _write(file, chunk, part)
-                report(done, size)
     if total is not None and done < size:
         raise ConnectionError(f"the connection ended after {done:,} of {size:,} bytes")
     return start > 0
@@ -150,21 +154,13 @@ def _span(response: HTTPResponse) -> tuple[int, int | None]:
     return 0, int(length) if length.isdigit() else None
 
 
-def _write(file: BufferedRandom, chunk: bytes, part: Path) -> None:
+def _write(part: BufferedRandom, chunk: bytes) -> None:
     try:
-        file.write(chunk)
+        part.write(chunk)
+        part.flush()
     except OSError as error:  # a full disk: other URLs do not help
-        raise DataError(f"{part}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
+        raise DataError(f"{part.name}: cannot be written ({error}); NORMBENCH_CACHE names another place") from error
 
 
-def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
-
-
-def _md5(part: Path) -> str:
-    with part.open("rb") as file:
-        return md5_of(file)
-
-
-def _empty(part: Path) -> None:
-    part.write_bytes(b"")
+def _size(part: BufferedRandom) -> int:
+    return os.fstat(part.fileno()).st_size

@@ -14,7 +14,6 @@ from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.data.sources.registry import CONSTANT_SOURCES
 from normbench.errors import DataError, NormbenchError, RunError
-from normbench.files import locked
 from normbench.runs.events import Finished, GroupReport, Report
 from normbench.runs.folder import RunFolder
 from normbench.runs.out_of_memory import memory_explained
@@ -134,7 +133,7 @@ def train_group(
 def _locked(folder: RunFolder) -> Iterator[None]:
     """This process alone trains the run. Raises RunIsBusy if another one does."""
     try:
-        with locked(folder.path, timeout=0):
+        with folder.held():
             folder.error.unlink(missing_ok=True)
             yield
     except Timeout as error:
@@ -159,7 +158,7 @@ def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> No
     `loaded` gives the run's data, which only a run without its pictures needs.
     """
     if folder.checkpoint.exists():  # it is removed after the pictures
-        with suppress(Timeout, NormbenchError), locked(folder.path, timeout=0):
+        with suppress(Timeout, NormbenchError), folder.held():
             dataset = loaded()
             _, held_out = splits(config, dataset)
             draw_run(config, folder, finished_record(folder, dataset.fingerprint), dataset, held_out)

@@ -4,8 +4,8 @@ Imports no torch: `compare` surveys a thousand folders in a moment.
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,18 @@ class RunFolder:
         """Held by the process that trains this run."""
         return self.path / LOCK
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """This process alone has the folder, which is made if it is missing.
+
+        Raises Timeout if another process has it, ConfigError for a link: the folder that it leads to may be that of
+        another run.
+        """
+        if self.path.is_symlink():
+            raise ConfigError(f"{printable(self.path)}: is a link; a run needs a folder of its own: remove the link")
+        with locked(self.path, timeout=0):
+            yield
+
     @property
     def is_finished(self) -> bool:
         """The record is written last: where it is, the run is over (finished or diverged)."""
@@ -99,7 +111,7 @@ class RunFolder:
     def tidy(self) -> None:
         """Removes what a process left in a finished run's folder if it was killed right after writing the record."""
         if any(file.exists() for file in (*self._only_while_unfinished, self.lock, *half_written(self.path))):
-            with suppress(Timeout, NormbenchError), locked(self.path, timeout=0):  # the lock's holder tidies up itself
+            with suppress(Timeout, NormbenchError), self.held():  # the lock's holder tidies up itself
                 if self.is_finished:
                     self.remove_checkpoints()
 

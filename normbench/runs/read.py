@@ -37,6 +37,10 @@ class RecordError(NormbenchError):
     exit_code = 3
 
 
+class AnotherRun(RecordError):
+    """A folder was renamed: the record in it is whole, and of a run that belongs elsewhere."""
+
+
 class Contradiction(RecordError):
     """Two files of one run disagree, so that neither can be trusted."""
 
@@ -66,7 +70,12 @@ def finished_record(folder: RunFolder, fingerprint: str | None = None) -> Record
         record = read_record(folder)
         if record.run_id != folder.path.name:
             other = printable(shortened(record.run_id))
-            raise RecordError(f"{printable(folder.record)}: is the record of another run, {other}")
+            raise AnotherRun(
+                f"{printable(folder.record)}: is the record of another run, {other}: give the folder that name again, "
+                "or name another --results"
+            )
+    except AnotherRun:
+        raise
     except RecordError as error:
         again = f"remove {folder.path}, or give train --restart, and the same command makes the run anew"
         raise RecordError(f"{error}; {again}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from normbench.data.download import DownloadFailed, fetch
+from normbench.errors import DataError
 from tests.file_server import Server, serving
 
 CONTENT = bytes(range(256)) * 100
@@ -89,3 +90,17 @@ def test_every_url_is_named_with_its_failure(server: Server, target: Path) -> No
         assert found.startswith(f"{url}: ")
         assert reason in found
     assert not list(target.parent.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard"])
+def test_a_link_in_place_of_the_partial_file_is_not_written_through(
+    kind: str, server: Server, target: Path, part: Path, tmp_path: Path
+) -> None:
+    """In a cache that others can write, it may lead to any file of the user."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    part.symlink_to(precious) if kind == "symbolic" else part.hardlink_to(precious)
+    with pytest.raises(DataError, match=f"{part}: cannot be written"):
+        fetch([server.url()], target, MD5, len(CONTENT), bar=False)
+    assert precious.read_text() == "precious"
+    assert server.ranges_asked == []

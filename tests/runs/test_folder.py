@@ -85,3 +85,18 @@ def test_a_finished_run_is_tidied_after_a_kill_and_an_unfinished_one_keeps_its_c
     folder.checkpoint.touch()
     folder.tidy()
     assert folder.checkpoint.exists()
+
+
+def test_a_run_takes_no_folder_that_is_a_link(tmp_path: Path) -> None:
+    """It may lead to the unfinished run of another seed, whose checkpoints would be lost."""
+    other = RunFolder(tmp_path / "bn-s1-11111111")
+    other.path.mkdir()
+    for file in (other.record, other.checkpoint):
+        file.touch()
+    link = RunFolder(tmp_path / "bn-s0-00000000")
+    link.path.symlink_to(other.path)
+    with pytest.raises(ConfigError, match="is a link"), link.held():
+        pass
+    link.tidy()
+    assert other.checkpoint.exists()
+    assert not other.lock.exists()

@@ -67,10 +67,19 @@ def _find(place: Path, given_by: str, archive: Archive) -> Path:
     for folder in (place / archive.folder, place):
         if any((folder / name).is_file() for name in archive.file_md5s):
             return folder
-    found = "nothing is there" if not place.exists() else "neither is in it"
+    if not place.exists():
+        found = "nothing is there"
+    elif any((place / split).is_dir() for split in ("train", "test")):
+        found = "it looks like a folder of images, which --data folder reads"
+    elif (place / "data_batch_1.bin").exists():
+        found = "it holds CIFAR-10 in its binary version, which is not read"
+    elif (place / "meta").is_file() and (place / "train").is_file():
+        found = "it holds CIFAR-100"
+    else:
+        found = "neither is in it"
     raise DataError(
         f"{place} (from {given_by}): expected {archive.filename} or the extracted folder {archive.folder}, "
-        f"but {found}; leave {given_by} out to download it"
+        f"but {found}; leave {given_by} out to download CIFAR-10"
     )
 
 

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from normbench.data.dataset import Split
 from normbench.data.download import md5_of
+from normbench.data.sources.recognize import what_it_is
 from normbench.data.sources.source import RawData
 from normbench.errors import DataError
 from normbench.files import open_regular, read_regular
+from normbench.text import printable
 
 SIDE = 32
 MAX_BYTES = 100_000_000
@@ -51,8 +53,7 @@ def read_archive(path: Path, archive: Archive) -> RawData:
     """Read the .tar.gz without extracting it. Raises DataError that names a wrong file or a wrong or missing member."""
     try:
         with open_regular(path) as file:  # hashed and read through one handle: the file cannot change in between
-            _check(path, "size", f"{os.fstat(file.fileno()).st_size:,} bytes", f"{archive.size:,} bytes")
-            _check(path, "MD5", md5_of(file), archive.md5)
+            _check_archive(path, file, archive)
             file.seek(0)
             members = dict(_unpickled_members(path, file, archive))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -69,16 +70,28 @@ def read_extracted(folder: Path, archive: Archive) -> RawData:
             content = read_regular(path, MAX_BYTES)
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); {folder} is not complete") from error
-        _check(path, "MD5", md5_of(io.BytesIO(content)), md5)
+        if (found := md5_of(io.BytesIO(content))) != md5:
+            raise DataError(
+                f"{path}: its MD5 is {found}, expected {md5}: it is damaged, or not a batch of the official CIFAR-10; "
+                "nothing was read from it. Extract the official archive into a new folder and name that one"
+            )
         batches[name] = _unpickle(str(path), content)
     return _assemble(str(folder), batches, archive)
 
 
-def _check(path: Path, what: str, found: str, expected: str) -> None:
-    if found != expected:
+def _check_archive(path: Path, file: io.BufferedReader, archive: Archive) -> None:
+    size = os.fstat(file.fileno()).st_size
+    if size != archive.size:
+        what = printable(what_it_is(file, archive.size))
         raise DataError(
-            f"{path}: its {what} is {found}, expected {expected}: the file is damaged, incomplete or not the official "
-            "one; nothing was read from it. Remove it and fetch it again"
+            f"{path}: is {what}; expected the official {archive.filename} of {archive.size:,} bytes. Nothing was read "
+            "from it, and it may stay. Name the official archive, or leave the place out to download it; images in "
+            "folders are read with --data folder"
+        )
+    if (found := md5_of(file)) != archive.md5:
+        raise DataError(
+            f"{path}: its MD5 is {found}, expected {archive.md5}: the file is damaged, or not the official one; "
+            "nothing was read from it. Leave the place out to download it anew"
         )
 
 

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 LAYOUT = "train/<class>/*.png|jpg|jpeg and test/<class>/*"
+DEBRIS = frozenset({"@eadir", "__macosx", "$recycle.bin", "lost+found", "system volume information"})
+"""Folders that systems leave beside the user's own, in lower case. They are no classes."""
 BLOCK = 250  # images for each task of a thread: small, so that Ctrl-C and a first error take effect quickly
 MAX_THREADS = 8  # on any number of cores: threads wait for the disk, and Pillow holds the GIL half of the time
 MAX_NAMED = 5  # unreadable images named in one error
@@ -68,9 +70,7 @@ def folder(request: SourceRequest) -> SourceInput:
 
 def scan(root: Path) -> Tree:
     """List the images under `root` without opening them. Raises DataError, and OSError for an unreadable folder."""
-    for split in ("train", "test"):
-        if not (root / split).is_dir():
-            raise DataError(f"{root}: no folder {split!r} in it; the data source 'folder' expects {LAYOUT}")
+    _check_place(root)
     found = {split: sorted(_folders(root / split)) for split in ("train", "test")}
     if not found["train"] and not found["test"]:
         raise DataError(f"{root}: no class folders under train and test; the data source 'folder' expects {LAYOUT}")
@@ -78,6 +78,12 @@ def scan(root: Path) -> Tree:
         _check_names(root / split, names)
     for has, lacks in (("train", "test"), ("test", "train")):
         missing = [name for name in found[has] if name not in found[lacks]]
+        for name in missing:
+            if not _images(root / has / name, []):
+                raise DataError(
+                    f"{root / has / name}: holds no images and has no counterpart under {lacks}: remove it if it is no "
+                    "class"
+                )
         if missing:
             more = f" (and {len(missing) - 1} more such)" if len(missing) > 1 else ""
             raise DataError(f"{root / lacks / missing[0]}: missing: {has} has this class, {lacks} has not{more}")
@@ -89,12 +95,30 @@ def scan(root: Path) -> Tree:
         splits[split] = []
         for index, name in enumerate(class_names):
             images = _images(root / split / name, ignored)
+            if not images:
+                raise DataError(f"{root / split / name}: no {', '.join(EXTENSIONS)} images in this class folder")
             splits[split] += [(f"{split}/{name}/{file}", index) for file, _, _ in images]
             told = "".join([f"{split}/{name}/{file}\0{size}\0{mtime_ns}\0" for file, size, mtime_ns in images])
             digest.update(os.fsencode(told))
     if ignored:
         log.info(f"ignored {len(ignored):,} entries that are not {', '.join(EXTENSIONS)} files, such as {ignored[0]}")
     return Tree(root, class_names, splits["train"], splits["test"], digest.hexdigest())
+
+
+def _check_place(root: Path) -> None:
+    """Raises DataError unless there are folders `train` and `test`."""
+    if not root.exists():
+        raise DataError(f"{root}: nothing is there; the data source 'folder' expects a folder with {LAYOUT}")
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: is a file, and the data source 'folder' expects a folder with {LAYOUT}: unpack an archive first, "
+            "or give the official archive of CIFAR-10 to --data cifar10"
+        )
+    for split in ("train", "test"):
+        if not (root / split).is_dir():
+            cifar10 = (root / "data_batch_1").exists() or (root / "cifar-10-batches-py").exists()
+            hint = "; these are the batches of CIFAR-10, which --data cifar10 reads" if cifar10 else ""
+            raise DataError(f"{root}: no folder {split!r} in it; the data source 'folder' expects {LAYOUT}{hint}")
 
 
 def _check_names(split: Path, names: Sequence[str]) -> None:
@@ -113,7 +137,11 @@ def _check_names(split: Path, names: Sequence[str]) -> None:
 
 def _folders(path: Path) -> list[str]:
     with os.scandir(path) as entries:
-        return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        return [
+            entry.name
+            for entry in entries
+            if entry.is_dir() and not entry.name.startswith(".") and entry.name.casefold() not in DEBRIS
+        ]
 
 
 def _images(path: Path, ignored: list[Path]) -> list[tuple[str, int, int]]:
@@ -128,8 +156,6 @@ def _images(path: Path, ignored: list[Path]) -> list[tuple[str, int, int]]:
                 continue
             status = entry.stat()
             images.append((entry.name, status.st_size, status.st_mtime_ns))
-    if not images:
-        raise DataError(f"{path}: no {', '.join(EXTENSIONS)} images in this class folder")
     return sorted(images)
 
 

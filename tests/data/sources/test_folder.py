@@ -117,17 +117,21 @@ def test_many_bad_images_are_counted(root: Path) -> None:
 def test_a_missing_split_class_or_image_is_named(root: Path) -> None:
     refused(root / "train", str(root / "train"), "no folder 'train'")
     (root / "train" / "dog").mkdir()
+    refused(root, str(root / "train" / "dog"), "holds no images")
+    image = next((root / "train").rglob("*.png"))
+    image.rename(root / "train" / "dog" / "9.png")
     refused(root, str(root / "test" / "dog"), "missing")
+    (root / "train" / "dog" / "9.png").rename(image)
     (root / "test" / "dog").mkdir()
     refused(root, str(root / "train" / "dog"), "no .png, .jpg, .jpeg images")
     (root / "train" / "dog").rmdir()
-    refused(root, str(root / "train" / "dog"), "missing")
+    refused(root, str(root / "test" / "dog"), "holds no images")
 
 
 def test_a_place_that_is_a_link_to_itself_is_named(root: Path) -> None:
     place = root / "place"
     place.symlink_to(place)
-    refused(place, str(place), "no folder 'train'")
+    refused(place, str(place), "nothing is there")
 
 
 def test_a_tree_without_classes_and_a_dangling_link(root: Path, tmp_path: Path) -> None:
@@ -159,3 +163,24 @@ def test_train_ends_with_exit_code_3_and_leaves_no_run(tmp_path: Path, empty_cac
     assert str(result.exception) == f"{images / 'test' / 'dog' / '000.png'}: the file is empty (0 bytes)"
     assert not (tmp_path / "results").exists()
     assert not list(empty_cache.iterdir())
+
+
+def test_folders_that_systems_leave_are_no_classes(root: Path) -> None:
+    before = load(root).fingerprint
+    for name in ("@eaDir", "__MACOSX", "$RECYCLE.BIN"):
+        (root / "train" / name).mkdir()
+    assert load(root).fingerprint == before
+    (root / "train" / "New folder").mkdir()
+    with pytest.raises(DataError, match=r"train/New folder: holds no images .*remove it if it is no class"):
+        load(root)
+
+
+def test_what_was_named_in_place_of_a_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing is there"):
+        load(tmp_path / "none")
+    (tmp_path / "data.tgz").touch()
+    with pytest.raises(DataError, match=r"is a file.*unpack an archive first"):
+        load(tmp_path / "data.tgz")
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    with pytest.raises(DataError, match="--data cifar10 reads"):
+        load(tmp_path)
