@@ -60,7 +60,7 @@ def test_two_recipes_stand_side_by_side_the_newest_first(results: Path) -> None:
     assert shown.exit_code == 0, shown.output
     overview, first, second = re.split(r"Set \d of 2: ", shown.stdout)
     assert re.findall(r"^\d  +(\w+)", overview, re.MULTILINE) == ["other", "default"]
-    assert "batch size 8, 400 training images" in first
+    assert "batch size 8, folder 400 training images" in first
     assert "folder data, 400 train and" in first
     assert "batch size 64" in second
     assert "folder data, 50,000 train and" in second
@@ -108,7 +108,7 @@ def test_published_runs_are_an_example_until_there_are_others(
     (results / "moved").rename(study)
     first = invoke("compare")
     assert first.exit_code == 0, first.output
-    assert "no runs of your own" in first.stdout
+    assert "No runs of your own" in first.stdout
     assert "real: GN(4) is 2.0" in first.stdout
     assert json.loads(invoke("compare", "--format", "json").stdout)["published"] is True
     write_run(results, make_record("bn", 7, experiment="mine"))

@@ -34,14 +34,15 @@ class Comparisons:
     """The comparisons of the `shown` sets of runs, the newest set first, and an `overview` with a row for every set.
 
     Row i of the overview is about the comparison i. `notes` name what was left out. `possible_axes` are the keys that
-    --by could take to join the sets. `published`: the paths hold no runs of one's own, and these are the project's.
+    --by could take to join the sets. `published`: the paths hold no runs of one's own, and these are the largest set
+    of those published in these folders.
     """
 
     shown: tuple[Comparison, ...]
     overview: tuple[SetRow, ...]
     notes: tuple[str, ...] = ()
     possible_axes: tuple[str, ...] = ()
-    published: bool = False
+    published: tuple[Path, ...] = ()
 
     @property
     def num_hidden(self) -> int:
@@ -75,7 +76,7 @@ def comparisons(
     if options.strict:
         _refuse_mixtures(sets, problems)
     if loaded.published:
-        sets, most = sorted(sets, key=lambda found: len(found.runs), reverse=True), 1
+        sets = [max(sets, key=lambda found: len(found.runs))]
     shown, notes = [], [*loaded.notes, *without, *problems]
     for found, its_options in _with_known_baseline(sets, options)[:most]:
         comparison, more = compare(found, its_options, _decisions(found, beside))

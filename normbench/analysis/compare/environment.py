@@ -43,7 +43,9 @@ def _values(record: Record) -> Iterator[tuple[str, str, str]]:
 def environment_sentence(records: Sequence[Record]) -> str | None:
     """What was not the same for all runs, the most telling first; None if all was."""
     differing = _differing(records, MOST_LABELS)
-    names = sorted(differing, key=lambda name: _TELLING.index(name) if name in _TELLING else len(_TELLING))
+    first = [name for name in _TELLING if name in differing]
+    last = ["git_commit"] if "git_commit" in differing else []
+    names = [*first, *(name for name in differing if name not in (*first, *last)), *last]
     if not names:
         return None
     more = len(names) - MOST_KEYS

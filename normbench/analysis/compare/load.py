@@ -19,12 +19,12 @@ MOST_NAMED = 5
 class Loaded:
     """The runs in or below some paths, diverged ones included, and notes on all folders without a good record.
 
-    `published`: there were none but those that a project publishes (`runs.folder.PUBLISHED`).
+    `published`: there were none but those that a project publishes, in these folders (`runs.folder.PUBLISHED`).
     """
 
     runs: list[Run]
     notes: list[str]
-    published: bool = False
+    published: tuple[Path, ...] = ()
 
 
 def load_runs(paths: Sequence[Path]) -> Loaded:
@@ -33,7 +33,7 @@ def load_runs(paths: Sequence[Path]) -> Loaded:
     own = _load(found)
     if own.runs or not found.published:
         return own
-    return replace(_load(survey(found.published)), notes=own.notes, published=True)
+    return replace(_load(survey(found.published)), notes=own.notes, published=tuple(found.published))
 
 
 def _load(found: Survey) -> Loaded:

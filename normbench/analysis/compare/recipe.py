@@ -19,7 +19,8 @@ _FREE = ("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls",
 
 NOT_SET = "not set"
 
-_OF_THE_DATA = ("data.fingerprint", "data.num_train", "data.num_eval", "data.evaluate_on")
+OF_THE_DATA = ("data.fingerprint", "data.num_train", "data.num_eval", "data.evaluate_on")
+"""The keys of a recipe that say which images were trained and evaluated on."""
 
 
 def recipe_of(record: Record, tuning: Tuning | None = None) -> Recipe:
@@ -28,13 +29,13 @@ def recipe_of(record: Record, tuning: Tuning | None = None) -> Recipe:
     recipe = {key: value for key, value in flatten(config).items() if key not in _FREE}
     data = record.data
     seen = (data.fingerprint, data.num_train, data.num_eval, data.evaluated_on)
-    recipe |= dict(zip(_OF_THE_DATA, seen, strict=True))
+    recipe |= dict(zip(OF_THE_DATA, seen, strict=True))
     return recipe if tuning is None else as_tuned(recipe, record, tuning)
 
 
 def of_the_data(recipe: Recipe) -> tuple[Any, ...]:
     """Equal for runs on the same images, trained and evaluated."""
-    return tuple(recipe[key] for key in _OF_THE_DATA)
+    return tuple(recipe[key] for key in OF_THE_DATA)
 
 
 def without(recipe: Recipe, key: str | None) -> Recipe:

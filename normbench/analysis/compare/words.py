@@ -1,4 +1,4 @@
-"""Settings in few words, as captions, footers and overviews name them: `5 epochs`, `batch size 64`, `folder data`."""
+"""Settings in few words, as captions, footers and overviews name them: `5 epochs`, `batch size 64`."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ _WORDS = {
     "train.optimizer.name": "{}",
     "train.optimizer.lr": "lr {}",
     "model.name": "network {}",
-    "data.source": "{} data",
+    "data": "{}",
     "data.num_train": "{} training images",
     "data.num_eval": "{} evaluated images",
     "data.evaluate_on": "scored on {} images",
-    "data.fingerprint": "images {}",
+    "data.fingerprint": "{}",
 }
 
 

@@ -16,10 +16,7 @@ from normbench.present.tables.formats.data import put_json
 from normbench.present.tables.overview import overview_table
 from normbench.present.tables.render import render
 from normbench.present.tables.table import Table
-
-NO_OWN_RUNS = (
-    "There are no runs of your own here yet: normbench train --norm gn makes one. These are published runs, by others."
-)
+from normbench.text import printable
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def _parts(found: Comparisons, wanted: Wanted, format: str) -> tuple[list[_Part]
 
 def _print(found: Comparisons, parts: Sequence[_Part], sets: Table, view: View, console: Console) -> None:
     if found.published:
-        console.print(Text(NO_OWN_RUNS))
+        console.print(Text(_no_own_runs(found)))
         console.print()
     is_alone = len(found.overview) == 1
     if not is_alone:
@@ -101,7 +98,7 @@ def _document(found: Comparisons, parts: Sequence[_Part], sets: Table, notes: Se
     """The object of the first set, and beside its keys what there is and the objects of the other sets."""
     first, *others = [as_document(part.tables, comparison_head(part.comparison), notes) for part in parts]
     return first | {
-        "published": found.published,
+        "published": bool(found.published),
         "sets": [dict(record) for record in sets.records],
         "other_sets": [{key: value for key, value in other.items() if key != "warnings"} for other in others],
     }
@@ -122,5 +119,13 @@ def _not_in_csv(found: Comparisons, parts: Sequence[_Part]) -> list[str]:
     if len(found.overview) > 1:
         said.append(f"csv holds one of {len(found.overview)} sets of runs; a folder or --where chooses another")
     if found.published:
-        said.append(NO_OWN_RUNS)
+        said.append(_no_own_runs(found))
     return said
+
+
+def _no_own_runs(found: Comparisons) -> str:
+    places = " ".join(map(printable, found.published))
+    return (
+        "No runs of your own yet: normbench train --norm gn makes one. Shown instead: one of the studies that are "
+        f"published here (all of them: normbench compare {places})."
+    )

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from normbench.analysis.compare.overview import SetRow
-from normbench.present.tables.table import Cell, Table
-from normbench.text import plural
+from normbench.present.tables.table import Table
+from normbench.text import listed, plural
 
-MOST_NAMES = 3
+MOST_LABELS = 3
 
 
 def overview_table(rows: Sequence[SetRow], num_shown: int, possible_axes: Sequence[str] = ()) -> Table:
@@ -20,11 +20,11 @@ def overview_table(rows: Sequence[SetRow], num_shown: int, possible_axes: Sequen
         rows=tuple(
             (
                 str(number),
-                _pieces(row.experiments),
-                _pieces(row.labels),
+                listed(row.experiments, 2),
+                ", ".join(row.labels) if len(row.labels) <= MOST_LABELS else plural(len(row.labels), "norm"),
                 ", ".join(row.apart),
                 f"{row.num_runs:,}",
-                tuple(row.newest[:16].split("T")),
+                row.newest[:10],
             )
             for number, row in enumerate(rows, 1)
         ),
@@ -43,20 +43,16 @@ def overview_table(rows: Sequence[SetRow], num_shown: int, possible_axes: Sequen
         notes=tuple(_notes(len(rows), num_shown, possible_axes)),
         num_text_columns=4,
         wraps=True,
+        dispensable=("Newest",),
     )
-
-
-def _pieces(names: Sequence[str]) -> Cell:
-    """The first names, and how many more there are on a line of its own if the terminal is narrow."""
-    more = len(names) - MOST_NAMES
-    return (", ".join(names[:MOST_NAMES]), f"and {more:,} more") if more > 0 else ", ".join(names)
 
 
 def _notes(num_sets: int, num_shown: int, possible_axes: Sequence[str]) -> list[str]:
     notes = []
     if num_shown < num_sets:
-        below = "The first is" if num_shown == 1 else f"The newest {plural(num_shown, 'set')} are"
-        notes.append(f"{below} compared below; --all-sets shows all, a folder or --experiment NAME shows one.")
+        notes.append(
+            f"The newest {num_shown} are compared below; --all-sets shows all, a folder or --experiment NAME shows one."
+        )
     if possible_axes:
         notes.append(f"--by {' or --by '.join(possible_axes)} compares the norms at each value, in one table.")
     return notes

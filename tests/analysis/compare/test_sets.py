@@ -57,7 +57,8 @@ def test_a_sweep_over_two_keys_is_a_grid_for_each_value_of_the_other(tmp_path: P
     write_sweep(tmp_path, {"train.batch_size": SIZES, "train.optimizer.lr": LRS})
     found = comparisons([tmp_path])
     assert [comparison.key for comparison in found.shown] == ["train.batch_size"] * 2
-    assert sorted(row.apart for row in found.overview) == [("lr 0.05",), ("lr 0.1",)]
+    along = "batch size 8 to 64"
+    assert sorted(row.apart for row in found.overview) == [(along, "lr 0.05"), (along, "lr 0.1")]
     (other, _) = comparisons([tmp_path], ["train.batch_size=8"]).shown, None
     assert [comparison.key for comparison in other] == ["train.optimizer.lr"]
 

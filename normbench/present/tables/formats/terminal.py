@@ -5,6 +5,7 @@ are left out; then its cells take two lines; then its columns follow one another
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.box import SIMPLE
 from rich.console import Console, JustifyMethod
@@ -96,7 +97,9 @@ def _print_grid(table: Table, layout: _Layout, console: Console) -> None:
     lines_of_cell, _ = layout
     rows = [[shown(joined(cell, lines_of_cell), console) for cell in row] for row in table.rows]
     is_too_wide = _width(table, layout) > console.width
-    is_broken = table.wraps or any("\n" in text for row in rows for text in row)
+    is_broken = _width(replace(table, wraps=False), layout) > console.width or any(
+        "\n" in cell for row in rows for cell in row
+    )
     grid = RichTable(box=SIMPLE, padding=(0, _GAP - 1, 0, 0), leading=int(is_broken))
     for place, header in enumerate(headers(table, layout[1])):
         justify: JustifyMethod = "left" if place < table.num_text_columns else "right"
