@@ -200,12 +200,11 @@ def paths_exist(arguments: list[str]) -> None:
 
 
 def python(arguments: list[str]) -> None:
-    """Scripts run, the simulation with few repetitions. Of the harnesses that take minutes, the module exists."""
+    """Scripts run. Of the harnesses that take minutes, the module exists."""
     if arguments[0] == "-m":
         assert find_spec(arguments[1])
         return
-    few = ["--repetitions", "10", "--only", "Welch"] if arguments[0] == "tests/studies/validity.py" else []
-    call([sys.executable, *arguments, *few])
+    call([sys.executable, *arguments])
 
 
 def call(command: list[str]) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_check_runs_and_is_written(tmp_path: Path) -> None:
     output = tmp_path / "validity.json"
-    script = [sys.executable, str(ROOT / "tests/studies/validity.py"), "--repetitions", "3", "--output", str(output)]
+    script = [sys.executable, "-m", "tests.studies.validity", "--repetitions", "3", "--output", str(output)]
     done = subprocess.run(script, capture_output=True, text=True, check=False, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     written = json.loads(output.read_text())

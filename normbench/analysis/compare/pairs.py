@@ -5,24 +5,22 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from normbench.analysis.compare.rows import By, NormRow
-from normbench.analysis.stats.difference import (
-    Difference,
-    Probability,
-    TestResult,
-    holm,
-    paired_t,
-    probability_better,
-    sign_flip,
-    welch,
-)
+from normbench.analysis.stats.difference import Difference, correlation, over_seeds, paired_t, welch
 from normbench.analysis.stats.estimate import CONFIDENCE
-from normbench.analysis.stats.verdict import Verdict, verdict
+from normbench.analysis.stats.holm import holm
+from normbench.analysis.stats.probability import Probability, probability_better
+from normbench.analysis.stats.sequential import PairDecision
+from normbench.analysis.stats.sign_flip import TestResult, sign_flip
+from normbench.analysis.stats.verdict import Verdict, verdicts
 from normbench.errors import ConfigError
 from normbench.runs.record import Record
 from normbench.text import unknown_name
 
 DELTA = 0.5
 """The default of --delta: the smallest difference that matters, in points of accuracy."""
+
+ALPHA = 0.05
+"""The chance of a false alarm over all pairs of a comparison."""
 
 Couple = tuple[NormRow, NormRow]
 
@@ -31,8 +29,14 @@ Couple = tuple[NormRow, NormRow]
 class Pair:
     """Norm `a` minus norm `b`, accuracies in points. `by` is the value of the grid's key, None without one.
 
-    `difference` is Welch's; `p_adjusted` is its p-value after Holm over all pairs of the comparison. `paired` and
-    `sign_flip` use the `num_paired` seeds that both norms finished.
+    `difference` is that of the test by which the verdict goes (`stats.difference.over_seeds`), with this pair's own
+    interval; `p_adjusted` is its p-value after Holm over all pairs of the comparison, `equivalence_p_adjusted` the one
+    for a difference smaller than delta. `simultaneous` is an interval that covers for all pairs at once: Bonferroni's.
+
+    `welch` takes the runs of one seed as independent; `paired` and `sign_flip` use only the `num_paired` seeds that
+    both norms finished, `seed_correlation` is the correlation of the accuracies over them, from three seeds on.
+
+    `decision` is there for a verdict of a sweep until decided, with the numbers of the look that decided.
     """
 
     a: str
@@ -40,11 +44,27 @@ class Pair:
     by: By
     difference: Difference
     p_adjusted: float | None
+    equivalence_p_adjusted: float | None
+    simultaneous: tuple[float, float] | None
+    welch: Difference
+    welch_p_adjusted: float | None
     paired: Difference
     sign_flip: TestResult
     num_paired: int
+    seed_correlation: float | None
     probability_better: Probability
     verdict: Verdict
+    decision: PairDecision | None = None
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether Welch's test, which takes runs as independent, differs on whether the difference is real.
+
+        False for a verdict of a sweep until decided, which no test of one look can contradict.
+        """
+        if self.p_adjusted is None or self.welch_p_adjusted is None or self.decision:
+            return False
+        return (self.p_adjusted <= ALPHA) != (self.welch_p_adjusted <= ALPHA)
 
 
 def compare_pairs(
@@ -55,13 +75,45 @@ def compare_pairs(
     `baseline` is a label of the rows; a group without it has no pairs unless all are asked for. `delta` is in points.
     """
     couples = [couple for rows in groups for couple in _couples(rows, baseline, all_pairs)]
-    tests = [welch(*_points(couple, metric)) for couple in couples]
-    adjusted = holm([test.p_value for test in tests])
-    num_pairs = sum(p_value is not None for p_value in adjusted)
-    return tuple(
-        _pair(couple, metric, test, p_adjusted, num_pairs, delta)
-        for couple, test, p_adjusted in zip(couples, tests, adjusted, strict=True)
+    by_seed = [(_points(a, metric), _points(b, metric)) for a, b in couples]
+    differences = [over_seeds(*values, CONFIDENCE) for values in by_seed]
+    unpaired = [welch([*a.values()], [*b.values()], CONFIDENCE) for a, b in by_seed]
+    words = verdicts([(a.label, b.label) for a, b in couples], differences, delta, ALPHA)
+    adjusted = zip(
+        holm([each.p_value for each in differences]),
+        holm([each.equivalence_p(delta) for each in differences]),
+        holm([each.p_value for each in unpaired]),
+        strict=True,
     )
+    num_pairs = max(1, sum(each.p_value is not None for each in differences))
+    pairs = []
+    for (a, b), values, difference, of_welch, (p, p_equivalent, p_welch), word in zip(
+        couples, by_seed, differences, unpaired, adjusted, words, strict=True
+    ):
+        common = [seed for seed in values[0] if seed in values[1]]
+        common_a, common_b = ([of_norm[seed] for seed in common] for of_norm in values)
+        pairs.append(
+            Pair(
+                a=a.label,
+                b=b.label,
+                by=a.by,
+                difference=difference,
+                p_adjusted=p,
+                equivalence_p_adjusted=p_equivalent,
+                simultaneous=difference.interval(1 - ALPHA / num_pairs),
+                welch=of_welch,
+                welch_p_adjusted=p_welch,
+                paired=paired_t(common_a, common_b),
+                sign_flip=sign_flip(common_a, common_b),
+                num_paired=len(common),
+                seed_correlation=correlation(common_a, common_b)
+                if len(common) > 2
+                else None,  # of two seeds it is 1 or -1
+                probability_better=probability_better(difference, CONFIDENCE),
+                verdict=word,
+            )
+        )
+    return tuple(pairs)
 
 
 def baseline_of(rows: Sequence[NormRow] | Sequence[Record], asked: str | None) -> str:
@@ -90,28 +142,6 @@ def _couples(rows: Sequence[NormRow], baseline: str | None, all_pairs: bool) -> 
     return [(other, rows[0]) for other in rows[1:]] if rows[0].label == baseline else []
 
 
-def _pair(
-    couple: Couple, metric: str, test: Difference, p_adjusted: float | None, num_pairs: int, delta: float
-) -> Pair:
-    a, b = couple
-    values_a, values_b = _points(couple, metric)
-    by_seed_a, by_seed_b = dict(zip(a.seeds, values_a, strict=True)), dict(zip(b.seeds, values_b, strict=True))
-    common = [seed for seed in a.seeds if seed in by_seed_b]
-    paired_a, paired_b = [by_seed_a[seed] for seed in common], [by_seed_b[seed] for seed in common]
-    return Pair(
-        a=a.label,
-        b=b.label,
-        by=a.by,
-        difference=test,
-        p_adjusted=p_adjusted,
-        paired=paired_t(paired_a, paired_b),
-        sign_flip=sign_flip(paired_a, paired_b),
-        num_paired=len(common),
-        probability_better=probability_better(values_a, values_b),
-        verdict=verdict(a.label, b.label, test, p_adjusted, delta, 1 - CONFIDENCE, num_pairs=max(num_pairs, 1)),
-    )
-
-
-def _points(couple: Couple, metric: str) -> tuple[list[float], list[float]]:
-    a, b = ([100 * value for value in row.values[metric]] for row in couple)
-    return a, b
+def _points(row: NormRow, metric: str) -> dict[int, float]:
+    """The metric in points, by seed."""
+    return {seed: 100 * value for seed, value in zip(row.seeds, row.values[metric], strict=True)}

@@ -1,26 +1,24 @@
-"""Tests and intervals for the difference of two norms over seeds: pure functions of numbers."""
+"""The difference of two norms over seeds, its test and its interval: pure functions of numbers."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from normbench.analysis.stats.estimate import CONFIDENCE, checked
 
-if TYPE_CHECKING:
-    import numpy as np
+ROUNDING = 1e-12  # relative; a smaller spread comes from floating point, not from seeds
 
-_ROUNDING = 1e-12  # relative; a smaller spread comes from floating point, not from seeds
-_MOST_ENUMERATED = 20  # pairs; half a million sign patterns, 10 ms
-_DRAWS = 99_999
+BySeed = Mapping[int, float]
+"""The value of each finished run of a norm, by its seed."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """The mean of a minus the mean of b, in the values' unit, with its interval. What cannot be computed is None.
 
-    `p_value` is two-sided. `std_error` and `df` give any other interval: difference ± t(df) · std_error. `std_a` and
-    `std_b` are None for a paired difference. `why_undefined` is None where there is an interval.
+    `p_value` is two-sided. `std_error` and `df` give any other interval: difference ± t(df) · std_error. `spread` is
+    the standard deviation of a − b at one seed. `num_paired` counts the seeds of both norms that the test pairs.
+    `why_undefined` is None where there is an interval.
     """
 
     n_a: int
@@ -33,8 +31,15 @@ class Difference:
     why_undefined: str | None
     std_error: float | None = None
     df: float | None = None
-    std_a: float | None = None
-    std_b: float | None = None
+    spread: float | None = None
+    num_paired: int = 0
+
+    @property
+    def test(self) -> str:
+        """The name of the test."""
+        if self.num_paired == 0:
+            return "Welch's t"
+        return "paired t" if self.num_paired == self.n_a == self.n_b else "partly paired t"
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
         """The two-sided interval at another confidence, None where there is none."""
@@ -45,28 +50,52 @@ class Difference:
         half = float(stdtrit(self.df, (1 + confidence) / 2)) * self.std_error
         return self.difference - half, self.difference + half
 
+    def equivalence_p(self, delta: float) -> float | None:
+        """The p-value of two one-sided tests that the true difference lies inside ±delta; None without an interval.
 
-@dataclass(frozen=True)
-class TestResult:
-    """A two-sided p-value, and the smallest p-value possible with this number of pairs."""
+        It is at most alpha exactly if the 1 − 2 · alpha interval lies inside ±delta. Schuirmann (1987),
+        J. Pharmacokinet. Biopharm. 15.
+        """
+        if self.difference is None or self.std_error is None or self.df is None:
+            return None
+        from scipy.special import stdtr
 
-    __test__ = False  # pytest collects classes by this name
-
-    p_value: float | None
-    why_undefined: str | None
-    smallest_p: float | None = None
-    note: str | None = None
+        return float(stdtr(self.df, (abs(self.difference) - delta) / self.std_error))
 
 
-@dataclass(frozen=True)
-class Probability:
-    """An estimated probability with its interval, all between 0 and 1, or why there is none."""
+def over_seeds(a: BySeed, b: BySeed, confidence: float = CONFIDENCE) -> Difference:
+    """The difference of two norms whose runs of one seed share first weights and batches, and so may be correlated.
 
-    value: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    why_undefined: str | None
+    Where all seeds match this is `paired_t`, where fewer than two match it is `welch`. Between them, with m of n_a and
+    n_b runs paired and r their correlation, the partially overlapping t test of unequal variances:
+
+        t  = (mean_a − mean_b) / sqrt(v_a + v_b − 2 r std_a std_b m / (n_a n_b)),   v = std² / n
+        df = (m − 1) + (df_welch − m + 1) · u / (u + 2 m),   u = n_a + n_b − 2 m
+
+    which becomes either of the two at its end. Derrick, Russ, Toher & White (2017), Test statistics for the comparison
+    of means for two samples that include both paired and independent observations, J. Mod. Appl. Stat. Methods 16(1).
+
+    Raises ValueError for a value that is not finite, or a bad confidence.
+    """
+    values_a, values_b = [*a.values()], [*b.values()]
+    pairs = [(value, b[seed]) for seed, value in a.items() if seed in b]
+    if len(pairs) < 2:
+        return welch(values_a, values_b, confidence)
+    paired_a, paired_b = (list(values) for values in zip(*pairs, strict=True))
+    if len(pairs) == len(a) == len(b):
+        return paired_t(paired_a, paired_b, confidence)
+    unpaired = welch(values_a, values_b, confidence)
+    if unpaired.difference is None or unpaired.df is None:
+        return unpaired
+    n_a, n_b, num_paired = len(a), len(b), len(pairs)
+    std_a, std_b = std(values_a), std(values_b)
+    covariance = (correlation(paired_a, paired_b) or 0.0) * std_a * std_b
+    variance = std_a**2 / n_a + std_b**2 / n_b - 2 * covariance * num_paired / (n_a * n_b)
+    alone = n_a + n_b - 2 * num_paired
+    df = num_paired - 1 + (unpaired.df - num_paired + 1) * alone / (alone + 2 * num_paired)
+    spread = math.sqrt(max(0.0, std_a**2 + std_b**2 - 2 * covariance))
+    found = _student(unpaired.difference, math.sqrt(variance), df, n_a, n_b, confidence, spread)
+    return replace(found, num_paired=num_paired)
 
 
 def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Difference:
@@ -91,180 +120,78 @@ def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE
     if v_a + v_b == 0:
         why = "all runs of a norm gave the same value: no spread to judge the difference by"
         return Difference(n_a, n_b, difference, None, None, None, confidence, why)
-    df = welch_df(v_a, v_b, n_a, n_b)
-    return _student(difference, math.sqrt(v_a + v_b), df, n_a, n_b, confidence, std_a, std_b)
+    share = v_a / (v_a + v_b)  # scaled first: the square of a small variance would underflow
+    df = 1 / (share**2 / (n_a - 1) + (1 - share) ** 2 / (n_b - 1))
+    return _student(difference, math.sqrt(v_a + v_b), df, n_a, n_b, confidence, math.hypot(std_a, std_b))
 
 
 def paired_t(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Difference:
     """The mean difference of pairs, a[i] with b[i], by Student's t with n − 1 degrees of freedom: a, b [n].
 
-    More powerful than `welch` if the values of a pair are positively correlated, here through the seed.
+    Right at any correlation within pairs and any two spreads, exactly so for normally distributed differences.
     Student (1908), Biometrika 6(1). Undefined for fewer than two pairs and where all differences are equal.
     Raises ValueError for unequal lengths, a value that is not finite, or a bad confidence.
     """
-    a, b = _checked_pairs(a, b, confidence)
+    a, b = checked_pairs(a, b, confidence)
     n = len(a)
     if n == 0:
         return Difference(0, 0, None, None, None, None, confidence, "no seed that both norms finished")
-    differences = _differences(a, b)
+    differences = differences_of(a, b)
     if n == 1:
         why = "one seed that both norms finished: no interval"
-        return Difference(1, 1, differences[0], None, None, None, confidence, why)
+        return Difference(1, 1, differences[0], None, None, None, confidence, why, num_paired=1)
     if (spread := std(differences)) == 0:
         why = "all pairs differ by the same: no spread to judge the difference by"
-        return Difference(n, n, _mean(differences), None, None, None, confidence, why)
-    return _student(_mean(differences), spread / math.sqrt(n), n - 1, n, n, confidence)
+        return Difference(n, n, _mean(differences), None, None, None, confidence, why, num_paired=n)
+    found = _student(_mean(differences), spread / math.sqrt(n), n - 1, n, n, confidence, spread)
+    return replace(found, num_paired=n)
 
 
-def sign_flip(a: Sequence[float], b: Sequence[float]) -> TestResult:
-    """Fisher's randomization test of pairs a[i], b[i], [n]: two-sided, without assuming normality.
-
-    p = the share of the 2^n ways to swap a with b within pairs whose |sum of differences| is at least the one found.
-    Exact by enumeration up to 20 pairs; beyond that 99,999 seeded draws, (k + 1) / (draws + 1). Fisher (1935), The
-    Design of Experiments, section 21; Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9, for the + 1.
-
-    k pairs that differ cannot give less than 2 / 2^k: six are the least for 0.05, and `note` says so for fewer.
-    Undefined without a pair. Raises ValueError for unequal lengths or a value that is not finite.
-    """
-    a, b = _checked_pairs(a, b, CONFIDENCE)
-    if not a:
-        return TestResult(None, "no seed that both norms finished")
-    differences = [difference for difference in _differences(a, b) if difference != 0]  # 0 is 0 with either sign
-    n = len(differences)
-    if n == 0:
-        return TestResult(1.0, None, 1.0, "no pair differs")
-    at_least = abs(math.fsum(differences)) - _ROUNDING * math.fsum(map(abs, differences))
-    if n <= _MOST_ENUMERATED:
-        p_value, smallest = _enumerated(differences, at_least), 2.0 ** (1 - n)
-    else:
-        p_value, smallest = _drawn(differences, at_least), 1 / (_DRAWS + 1)
-    pairs = f"{n} {'pair that differs' if n == 1 else 'pairs that differ'}"
-    note = f"{pairs} cannot give a p below {smallest:.3g}; six are the least for 0.05" if smallest > 0.05 else None
-    return TestResult(p_value, None, smallest, note)
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """P-values adjusted for multiple tests: rejecting at adjusted p <= alpha keeps the family-wise error at alpha.
-
-    The i-th smallest of m is multiplied by m − i + 1, never below the one before it, at most 1. Valid however the
-    tests depend on one another. Holm (1979), Scandinavian Journal of Statistics 6. None, a pair without a test, stays
-    None and does not count. Raises ValueError for a p-value outside [0, 1].
-    """
-    known = [(p_value, index) for index, p_value in enumerate(p_values) if p_value is not None]
-    if not all(0 <= p_value <= 1 for p_value, _ in known):
-        raise ValueError(f"p-values must be between 0 and 1: {list(p_values)}")
-    adjusted: list[float | None] = [None] * len(p_values)
-    reached = 0.0
-    for rank, (p_value, index) in enumerate(sorted(known)):
-        reached = max(reached, min(1.0, (len(known) - rank) * p_value))
-        adjusted[index] = reached
-    return adjusted
-
-
-def probability_better(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Probability:
-    """The probability that a new run of a has a greater value than a new run of b: a [n_a], b [n_b].
-
-    Φ(η), η = (mean_a − mean_b) / sqrt(std_a² + std_b²), for normally distributed values. The interval: t of `welch`
-    follows about a noncentral t with its degrees of freedom and noncentrality η · sqrt(m), m = (std_a² + std_b²) /
-    (std_a² / n_a + std_b² / n_b), which is solved for η. Reiser & Guttman (1986), Technometrics 28(3). Chosen over
-    Mann and Whitney's rank estimate because n is about 5: ranks that separate completely, which happens often there,
-    estimate 1 with no spread at all. The interval lies above 0.5 where Welch's test says a is greater.
-
-    Where less is better, swap a and b. Undefined where `welch` is; raises ValueError as it does.
-    """
-    test = welch(a, b, confidence)
-    if test.difference is None or test.std_error is None or test.std_a is None or test.std_b is None:
-        return Probability(None, None, None, confidence, test.why_undefined)
-    from scipy.special import nctdtrinc, ndtr
-
-    spread = math.hypot(test.std_a, test.std_b)
-    root_m = spread / test.std_error
-    t = max(
-        -3000.0, min(3000.0, test.difference / test.std_error)
-    )  # beyond, all results are 0 or 1, and SciPy's search does not end
-    tail = (1 - confidence) / 2
-    value = float(ndtr(test.difference / spread))
-    low = float(ndtr(nctdtrinc(test.df, 1 - tail, t) / root_m))
-    high = float(ndtr(nctdtrinc(test.df, tail, t) / root_m))
-    return Probability(value, low, high, confidence, None)
+def correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Pearson's correlation of pairs, a[i] with b[i]: a, b [n]; None below two pairs, or where a side has no spread."""
+    a, b = checked_pairs(a, b)
+    if len(a) < 2 or std(a) == 0 or std(b) == 0:
+        return None
+    mean_a, mean_b = _mean(a), _mean(b)
+    products = math.fsum((x - mean_a) * (y - mean_b) for x, y in zip(a, b, strict=True))
+    return max(-1.0, min(1.0, products / ((len(a) - 1) * std(a) * std(b))))
 
 
 def std(values: Sequence[float]) -> float:
     """The sample standard deviation sqrt(Σ (x − mean)² / (n − 1)) of n >= 2 values; 0 for differences of rounding."""
-    if max(values) - min(values) <= _ROUNDING * max(map(abs, values)):
+    if max(values) - min(values) <= ROUNDING * max(map(abs, values)):
         return 0.0
     mean = _mean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def welch_df(v_a: float, v_b: float, n_a: int, n_b: int) -> float:
-    """Satterthwaite's degrees of freedom; v_a, v_b are the sides' std² / n, not both 0."""
-    share = v_a / (v_a + v_b)  # scaled first: the square of a small variance would underflow
-    return 1 / (share**2 / (n_a - 1) + (1 - share) ** 2 / (n_b - 1))
+def differences_of(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    """a − b; 0 for a difference of rounding."""
+    return [x - y if abs(x - y) > ROUNDING * max(abs(x), abs(y)) else 0.0 for x, y in zip(a, b, strict=True)]
+
+
+def checked_pairs(
+    a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE
+) -> tuple[Sequence[float], Sequence[float]]:
+    """The values. Raises ValueError for unequal lengths, a value that is not finite, or a bad confidence."""
+    if len(a) != len(b):
+        raise ValueError(f"pairs need as many values of a as of b, not {len(a)} and {len(b)}")
+    return checked(a, confidence), checked(b, confidence)
 
 
 def _student(
-    difference: float,
-    std_error: float,
-    df: float,
-    n_a: int,
-    n_b: int,
-    confidence: float,
-    std_a: float | None = None,
-    std_b: float | None = None,
+    difference: float, std_error: float, df: float, n_a: int, n_b: int, confidence: float, spread: float
 ) -> Difference:
     from scipy.special import stdtr, stdtrit
 
     half = float(stdtrit(df, (1 + confidence) / 2)) * std_error
     p_value = min(1.0, 2 * float(stdtr(df, -abs(difference) / std_error)))
     low, high = difference - half, difference + half
-    return Difference(n_a, n_b, difference, low, high, p_value, confidence, None, std_error, df, std_a, std_b)
-
-
-def _enumerated(differences: Sequence[float], at_least: float) -> float:
-    import numpy as np
-
-    sums = differences[0] + _signed_sums(
-        differences[1:]
-    )  # the first value keeps its sign: by symmetry half of the patterns suffice
-    return float(np.mean(np.abs(sums) >= at_least))
-
-
-def _drawn(differences: Sequence[float], at_least: float) -> float:
-    import numpy as np
-
-    generator, sums = np.random.default_rng(0), np.zeros(_DRAWS)
-    for start in range(0, len(differences), 8):  # one random byte gives eight signs: a tenth of the time
-        of_pattern = _signed_sums(differences[start : start + 8])
-        sums += of_pattern[generator.integers(len(of_pattern), size=_DRAWS)]
-    return (int(np.sum(np.abs(sums) >= at_least)) + 1) / (_DRAWS + 1)
-
-
-def _signed_sums(values: Sequence[float]) -> "np.ndarray":
-    """The sums of k values under each of the 2^k patterns of signs."""
-    import numpy as np
-
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums + value, sums - value])
-    return sums
+    return Difference(n_a, n_b, difference, low, high, p_value, confidence, None, std_error, df, spread)
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
-    """a − b; 0 for a difference of rounding."""
-    return [x - y if abs(x - y) > _ROUNDING * max(abs(x), abs(y)) else 0.0 for x, y in zip(a, b, strict=True)]
-
-
-def _checked_pairs(
-    a: Sequence[float], b: Sequence[float], confidence: float
-) -> tuple[Sequence[float], Sequence[float]]:
-    if len(a) != len(b):
-        raise ValueError(f"pairs need as many values of a as of b, not {len(a)} and {len(b)}")
-    return checked(a, confidence), checked(b, confidence)
 
 
 def _no_run(n_a: int, n_b: int) -> str:

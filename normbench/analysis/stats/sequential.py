@@ -1,9 +1,9 @@
 """Adding seeds in rounds until each pair of norms is decided, without more false alarms for looking early.
 
 The procedure. Before the first run it is fixed how many runs a norm has at each look (`planned_looks`). At each look
-`welch` judges each pair that is still open, and its p is held against a nominal level that keeps the chance of any
-false alarm over all looks at alpha: alpha is spent over the looks by a function of the share of the planned runs
-(`spending.spend`; Lan & DeMets 1983). A pair is decided once and for good:
+the test over seeds (`over_seeds`) judges each pair that is still open, and its p is held against a nominal level that
+keeps the chance of any false alarm over all looks at alpha: alpha is spent over the looks by a function of the share
+of the planned runs (`spending.spend`; Lan & DeMets 1983). A pair is decided once and for good:
 
     real        p <= the nominal level. Several pairs: Holm's step, alpha / (pairs not yet found real), each level
                 with a boundary of its own: Maurer & Bretz (2013), Statistics in Biopharmaceutical Research 5.
@@ -14,9 +14,12 @@ false alarm over all looks at alpha: alpha is spent over the looks by a function
 
 So, over all looks and pairs, equals come out as real in at most alpha of all experiments; pairs that differ by delta
 or more come out as equivalent in at most alpha. Stopping for equivalence only takes false alarms away. Carrying
-normal boundaries over to Welch's t is an approximation; tests/studies/validity.py measures it from 3 runs on.
+normal boundaries over to t is an approximation; tests/studies/validity.py measures it from 3 runs on.
 
 The guarantee is for looks fixed in advance: raising the maximum after the last look is a new experiment.
+
+An interval here holds at all looks at its own pair; all pairs at once it covers less often. The difference at a stop is
+the plain mean of the runs so far: a large one stops early, so that it lies too far from 0 on average.
 
 Runs that diverged have no value, and are not missing at random: a norm that diverges on hard seeds and scores well on
 the rest is no better for it. They take their place in the plan (nobody trains a replacement), the pair is judged by
@@ -28,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from normbench.analysis.stats.difference import welch
+from normbench.analysis.stats.difference import over_seeds
 from normbench.analysis.stats.spending import nominal_alphas, spend
 from normbench.analysis.stats.verdict import Kind, between, relation, with_unit
 
@@ -39,11 +42,13 @@ LEAST_RUNS = 3  # of a norm at the first look; two runs hardly ever decide a pai
 
 @dataclass(frozen=True)
 class PairDecision:
-    """The state of a pair at a look. `difference` is a − b with its repeated interval, in the values' unit.
+    """The state of a pair at a look. `difference` is a − b, in the values' unit.
 
-    `look` is the index of the look that decided, or of the last one taken; `n_a`, `n_b` count the finished runs
-    there. p was compared with `nominal_alpha`. `smaller`: the difference is smaller than delta; a real difference
-    can be smaller too. `goes_on`: the pair needs more runs of both norms; False if all runs of a norm diverged so far.
+    `low`, `high` is the repeated interval that the word goes by. `confidence` is the chance that it covers at all looks
+    at this pair, 1 − `nominal_alpha` its level at this look alone. `look` is the index of the look that decided, or of
+    the last one taken; `n_a`, `n_b` count the finished runs there. `smaller`: the difference is smaller than delta; a
+    real difference can be smaller too. `goes_on`: the pair needs more runs of both norms; False if all runs of a norm
+    diverged so far.
     """
 
     a: str
@@ -52,6 +57,7 @@ class PairDecision:
     difference: float | None
     low: float | None
     high: float | None
+    confidence: float | None
     nominal_alpha: float | None
     text: str
     look: int
@@ -127,7 +133,8 @@ class _Test:
         for name, runs in zip(pair, self._runs, strict=True):
             if len(runs) < looks[look]:
                 raise ValueError(f"look {look} takes {looks[look]} runs of {name}, there are {len(runs)}")
-        self._found = welch(_finished(self._runs[0]), _finished(self._runs[1]))
+        a, b = ({seed: value for seed, value in enumerate(runs) if value is not None} for runs in self._runs)
+        self._found = over_seeds(a, b)
         self._plan = _plan(self._runs, looks, look)
 
     def claim(self, kind: str, real_level: float, smaller_level: float) -> PairDecision | None:
@@ -138,11 +145,13 @@ class _Test:
         smaller = -self._delta < inner[0] and inner[1] < self._delta
         if kind == "real" and (outer[0] > 0 or outer[1] < 0):
             lead = f"real, but smaller than {self._delta:g}" if smaller else "real"
-            return self._decision("real", f"{lead}: {relation(*self.pair, outer, self._unit)}", real_level, smaller)
+            return self._decision(
+                "real", f"{lead}: {relation(*self.pair, outer, self._unit)}", real_level, outer, smaller
+            )
         if kind == "equivalent" and smaller:
             within = with_unit(f"{self._delta:g}", self._unit)
             text = f"equivalent within {within}: {between(*self.pair, inner, self._delta)}"
-            return self._decision("equivalent", text, smaller_level, smaller)
+            return self._decision("equivalent", text, 2 * smaller_level, inner, smaller)
         return None
 
     def no_claim(self, level: float) -> PairDecision:
@@ -152,10 +161,17 @@ class _Test:
             lost = [name for name, runs in zip(self.pair, self._runs, strict=True) if not _finished(runs)]
             why = f"all {' and '.join(lost)} runs diverged" if lost else self._found.why_undefined
             return self._decision("undefined", f"undefined: {why or 'no run finished since the last look'}", level)
-        return self._decision("undecided", f"undecided: {between(*self.pair, interval, self._delta)}", level)
+        return self._decision("undecided", f"undecided: {between(*self.pair, interval, self._delta)}", level, interval)
 
-    def _decision(self, kind: Kind, text: str, level: float, smaller: bool = False) -> PairDecision:
-        low, high = self._interval(level) or (None, None)
+    def _decision(
+        self,
+        kind: Kind,
+        text: str,
+        level: float,
+        interval: tuple[float, float] | None = None,
+        smaller: bool = False,
+    ) -> PairDecision:
+        low, high = interval or (None, None)
         n, most = self._looks[self._look], self._looks[-1]
         hopeless = any(not _finished(runs) for runs in self._runs)
         goes_on = kind in ("undecided", "undefined") and n < most and not hopeless
@@ -166,6 +182,7 @@ class _Test:
             self._found.difference,
             low,
             high,
+            1 - level if interval else None,
             self._nominal(level),
             f"{text}, {after}{'' if hopeless else self._diverged()}",
             self._look,

@@ -1,71 +1,143 @@
-"""The verdict on a pair of norms, in words."""
+"""The verdicts on pairs of norms that are looked at together."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from normbench.analysis.stats.difference import Difference
-from normbench.analysis.stats.power import MOST_SEEDS, more_seeds
-from normbench.text import plural
+from normbench.analysis.stats.holm import holm, holm_level
+from normbench.analysis.stats.power import new_seeds
 
-_GUESS = 3  # more runs than two, after which the spread is known well enough to plan
+MOST_TOLD = 100
+"""Seeds of a new experiment; a count beyond is no advice."""
 
 Kind = Literal["real", "equivalent", "undecided", "undefined"]
 
 
 @dataclass(frozen=True)
 class Verdict:
+    """A word on a − b, and what it goes by. What there is not is None.
+
+    `low`, `high`: the interval that decided, of this `confidence`: real, exactly where it leaves out 0; equivalent,
+    where it lies inside ±delta. It is the interval of this pair, not one that holds for all pairs at once. `p_value` is
+    adjusted over the `num_pairs` that are looked at together. `smaller`: smaller than delta, which a real difference
+    can be too. `new_seeds`: how many seeds a new experiment takes to find a true difference of delta 9 times in 10.
+    `looks`: how often a sweep until decided has looked at the runs, at this pair.
+    """
+
     kind: Kind
     text: str
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    p_value: float | None = None
+    num_pairs: int = 1
+    delta: float | None = None
+    smaller: bool = False
+    new_seeds: int | None = None
+    why: str | None = None
+    looks: int | None = None
 
 
-def verdict(
-    name_a: str,
-    name_b: str,
-    difference: Difference,
-    p_adjusted: float | None,
+def verdicts(
+    names: Sequence[tuple[str, str]],
+    differences: Sequence[Difference],
     delta: float,
     alpha: float = 0.05,
     *,
-    num_pairs: int = 1,
     unit: str = "points",
-) -> Verdict:
-    """What the runs say about a − b, in the unit of the values, which `delta` shares (accuracies: 100 · fraction).
+) -> tuple[Verdict, ...]:
+    """What the runs say about each pair a − b, in the unit of the values, which `delta` shares (accuracies: 100 ·
+    fraction). The pairs are looked at together, and the chance that any word is wrong is at most alpha for each word:
 
-    `real`: p_adjusted <= alpha, p_adjusted being Welch's p after Holm over the `num_pairs` pairs that are tested
-    together. The interval beside it, 1 − alpha, is this pair's own. A real difference whose 1 − 2 · alpha interval
-    lies inside ±delta is also smaller than delta, and the text says both.
+    `real`: p, after Holm over the pairs, is at most alpha. A real difference can also be smaller than delta, by the
+    test of the next word, and the text says both.
 
-    `equivalent`: not real, and the 1 − 2 · alpha interval lies inside ±delta: two one-sided tests, Schuirmann (1987),
-    J. Pharmacokinet. Biopharm. 15. Its chance of being wrong is alpha for each pair, not for all of them.
+    `equivalent`: not real, and p of two one-sided tests for |a − b| < delta (`Difference.equivalence_p`), after Holm
+    over the pairs, is at most alpha.
 
-    `undecided`: neither. The text says how many more runs of each norm would find a true difference of delta 9 times
-    in 10 at alpha / num_pairs (`more_seeds`), and notes where p is small before the adjustment only.
+    `undecided`: neither. The text says how many new seeds would find a true difference of delta 9 times in 10 at
+    alpha / number of pairs (`new_seeds`), and notes where p is small before the adjustment only.
 
-    `undefined`: no interval, so no verdict; the text says why.
+    `undefined`: no interval, so no verdict; the text says why. Such a pair does not count in the adjustment.
 
-    Raises ValueError for a delta <= 0, an alpha outside (0, 0.5), or a p_adjusted below the pair's own p.
+    The interval in a text is the one that decided (`Verdict.low`): of confidence 1 − the level of Holm's last step,
+    1 − 2 · level for `equivalent`. Raises ValueError for a delta <= 0, or an alpha outside (0, 0.5).
     """
     if not 0 < delta < math.inf:
         raise ValueError(f"delta must be above 0, not {delta}")
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha must be between 0 and 0.5, not {alpha}")
-    inner, outer = difference.interval(1 - 2 * alpha), difference.interval(1 - alpha)
-    if p_adjusted is None or difference.p_value is None or inner is None or outer is None:
-        return Verdict("undefined", f"undefined: {difference.why_undefined or 'no p-value'}")
-    if p_adjusted < difference.p_value:
-        raise ValueError(f"adjusted, p cannot fall: {difference.p_value} to {p_adjusted}")
-    smaller = -delta < inner[0] and inner[1] < delta
-    if p_adjusted <= alpha:
-        found = relation(name_a, name_b, outer, unit)
-        return Verdict("real", f"real, but smaller than {delta:g}: {found}" if smaller else f"real: {found}")
-    if smaller:
+    real = holm([each.p_value for each in differences])
+    smaller = holm([each.equivalence_p(delta) for each in differences])
+    together = _Together(
+        delta, alpha, holm_level(real, alpha), holm_level(smaller, alpha), sum(p is not None for p in real), unit
+    )
+    return tuple(
+        together.verdict(*pair, difference, p_real, p_smaller)
+        for pair, difference, p_real, p_smaller in zip(names, differences, real, smaller, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class _Together:
+    """What the pairs of one table share: the levels that Holm's last step leaves for either word."""
+
+    delta: float
+    alpha: float
+    real_level: float
+    smaller_level: float
+    num_pairs: int
+    unit: str
+
+    def verdict(
+        self, name_a: str, name_b: str, difference: Difference, p_real: float | None, p_smaller: float | None
+    ) -> Verdict:
+        outer = difference.interval(1 - self.real_level)
+        inner = difference.interval(1 - 2 * self.smaller_level)
+        if p_real is None or p_smaller is None or outer is None or inner is None:
+            why = difference.why_undefined or "no p-value"
+            return Verdict("undefined", f"undefined: {why}", num_pairs=self.num_pairs, delta=self.delta, why=why)
+        smaller = p_smaller <= self.alpha
+        if p_real <= self.alpha:
+            lead = f"real, but smaller than {self.delta:g}" if smaller else "real"
+            text = f"{lead}: {relation(name_a, name_b, outer, self.unit)}"
+            return self._verdict("real", text, outer, 1 - self.real_level, p_real, smaller)
+        if smaller:
+            within = with_unit(f"{self.delta:g}", self.unit)
+            text = f"equivalent within {within}: {between(name_a, name_b, inner, self.delta)}"
+            return self._verdict("equivalent", text, inner, 1 - 2 * self.smaller_level, p_smaller, smaller)
+        needed = new_seeds(difference, self.delta, self.alpha / self.num_pairs)
+        text = f"undecided: {self._only_holm(difference, p_real)}{self._way_on(needed, difference)}"
+        return self._verdict("undecided", text, outer, 1 - self.real_level, p_real, new_seeds=needed)
+
+    def _verdict(
+        self,
+        kind: Kind,
+        text: str,
+        interval: tuple[float, float],
+        confidence: float,
+        p_value: float,
+        smaller: bool = False,
+        new_seeds: int | None = None,
+    ) -> Verdict:
         return Verdict(
-            "equivalent", f"equivalent within {with_unit(f'{delta:g}', unit)}: {between(name_a, name_b, inner, delta)}"
+            kind, text, *interval, confidence, p_value, self.num_pairs, self.delta, smaller, new_seeds=new_seeds
         )
-    way_on = _way_on(difference, delta, alpha, num_pairs, unit)
-    why = _only_holm(outer, p_adjusted, alpha, num_pairs) if difference.p_value <= alpha else ""
-    return Verdict("undecided", f"undecided: {why}{way_on}")
+
+    def _only_holm(self, difference: Difference, p_real: float) -> str:
+        alone = difference.interval(1 - self.alpha)
+        if alone is None or difference.p_value is None or difference.p_value > self.alpha:
+            return ""
+        p_value = _p_above(p_real, self.alpha)
+        return f"{brackets(alone)} leaves out 0, but over {self.num_pairs} pairs p is {p_value} (Holm); "
+
+    def _way_on(self, needed: int | None, difference: Difference) -> str:
+        told = with_unit(f"{self.delta:g}", self.unit)
+        if needed is None or needed > MOST_TOLD or min(difference.n_a, difference.n_b) < 3:  # from two: a guess
+            return f"{told} cannot be told with these data"
+        return f"a new experiment of about {needed} seeds a norm would tell {told}"
 
 
 def relation(name_a: str, name_b: str, interval: tuple[float, float], unit: str) -> str:
@@ -96,27 +168,10 @@ def with_unit(number: str, unit: str) -> str:
     return f"{number} {unit.removesuffix('s') if number == '1' else unit}".rstrip()
 
 
-def _only_holm(outer: tuple[float, float], p_adjusted: float, alpha: float, num_pairs: int) -> str:
-    over = f"over {num_pairs} pairs" if num_pairs > 1 else "over all pairs"
-    return f"{brackets(outer)} leaves out 0, but {over} p is {_p_above(p_adjusted, alpha)} (Holm); "
-
-
 def _p_above(p_value: float, alpha: float) -> str:
     """p with two significant digits, or more if two would print it as alpha or less."""
     texts = (f"{p_value:.{digits}g}" for digits in range(2, 17))
     return next((text for text in texts if float(text) > alpha), f"{p_value}")
-
-
-def _way_on(difference: Difference, delta: float, alpha: float, num_pairs: int, unit: str) -> str:
-    more = more_seeds(difference, delta, alpha / num_pairs)
-    told = with_unit(f"{delta:g}", unit)
-    if more is None:
-        return f"more than {MOST_SEEDS:,} seeds a norm would be needed to tell {told}"
-    if more > _GUESS and min(difference.n_a, difference.n_b) < 3:  # one degree of freedom: the count would be a guess
-        return f"from n = 2 nobody can say how many seeds would tell {told}; {_GUESS} more will show"
-    if more:
-        return f"about {plural(more, 'more seed')} would tell {told}"
-    return f"so many seeds mostly tell {told} from 0, but here it could be either; more would narrow it"
 
 
 def _digits(low: float, high: float, mark: float = 0.0) -> int:

@@ -1,6 +1,7 @@
 """The table of pairs: the verdict on each, and the tests behind it."""
 
 from normbench.analysis.compare.compare import Comparison
+from normbench.analysis.compare.facts import show_value
 from normbench.analysis.compare.pairs import Pair
 from normbench.present.tables.along import Along, axis_value
 from normbench.present.tables.numbers import NOT_KNOWN, mean_and_interval, p_value
@@ -16,7 +17,7 @@ def pairs_table(comparison: Comparison) -> Table:
     at = key if key and not key.startswith("norm.") else None  # labels already have an option of the norm
     return Table(
         title=f"Is the difference in {comparison.split} accuracy real{f', at each {at}' if at else ''}?",
-        columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Paired p", "Flip p", "P(A > B)"),
+        columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A > B)"),
         rows=tuple(
             ((pair.a, f"- {pair.b}", *([f"at {axis_value(pair.by, at)}"] if at else [])), *_cells(pair))
             for pair in comparison.pairs
@@ -36,7 +37,7 @@ def _cells(pair: Pair) -> list[Cell]:
         mean_and_interval(test.difference, test.low, test.high, 1, 2, signed=True),
         p_value(test.p_value),
         p_value(pair.p_adjusted),
-        p_value(pair.paired.p_value),
+        p_value(pair.welch.p_value),
         NOT_KNOWN if pair.num_paired < 2 else p_value(pair.sign_flip.p_value),  # of one pair p is always 1
         _probability(pair.probability_better.value),
     ]
@@ -50,20 +51,34 @@ def _probability(value: float | None) -> str:
 
 def _record(pair: Pair, comparison: Comparison) -> dict[str, Value]:
     """Accuracies are in points here, as `delta` and the verdict are."""
-    test, paired, better = pair.difference, pair.paired, pair.probability_better
+    test, paired, better, verdict = pair.difference, pair.paired, pair.probability_better, pair.verdict
+    low, high = pair.simultaneous or (None, None)
     return {
         "a": pair.a,
         "b": pair.b,
         **Along(comparison.key).record(pair.by),
-        "verdict": pair.verdict.kind,
-        "verdict_text": pair.verdict.text,
+        "verdict": verdict.kind,
+        "verdict_text": verdict.text,
+        "verdict_low": verdict.low,
+        "verdict_high": verdict.high,
+        "verdict_confidence": verdict.confidence,
+        "smaller_than_delta": verdict.smaller,
+        "new_seeds": verdict.new_seeds,
         "n_a": test.n_a,
         "n_b": test.n_b,
         "difference_points": test.difference,
         "difference_low": test.low,
         "difference_high": test.high,
-        "welch_p": test.p_value,
-        "welch_p_holm": pair.p_adjusted,
+        "simultaneous_low": low,
+        "simultaneous_high": high,
+        "test": test.test,
+        "p": test.p_value,
+        "p_holm": pair.p_adjusted,
+        "equivalence_p_holm": pair.equivalence_p_adjusted,
+        "seed_correlation": pair.seed_correlation,
+        "welch_p": pair.welch.p_value,
+        "welch_p_holm": pair.welch_p_adjusted,
+        "welch_disagrees": pair.disagrees,
         "why_undefined": test.why_undefined,
         "num_paired": pair.num_paired,
         "paired_difference_points": paired.difference,
@@ -77,8 +92,20 @@ def _record(pair: Pair, comparison: Comparison) -> dict[str, Value]:
         "probability_a_above_b": better.value,
         "probability_low": better.low,
         "probability_high": better.high,
+        **_decision(pair),
         "delta_points": comparison.delta,
         "confidence": comparison.confidence,
+    }
+
+
+def _decision(pair: Pair) -> dict[str, Value]:
+    """What a sweep until decided knows of the look that decided; None in a comparison that looks once."""
+    if (found := pair.decision) is None:
+        return {"looks_taken": None, "nominal_alpha": None, "difference_at_stop_points": None}
+    return {
+        "looks_taken": found.look + 1,
+        "nominal_alpha": found.nominal_alpha,
+        "difference_at_stop_points": found.difference,
     }
 
 
@@ -87,22 +114,26 @@ def _notes(comparison: Comparison) -> list[str]:
     num_tests = sum(pair.p_adjusted is not None for pair in pairs)
     if num_tests == 0:
         return []
+    tests = dict.fromkeys(pair.difference.test for pair in pairs if pair.p_adjusted is not None)
     notes = [
-        f"Diff: points of {comparison.split} accuracy, A minus B, {comparison.confidence:.0%} interval and p by "
-        f"Welch's t test over seeds. Holm p, by which the verdict goes: p adjusted for {_tests(num_tests)}. --delta "
-        f"{comparison.delta:g}: the points that matter."
+        f"Diff: points of {comparison.split} accuracy, A minus B, with this pair's own {comparison.confidence:.0%} "
+        f"interval and p, by the {' or the '.join(tests)} test over seeds{_partly(comparison)}. Holm p: p adjusted for "
+        f"{_tests(num_tests)}. --delta {comparison.delta:g}: the points that matter."
     ]
-    if any(pair.paired.p_value is not None for pair in pairs):
-        few = any(1 < pair.num_paired < _LEAST_PAIRS for pair in pairs)
-        notes.append(
-            f"Beside the verdict, not in it: Paired p (t test) and Flip p (signs flipped) of the differences seed by "
-            f"seed{_partly(comparison)}{'; of under six pairs Flip p cannot reach 0.05' if few else ''}. "
-            "P(A > B): that a new run of A scores above a new one of B, taking both as normal."
-        )
+    if not comparison.decisions:
+        notes.append(_confidence_note(pairs))
+    notes.append(
+        "Beside the verdict, not in it: Welch p takes the runs of one seed as independent; Flip p flips the signs of "
+        f"the differences seed by seed{_flips(pairs)}. P(A > B): that A scores above B in a new run of each, "
+        "taking both as normal."
+    )
+    notes += _correlation_notes(pairs)
     if any(pair.verdict.kind == "undecided" for pair in pairs) and not comparison.decisions:
         notes.append(
-            "Adding seeds because a pair is undecided and looking again raises false alarms, to 7 % in simulation; "
-            "sweep --until-decided allows for its looks."
+            "Adding seeds because a pair is undecided and looking again raises false alarms, and so does "
+            "--until-decided on seeds that were looked at. Begin a new experiment with new seeds: "
+            "sweep --until-decided --set name=NEW "
+            f"--set 'seeds=[{_next_seed(comparison)}]'."
         )
     notes += _without_baseline(comparison)
     notes += _grouped(pairs, [pair.paired.why_undefined for pair in pairs], "No paired test")
@@ -110,6 +141,42 @@ def _notes(comparison: Comparison) -> list[str]:
     if diverged:
         notes.append(f"Differences are between runs that did not diverge; some of {', '.join(diverged)} did.")
     return notes
+
+
+def _confidence_note(pairs: tuple[Pair, ...]) -> str:
+    """The interval in a verdict is not the one in the column Diff."""
+    found = {pair.verdict.kind: pair.verdict.confidence for pair in pairs if pair.verdict.confidence}
+    told = ", ".join(f"{100 * confidence:.3g} % for {kind}" for kind, confidence in found.items())
+    return (
+        f"Brackets in a verdict: the interval that decided, {told}: that of Holm's step, which keeps a wrong word on "
+        "any pair at 5 %. Each interval is that of its own pair."
+    )
+
+
+def _flips(pairs: tuple[Pair, ...]) -> str:
+    few = any(1 < pair.num_paired < _LEAST_PAIRS for pair in pairs)
+    return ", and of under six pairs cannot reach 0.05" if few else ""
+
+
+def _correlation_notes(pairs: tuple[Pair, ...]) -> list[str]:
+    """How much the seed matters to both norms alike, and where that decides."""
+    found = [f"{pair.a} - {pair.b} {pair.seed_correlation:+.2f}" for pair in pairs if pair.seed_correlation is not None]
+    notes = [f"Correlation of the accuracies by seed: {', '.join(found)}."] if found else []
+    notes += [
+        f"{_name(pair)}: Welch's test says otherwise (Holm p {p_value(pair.welch_p_adjusted)}); it takes runs as "
+        "independent, and runs of one seed are not: trust the test that pairs them."
+        for pair in pairs
+        if pair.disagrees
+    ]
+    return notes
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair.a} - {pair.b}" if pair.by is None else f"{pair.a} - {pair.b} at {show_value(pair.by)}"
+
+
+def _next_seed(comparison: Comparison) -> int:
+    return max(run.record.seed for row in comparison.rows for run in row.runs) + 1
 
 
 def _without_baseline(comparison: Comparison) -> list[str]:
@@ -127,9 +194,7 @@ def _tests(count: int) -> str:
 def _partly(comparison: Comparison) -> str:
     """The number of paired seeds of each pair with unpaired ones."""
     partly = [
-        f"{pair.a} - {pair.b} {pair.num_paired}"
-        for pair in comparison.pairs
-        if pair.paired.p_value is not None and pair.num_paired < max(pair.difference.n_a, pair.difference.n_b)
+        f"{_name(pair)} {pair.num_paired}" for pair in comparison.pairs if pair.difference.test == "partly paired t"
     ]
     return f" (pairs of seeds: {', '.join(partly)})" if partly else ""
 
@@ -139,7 +204,7 @@ def _grouped(pairs: tuple[Pair, ...], reasons: list[str | None], title: str) -> 
     found: dict[str, list[str]] = {}
     for pair, reason in zip(pairs, reasons, strict=False):
         if reason:
-            found.setdefault(reason, []).append(f"{pair.a} - {pair.b}")
+            found.setdefault(reason, []).append(_name(pair))
     return [
         f"{title.capitalize()}: {reason}."
         if len(names) == len(pairs)

@@ -14,7 +14,7 @@ def batch_sizes(**changes: object) -> list[dict]:
         make_record(
             kind,
             seed,
-            0.8 + seed / 1000 - (0.1 / size if kind == "bn" else 0),
+            0.8 + (seed / 1000 - 0.1 / size if kind == "bn" else seed / 500),
             config__train__batch_size=size,
             run_id=f"{kind}-{seed}-{size}",
             **changes,

@@ -20,13 +20,15 @@ def three_norms() -> list[dict]:
 
 def test_the_numbers_are_scipys_in_points() -> None:
     gn, ln = compare_records(three_norms())[0].pairs
-    expected = stats.ttest_ind(GN, BN, equal_var=False)
+    expected, unpaired = stats.ttest_rel(GN, BN), stats.ttest_ind(GN, BN, equal_var=False)
     interval = expected.confidence_interval(0.95)
     assert (gn.a, gn.b) == ("GN(4)", "BN")
     assert gn.difference.difference == pytest.approx(100 * (sum(GN) - sum(BN)) / 3)
     assert gn.difference.p_value == pytest.approx(expected.pvalue)
     assert (gn.difference.low, gn.difference.high) == pytest.approx((100 * interval.low, 100 * interval.high))
-    assert gn.paired.p_value == pytest.approx(stats.ttest_rel(GN, BN).pvalue)
+    assert gn.difference.test == "paired t"
+    assert gn.welch.p_value == pytest.approx(unpaired.pvalue)
+    assert gn.seed_correlation == pytest.approx(stats.pearsonr(GN, BN).statistic)
     assert gn.sign_flip.p_value == pytest.approx(2 / 2**3)  # each seed is lower: one of the two extreme patterns
     raw = sorted([gn.difference.p_value, ln.difference.p_value])
     assert min(gn.p_adjusted, ln.p_adjusted) == pytest.approx(2 * raw[0])  # Holm: the smaller of two is doubled
@@ -65,15 +67,39 @@ def test_a_baseline_that_is_not_there_or_not_one_is_refused() -> None:
 
 def test_a_real_a_small_and_an_open_difference_are_told_apart() -> None:
     wobble = (-0.001, 0.0, 0.001, 0.0005, -0.0005)
-    scores = {"bn": 0.82, "gn": 0.80, "ln": 0.8201}
-    records = [make_record(kind, seed, mean + wobble[seed]) for kind, mean in scores.items() for seed in range(5)]
+    scores = {"bn": (0.82, 1), "gn": (0.80, 2), "ln": (0.8201, 3)}
+    records = [
+        make_record(kind, seed, mean + wobble[seed - turn])
+        for kind, (mean, turn) in scores.items()
+        for seed in range(5)
+    ]
     records += [make_record("in", seed, 0.815 + 20 * wobble[seed]) for seed in range(5)]
     gn, ln, instance = compare_records(records)[0].pairs
     assert (gn.verdict.kind, ln.verdict.kind, instance.verdict.kind) == ("real", "equivalent", "undecided")
     assert "GN(4) is 2.0" in gn.verdict.text
-    assert "more seeds" in instance.verdict.text
+    assert instance.verdict.new_seeds is not None
     wider = compare_records(records, Options(delta=5))[0].pairs
     assert [pair.verdict.kind for pair in wider] == ["real", "equivalent", "equivalent"]
+
+
+def test_the_seed_decides_where_it_moves_both_norms() -> None:
+    """Each seed moves both norms by up to 3 points, GN lies 0.5 below: only a test that pairs them can see it."""
+    seeds = (0.80, 0.83, 0.81, 0.82, 0.805, 0.825)
+    wobble = (0.0, 0.0005, -0.0005, 0.0003, -0.0003, 0.0)
+    records = [make_record("bn", seed, value) for seed, value in enumerate(seeds)]
+    records += [make_record("gn", seed, value - 0.005 + wobble[seed]) for seed, value in enumerate(seeds)]
+    comparison, _ = compare_records(records)
+    (pair,) = comparison.pairs
+    assert pair.seed_correlation > 0.99
+    assert (pair.verdict.kind, pair.disagrees) == ("real", True)
+    assert pair.welch.p_value > 0.05
+    notes = " ".join(pairs_table(comparison).notes)
+    assert "Welch's test says otherwise" in notes
+    (record,) = pairs_table(comparison).records
+    assert (record["welch_disagrees"], record["test"]) == (True, "paired t")
+    apart = [record | {"seed": record["seed"] + 50} if record["label"] == "BN" else record for record in records]
+    (alone,) = compare_records(apart)[0].pairs
+    assert (alone.verdict.kind, alone.difference.test, alone.seed_correlation) == ("undecided", "Welch's t", None)
 
 
 def test_one_run_a_norm_has_no_verdict_and_says_why() -> None:

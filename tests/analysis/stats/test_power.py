@@ -1,70 +1,62 @@
-"""How many runs it takes: against simulation and the textbook."""
+"""How many seeds it takes: against simulation and the textbook."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from normbench.analysis.stats.difference import welch
-from normbench.analysis.stats.power import more_seeds, seeds_needed, welch_power
-
-REPETITIONS = 20_000
+from normbench.analysis.stats.difference import paired_t, welch
+from normbench.analysis.stats.power import new_seeds, paired_power, seeds_needed
 
 
-def found(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return stats.ttest_ind(a, b, axis=1, equal_var=False).pvalue <= 0.05
+@pytest.mark.parametrize(("n", "spread"), [(2, 0.3), (5, 0.3), (10, 0.42), (40, 0.9)])
+def test_power_is_the_textbooks(n: int, spread: float) -> None:
+    shift, t = 0.5 * np.sqrt(n) / spread, stats.t.ppf(0.975, n - 1)
+    expected = stats.nct.sf(t, n - 1, shift) + stats.nct.cdf(-t, n - 1, shift)
+    assert paired_power(n, spread, 0.5) == pytest.approx(expected, abs=5e-4)
 
 
-@pytest.mark.parametrize(
-    ("n_a", "n_b", "std_a", "std_b"), [(9, 9, 0.3, 0.3), (5, 12, 0.1, 0.5), (20, 5, 0.3, 0.6), (2, 3, 0.3, 0.1)]
-)
-def test_power_is_what_simulation_finds(n_a: int, n_b: int, std_a: float, std_b: float) -> None:
+def test_power_is_what_simulation_finds() -> None:
     rng = np.random.default_rng(0)
-    a, b = rng.normal(0.5, std_a, (REPETITIONS, n_a)), rng.normal(0, std_b, (REPETITIONS, n_b))
-    assert welch_power(n_a, n_b, std_a, std_b, 0.5) == pytest.approx(found(a, b).mean(), abs=0.011)  # 3 standard errors
+    a, b = rng.normal(0.5, 0.4, (20_000, 6)), rng.normal(0, 0.1, (20_000, 6))
+    found = (stats.ttest_rel(a, b, axis=1).pvalue <= 0.05).mean()
+    assert paired_power(6, float(np.hypot(0.4, 0.1)), 0.5) == pytest.approx(found, abs=0.011)  # 3 standard errors
 
 
-def test_power_of_many_runs_is_the_textbooks() -> None:
-    shift = 0.1 / (0.5 * np.sqrt(2 / 400))
-    t = stats.t.ppf(0.975, 798)
-    assert welch_power(400, 400, 0.5, 0.5, 0.1) == pytest.approx(stats.nct.sf(t, 798, shift), abs=5e-4)
-
-
-def test_a_difference_of_half_a_point_takes_nine_seeds() -> None:
-    assert seeds_needed(0.3, 0.3, 0.5) == 9
-    assert welch_power(8, 8, 0.3, 0.3, 0.5) < 0.9 <= welch_power(9, 9, 0.3, 0.3, 0.5)
-    assert seeds_needed(0.0, 0.3, 0.5) <= 9
-    assert seeds_needed(0.3, 0.3, 0.5, alpha=0.05 / 3) > 9
-    assert seeds_needed(3, 3, 5) == 9
-    assert seeds_needed(0.01, 0.01, 5) == 2
+def test_a_difference_of_half_a_point_takes_ten_seeds() -> None:
+    spread = 0.3 * 2**0.5
+    assert seeds_needed(spread, 0.5) == 10
+    assert paired_power(9, spread, 0.5) < 0.9 <= paired_power(10, spread, 0.5)
+    assert seeds_needed(spread, 0.5, alpha=0.05 / 3) > 10
+    assert seeds_needed(10 * spread, 5) == 10
+    assert seeds_needed(0.001, 5) == 2
 
 
 def test_the_count_from_five_seeds_finds_it_nine_times_in_ten_on_average() -> None:
     rng = np.random.default_rng(0)
     powers = []
     for _ in range(300):
-        pilot = welch(rng.normal(0.5, 0.3, 5), rng.normal(0, 0.3, 5))
-        n = 5 + (more_seeds(pilot, 0.5) or 0)
-        powers.append(welch_power(n, n, 0.3, 0.3, 0.5))
+        pilot = paired_t(rng.normal(0.5, 0.3, 5), rng.normal(0, 0.3, 5))
+        powers.append(paired_power(new_seeds(pilot, 0.5) or 2, 0.3 * 2**0.5, 0.5))
     assert np.mean(powers) >= 0.9 - 3 * np.std(powers) / np.sqrt(300)
     assert np.mean(powers) <= 0.96  # and is not a mere "many"
 
 
-def test_more_seeds_counts_on_top_of_those_there() -> None:
-    few, many = welch([79.7, 79.3, 79.9], [79.2, 79.6, 79.4]), welch([79.7, 79.3, 79.9] * 9, [79.2, 79.6, 79.4] * 9)
-    assert more_seeds(few, 0.5) > more_seeds(few, 1.0) > 0
-    assert more_seeds(many, 0.5) == 0
-    assert more_seeds(welch([79.7], [79.2]), 0.5) is None
-    assert more_seeds(few, 1e-4) is None  # beyond all bounds
+def test_the_count_is_of_seeds_that_are_tested_alone() -> None:
+    few, many = paired_t([79.7, 79.3, 79.9], [79.2, 79.6, 79.4]), welch([79.7, 79.3, 79.9] * 9, [79.2, 79.6, 79.4] * 9)
+    assert new_seeds(few, 0.5) > new_seeds(few, 1.0) > 0
+    assert new_seeds(few, 0.5) > new_seeds(many, 0.5) >= 2  # a spread that is known better takes fewer
+    assert new_seeds(welch([79.7], [79.2]), 0.5) is None
+    assert new_seeds(few, 1e-4) is None  # beyond all bounds
 
 
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="delta"):
-        seeds_needed(0.3, 0.3, 0)
-    with pytest.raises(ValueError, match="not both 0"):
-        seeds_needed(0, 0, 0.5)
+        seeds_needed(0.3, 0)
+    with pytest.raises(ValueError, match="spread"):
+        seeds_needed(0, 0.5)
     with pytest.raises(ValueError, match="alpha"):
-        seeds_needed(0.3, 0.3, 0.5, alpha=0.95)
-    with pytest.raises(ValueError, match="two runs"):
-        welch_power(1, 5, 0.3, 0.3, 0.5)
+        seeds_needed(0.3, 0.5, alpha=0.95)
+    with pytest.raises(ValueError, match="two seeds"):
+        paired_power(1, 0.3, 0.5)
     with pytest.raises(ValueError, match="more than 10,000"):
-        seeds_needed(0.3, 0.3, 1e-4)
+        seeds_needed(0.3, 1e-4)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from normbench.analysis.stats.difference import welch
+from normbench.analysis.stats.difference import paired_t
 from normbench.analysis.stats.sequential import decide, planned_looks
 from normbench.analysis.stats.spending import nominal_alphas
 
@@ -31,24 +31,28 @@ def test_looks_are_equal_steps_from_three_runs_on() -> None:
 def test_a_large_difference_is_decided_at_the_first_look() -> None:
     values = runs(BN=80, GN=75)
     (found,) = decide(values, PAIR, LOOKS, 4, 0.5)
-    test = welch(values["GN"][:4], values["BN"][:4])
+    test = paired_t(values["GN"][:4], values["BN"][:4])
     low, high = test.interval(1 - 0.05 / 25)  # the first of five looks may spend alpha / 25
     assert (found.kind, found.look, found.n_a, found.goes_on) == ("real", 0, 4, False)
     assert (found.difference, found.low, found.high) == pytest.approx((test.difference, low, high))
     assert found.nominal_alpha == pytest.approx(0.05 / 25)
-    assert found.text == "real: GN is 5.0 points below BN [3.9, 6.0], after 4 seeds"
+    assert found.confidence == pytest.approx(0.95)  # over all looks
+    assert "GN is 5.0 points below BN" in found.text
+    assert "after 4 seeds" in found.text
 
 
 def test_equals_are_found_equivalent() -> None:
     (found,) = decide(runs(BN=80, GN=80), PAIR, LOOKS, 4, 0.5)
-    assert found.text == "equivalent within 0.5 points: GN - BN lies in [-0.4, 0.2], after 8 seeds"
-    assert (found.kind, found.smaller, found.goes_on) == ("equivalent", True, False)
+    assert (found.kind, found.smaller, found.goes_on, found.look) == ("equivalent", True, False, 2)
+    assert -0.5 < found.low < found.high < 0.5  # the interval that it goes by
+    assert found.confidence == pytest.approx(0.9)
+    assert "after 12 seeds" in found.text
 
 
 def test_one_look_is_the_fixed_test() -> None:
     values = runs(seed=3, BN=80, GN=80.4)
     (found,) = decide(values, PAIR, (20,), 0, 0.1)
-    test = welch(values["GN"], values["BN"])
+    test = paired_t(values["GN"], values["BN"])
     assert (found.low, found.high) == pytest.approx((test.low, test.high))
     assert (found.kind == "real") == (test.p_value <= 0.05)
 
@@ -92,8 +96,8 @@ def test_holm_hands_on_what_a_pair_leaves_over() -> None:
 
 
 def test_a_real_difference_may_be_small() -> None:
-    (found,) = decide(runs(BN=80, GN=80.2, std=0.05), PAIR, LOOKS, 4, 0.5)
-    assert found.text == "real, but smaller than 0.5: GN is 0.20 points above BN [0.03, 0.38], after 4 seeds"
+    (found,) = decide(runs(BN=80, GN=80.2, std=0.02), PAIR, LOOKS, 4, 0.5)
+    assert "smaller than 0.5" in found.text
     assert (found.kind, found.smaller) == ("real", True)
 
 
@@ -122,7 +126,7 @@ def test_what_cannot_be_judged_yet_goes_on() -> None:
     constant = {"BN": [10.0] * 20, "GN": [10.0] * 20}
     (same,) = decide(constant, PAIR, LOOKS, 4, 0.5)
     assert (same.kind, same.goes_on) == ("undefined", False)
-    assert "same value" in same.text
+    assert "no spread" in same.text
 
 
 def test_a_look_without_a_new_run_spends_nothing() -> None:
