@@ -1,5 +1,7 @@
 """`run.json`: all that a finished or diverged run is remembered by. No torch here: `compare` reads a thousand."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -179,6 +181,12 @@ class Record(Document):
         """`kind` and the options, as in the config."""
         norm = self.config.get("norm")
         return norm if isinstance(norm, Mapping) else {"kind": norm}
+
+    @property
+    def config_digest(self) -> str:
+        """Equal for two records exactly if their configs are, seed and norm included."""
+        text = json.dumps(self.config, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def num_epochs(self) -> int | None:

@@ -3,11 +3,13 @@
 `sweep.json`: what was swept; `tuning.json`: what was chosen for each norm; `decisions.json`: the looks until decided.
 """
 
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from normbench.runs.schema import Document, Fraction, Lists, Number, Part, Parts, Texts, Wholes
+from normbench.runs.record import Split
+from normbench.runs.schema import Document, Fraction, Lists, Number, Part, Parts, Texts, Wholes, flaw
 
 
 class SweepPlan(Part):
@@ -71,6 +73,7 @@ class DecidedPair(Part):
     difference: Number | None = None
     low: Number | None = None
     high: Number | None = None
+    confidence: Number | None = None
     nominal_alpha: Number | None = None
     text: str
     look: int | None = None
@@ -80,8 +83,27 @@ class DecidedPair(Part):
     goes_on: bool | None = None
 
 
+class LookedAt(Part):
+    """A run that a look took, and what it said then."""
+
+    run_id: str
+    norm: str
+    """Its label."""
+    seed: int
+    accuracy: Fraction | None
+    """On the held-out images; None for a run that diverged."""
+    config_digest: str
+    """`Record.config_digest`."""
+    look: int
+    """The index of the first look that took it."""
+
+
 class Decisions(Document):
-    """The plan of a sweep until decided, and the state of each pair after the last look."""
+    """The plan of a sweep until decided, the runs that each look took, and the state of each pair after the last one.
+
+    The plan is written before the first run. The verdicts belong to these runs and to this plan: whoever shows them
+    checks that, and computes them again.
+    """
 
     norms: Texts
     """Labels."""
@@ -94,7 +116,30 @@ class Decisions(Document):
     alpha: Number
     """The chance of a false alarm, over all looks and pairs."""
     look: int
-    """The index of the last look taken."""
+    """The index of the last look taken; -1 before the first."""
     pairs: Parts[DecidedPair]
+    experiment: str | None = None
+    """None in a file of a version that did not write down the runs."""
+    fingerprint: str | None = None
+    """Of the data of the runs; None before the first look."""
+    evaluated_on: Split | None = None
+    runs: Parts[LookedAt] = ()
 
     way_back: ClassVar[str] = "give the experiment another name"
+
+    @model_validator(mode="after")
+    def _check_plan(self) -> "Decisions":
+        looks, seeds = self.looks, self.seeds
+        if len(set(self.norms)) < max(2, len(self.norms)):
+            raise flaw(f"norms: two different ones or more are compared, found {', '.join(self.norms) or 'none'}")
+        if len(set(seeds)) < len(seeds):
+            raise flaw("seeds: one is there twice")
+        if not looks or looks[0] < 2 or any(b <= a for a, b in pairwise(looks)) or looks[-1] != len(seeds):
+            raise flaw(f"looks: expected growing numbers from 2 to the {len(seeds)} seeds, found {list(looks)}")
+        if not 0 < self.delta <= 100:
+            raise flaw(f"delta: {self.delta} is not a number of points above 0")
+        if not 0 < self.alpha < 0.5:
+            raise flaw(f"alpha: {self.alpha} is not between 0 and 0.5")
+        if not -1 <= self.look < len(looks):
+            raise flaw(f"look: {self.look} is none of the {len(looks)} planned looks, counted from 0")
+        return self

@@ -17,7 +17,7 @@ from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
 from normbench.sweeps.record import keep_plan
 from normbench.sweeps.tune import choose, trials
-from normbench.sweeps.until_decided import judge, make_design, runs_at
+from normbench.sweeps.until_decided import judge, keep_design, make_design, runs_at
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
 
@@ -120,6 +120,8 @@ class _Sweep:
         """
         experiment, results = self.experiment, self.options.results
         design = make_design(experiment, runs, rounds.delta, rounds.max_seeds, results)
+        if not self.options.dry_run:
+            keep_design(design, results)
         looks = ", ".join(map(str, design.looks))
         decisions: tuple[PairDecision, ...] = ()
         for look, num_seeds in enumerate(design.looks):

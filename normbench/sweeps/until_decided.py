@@ -1,11 +1,13 @@
 """`--until-decided`: seeds in rounds, by a plan that is fixed before the first run, until every pair is decided."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from normbench.analysis.compare.pairs import ALPHA
 from normbench.analysis.stats.sequential import Pair, PairDecision, decide, planned_looks
 from normbench.config import Config, Experiment
 from normbench.errors import ConfigError
@@ -13,11 +15,10 @@ from normbench.files import locked, write_json_atomically
 from normbench.norms import norm_label
 from normbench.runs.folder import decisions_file
 from normbench.runs.read import finished_record, read_decisions
+from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
-from normbench.runs.sweep_records import DecidedPair, Decisions
+from normbench.runs.sweep_records import DecidedPair, Decisions, LookedAt
 from normbench.text import shortened
-
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Design:
     looks: tuple[int, ...]
     delta: float
 
+    @property
+    def experiment(self) -> str:
+        return next(iter(self.norms.values())).name
+
     def runs_so_far(self, results: Path) -> list[Config]:
         """The finished runs."""
         runs = [config.for_seed(seed) for seed in self.seeds for config in self.norms.values()]
@@ -43,7 +48,7 @@ def make_design(experiment: Experiment, runs: Sequence[Config], delta: float, ma
     """The design for an experiment whose only axis is the norm; `runs` are its runs, as tuned if they were.
 
     The experiment's own seeds come first, further ones follow upwards. Raises ConfigError for another axis, one norm,
-    or an experiment that was begun with another design.
+    an experiment that was begun with another design, or one whose runs may have been compared before.
     """
     if others := [axis for axis in experiment.axes if axis.partition(".")[0] != "norm"]:
         raise ConfigError(f"--until-decided compares norms under one recipe: take {', '.join(others)} out of sweep")
@@ -55,14 +60,33 @@ def make_design(experiment: Experiment, runs: Sequence[Config], delta: float, ma
     seeds = tuple(itertools.islice(itertools.chain(own, further), max_seeds))
     pairs = tuple((later, earlier) for earlier, later in itertools.combinations(norms, 2))
     design = Design(norms, pairs, seeds, planned_looks(max_seeds), delta)
-    _check_unchanged(design, results / experiment.name)
+    before = read_decisions(results / experiment.name)
+    if before is None:
+        _check_fresh(design, results)
+    else:
+        _check_unchanged(design, before, results / experiment.name)
     return design
 
 
-def _check_unchanged(design: Design, folder: Path) -> None:
-    before = read_decisions(folder)
-    if before is None:
-        return
+def keep_design(design: Design, results: Path) -> None:
+    """Writes the plan down, unless it is there: before the first run, as older runs may have been looked at."""
+    experiment = results / design.experiment
+    if read_decisions(experiment) is None:
+        _write(experiment, Decisions(**_fixed(design), look=-1, pairs=(), experiment=design.experiment, runs=()))
+
+
+def _check_fresh(design: Design, results: Path) -> None:
+    """Raises ConfigError where the norms may have been compared before the plan was made: two runs give a verdict."""
+    finished = Counter(_label(run) for run in design.runs_so_far(results))
+    if sum(count > 1 for count in finished.values()) > 1:
+        raise ConfigError(
+            f"--until-decided: {sum(finished.values())} runs of {design.experiment} are finished, and may have been "
+            "compared already; to judge them again finds differences that are not there. Give a new name and new "
+            f"seeds (the same seeds give the same runs): --set name=NEW --set 'seeds=[{max(design.seeds) + 1}]'"
+        )
+
+
+def _check_unchanged(design: Design, before: Decisions, folder: Path) -> None:
     for key, wanted in _fixed(design).items():
         if (begun := getattr(before, key)) != wanted:
             begun, wanted = (list(it) if isinstance(it, tuple) else it for it in (begun, wanted))
@@ -91,28 +115,58 @@ def runs_at(design: Design, look: int, decisions: Sequence[PairDecision]) -> lis
 
 
 def judge(design: Design, look: int, results: Path) -> tuple[PairDecision, ...]:
-    """The state of each pair after the runs of a look, which is also written to `decisions.json`."""
-    seeds = design.seeds[: design.looks[look]]
-    values = {name: _values(config, seeds, results) for name, config in design.norms.items()}
-    decisions = decide(values, design.pairs, design.looks, look, design.delta, ALPHA)
-    pairs = tuple(DecidedPair(**asdict(pair)) for pair in decisions)
-    written = Decisions(**_fixed(design), look=look, pairs=pairs)
-    experiment = results / next(iter(design.norms.values())).name
-    with locked(experiment):
-        write_json_atomically(decisions_file(experiment), written.to_dict())
+    """The state of each pair after the runs of a look, which is also written to `decisions.json`, with the runs."""
+    records = {
+        name: _finished(config, design.seeds[: design.looks[look]], results) for name, config in design.norms.items()
+    }
+    values = {name: [_accuracy(record) for record in of_norm] for name, of_norm in records.items()}
+    points = {name: [None if value is None else 100 * value for value in of_norm] for name, of_norm in values.items()}
+    decisions = decide(points, design.pairs, design.looks, look, design.delta, ALPHA)
+    runs = [
+        LookedAt(
+            run_id=record.run_id,
+            norm=name,
+            seed=record.seed,
+            accuracy=_accuracy(record),
+            config_digest=record.config_digest,
+            look=next(look for look, seeds in enumerate(design.looks) if index < seeds),
+        )
+        for name, of_norm in records.items()
+        for index, record in enumerate(of_norm)
+    ]
+    data = next(record.data for of_norm in records.values() for record in of_norm)
+    written = Decisions(
+        **_fixed(design),
+        look=look,
+        pairs=tuple(DecidedPair(**asdict(pair)) for pair in decisions),
+        experiment=design.experiment,
+        fingerprint=data.fingerprint,
+        evaluated_on=data.evaluated_on,
+        runs=tuple(runs),
+    )
+    _write(results / design.experiment, written)
     return decisions
 
 
-def _values(config: Config, seeds: Sequence[int], results: Path) -> list[float | None]:
-    """Accuracies in %, in the order of the seeds, up to the first run that is not finished; None for a diverged run."""
-    values: list[float | None] = []
+def _write(experiment: Path, decisions: Decisions) -> None:
+    with locked(experiment):
+        write_json_atomically(decisions_file(experiment), decisions.to_dict())
+
+
+def _finished(config: Config, seeds: Sequence[int], results: Path) -> list[Record]:
+    """The records in the order of the seeds, up to the first run that is not finished."""
+    records: list[Record] = []
     for seed in seeds:
         folder = folder_of(config.for_seed(seed), results)
         if not folder.is_finished:
             break
-        metrics = finished_record(folder).metrics
-        values.append(None if metrics is None else 100 * metrics.held_out.accuracy)
-    return values
+        records.append(finished_record(folder))
+    return records
+
+
+def _accuracy(record: Record) -> float | None:
+    """A fraction; None for a run that diverged."""
+    return None if record.metrics is None else record.metrics.held_out.accuracy
 
 
 def _label(config: Config) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from normbench.runs.machines import MachineChoices, Machines
 from normbench.runs.record import Data, Diverged, Model, Record, Statistics, Timing
-from normbench.runs.sweep_records import Chosen, Decisions, Sweep, SweepPlan, Tuning
+from normbench.runs.sweep_records import Chosen, Decisions, LookedAt, Sweep, SweepPlan, Tuning
 
 PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encoding="utf-8")
 
@@ -29,6 +29,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encodi
         Tuning,
         Chosen,
         Decisions,
+        LookedAt,
     ],
 )
 def test_each_field_is_described(model: type[BaseModel]) -> None:

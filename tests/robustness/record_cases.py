@@ -34,7 +34,7 @@ def write_results(results: Path) -> None:
     tuning = {"schema_version": 1, "budget": 2, "grid": {LR: [0.1, 0.2]}, "seeds": [100], "chosen": chosen}
     (folder / "tuning.json").write_text(json.dumps(tuning))
     pair = {"a": "GN(4)", "b": "BN", "kind": "real", "text": "real: GN(4) is 9.0 points below BN [2.0, 16.0]"}
-    decisions = {"schema_version": 1, "norms": ["BN", "GN(4)"], "seeds": [0, 1], "looks": [2, 4], "look": 0}
+    decisions = {"schema_version": 1, "norms": ["BN", "GN(4)"], "seeds": [0, 1, 2, 3], "looks": [2, 4], "look": 0}
     decisions |= {"delta": 0.5, "alpha": 0.05, "pairs": [pair]}
     (folder / "decisions.json").write_text(json.dumps(decisions))
 

@@ -10,7 +10,7 @@ import pytest
 from normbench.analysis.stats.sequential import decide
 from normbench.files import write_json_atomically
 from normbench.runs.read import RecordError, read_decisions, read_sweep, read_tuning
-from normbench.runs.sweep_records import Chosen, DecidedPair, Decisions, Sweep, SweepPlan, Tuning
+from normbench.runs.sweep_records import Chosen, DecidedPair, Decisions, LookedAt, Sweep, SweepPlan, Tuning
 
 LR = "train.optimizer.lr"
 CHOSEN: dict[str, Any] = {
@@ -42,16 +42,50 @@ def test_a_tuning_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_tuning(tmp_path) == tuning
 
 
+PLAN: dict[str, Any] = {"norms": ("BN", "GN(4)"), "seeds": (0, 1, 2, 3, 4, 5), "looks": (3, 6)}
+PLAN |= {"delta": 0.5, "alpha": 0.05, "look": 0}
+
+
 def test_decisions_are_read_as_they_were_written(tmp_path: Path) -> None:
     values = {"BN": [80.0, 80.1, 79.9], "GN(4)": [70.0, 70.1, None]}
     pairs = decide(values, [("GN(4)", "BN")], (3, 6), 0, 0.5)
-    fixed: dict[str, Any] = {"norms": ("BN", "GN(4)"), "seeds": (0, 1, 2, 3, 4, 5), "looks": (3, 6)}
-    fixed |= {"delta": 0.5, "alpha": 0.05, "look": 0}
-    decisions = Decisions(**fixed, pairs=tuple(DecidedPair(**asdict(pair)) for pair in pairs))
-    expected = {"schema_version": 1, **fixed, "pairs": [asdict(pair) for pair in pairs]}
+    runs = [
+        {"run_id": f"{name}-s{seed}", "norm": name, "seed": seed, "accuracy": value and value / 100}
+        | {"config_digest": "1a2b", "look": 0}
+        for name, of_norm in values.items()
+        for seed, value in enumerate(of_norm)
+    ]
+    data = {"experiment": "seeds", "fingerprint": "ab", "evaluated_on": "test"}
+    decisions = Decisions(
+        **PLAN,
+        pairs=tuple(DecidedPair(**asdict(pair)) for pair in pairs),
+        **data,
+        runs=tuple(LookedAt(**run) for run in runs),
+    )
+    expected = {"schema_version": 1, **PLAN, "pairs": [asdict(pair) for pair in pairs], **data, "runs": runs}
     assert json.dumps(decisions.to_dict()) == json.dumps(expected)
     write_json_atomically(tmp_path / "decisions.json", decisions.to_dict())
     assert read_decisions(tmp_path) == decisions
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("norms", norms) for norms in ([], ["BN"], ["BN", "BN"])],
+        *[("seeds", seeds) for seeds in ([0] * 6, [0, 1], [])],
+        *[("looks", looks) for looks in ([], [1, 6], [6, 3, 6], [3, 3, 6], [3, 12])],
+        *[("delta", delta) for delta in (0, -0.5, 101)],
+        *[("alpha", alpha) for alpha in (0, 0.5, 2)],
+        *[("look", look) for look in (2, -2)],
+    ],
+)
+def test_an_impossible_plan_is_no_plan(key: str, value: Any, tmp_path: Path) -> None:
+    content = {"schema_version": 1, **PLAN, "pairs": [], key: value}
+    (tmp_path / "decisions.json").write_text(json.dumps(content))
+    with pytest.raises(
+        RecordError, match=rf"decisions\.json: {'looks' if key == 'seeds' and value != [0] * 6 else key}:"
+    ):
+        read_decisions(tmp_path)
 
 
 def test_without_a_file_there_is_no_record(tmp_path: Path) -> None:

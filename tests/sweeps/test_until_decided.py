@@ -10,7 +10,7 @@ from normbench.config import Experiment, load_experiment
 from normbench.errors import ConfigError
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
-from normbench.sweeps.until_decided import Design, judge, make_design, runs_at
+from normbench.sweeps.until_decided import Design, judge, keep_design, make_design, runs_at
 from tests.records import make_diverged, make_record
 from tests.tiny import invoke
 
@@ -64,7 +64,7 @@ def test_the_experiments_seeds_come_first_and_others_follow(experiment: Experime
 def test_only_norms_of_undecided_pairs_get_more_seeds(experiment: Experiment, tmp_path: Path) -> None:
     """LN is far off; BN and GN are as close as noise lets one see."""
     design = design_of(experiment, tmp_path)
-    finish(design, 0, {"BN": around(80, 3, 1), "GN(4)": around(80.3, 3, 1), "LN": around(50, 3, 1)}, tmp_path)
+    finish(design, 0, {"BN": (80, 80.5, 79.5), "GN(4)": (80.3, 79.6, 81), "LN": (50, 50.1, 49.9)}, tmp_path)
     decisions = judge(design, 0, tmp_path)
     assert {(pair.a, pair.b): pair.kind for pair in decisions} == {
         ("GN(4)", "BN"): "undecided",
@@ -117,16 +117,43 @@ def test_another_axis_or_one_norm_has_nothing_to_decide(tmp_path: Path) -> None:
         design_of(load_experiment(file, REGISTRIES), tmp_path)
 
 
-def test_compare_shows_the_verdicts_of_the_rounds(experiment: Experiment, tmp_path: Path) -> None:
+def test_runs_that_were_compared_before_the_plan_are_refused(experiment: Experiment, tmp_path: Path) -> None:
     design = design_of(experiment, tmp_path)
-    finish(design, 0, {"BN": around(80, 3), "GN(4)": around(80.1, 3), "LN": around(70, 3)}, tmp_path)
+    values = {"BN": around(80, 3), "GN(4)": [80.0], "LN": []}
+    finish(design, 0, values, tmp_path)
+    assert design_of(experiment, tmp_path) == design  # of one norm's runs there is no verdict
+    finish(design, 0, values | {"GN(4)": [80.0, 80.4]}, tmp_path)
+    with pytest.raises(ConfigError, match=r"(?s)--until-decided: 5 runs.*--set name=.*seeds=\[19\]"):
+        design_of(experiment, tmp_path)
+
+
+def test_runs_made_by_the_plan_are_not_older_than_it(experiment: Experiment, tmp_path: Path) -> None:
+    design = design_of(experiment, tmp_path)
+    keep_design(design, tmp_path)
+    finish(design, 0, {"BN": around(80, 3), "GN(4)": around(80, 3), "LN": around(70, 3)}, tmp_path)
+    assert design_of(experiment, tmp_path) == design  # a sweep that was killed before its first look goes on
+
+
+def test_compare_shows_the_verdicts_of_the_rounds_for_its_runs_only(experiment: Experiment, tmp_path: Path) -> None:
+    design = design_of(experiment, tmp_path)
+    values = {"BN": (80, 80.5, 79.5), "GN(4)": (80.3, 79.6, 81), "LN": (50, 50.1, 49.9)}
+    finish(design, 0, values, tmp_path)
     decisions = judge(design, 0, tmp_path)
-    result = invoke("compare", tmp_path / "rounds", "--all-pairs", "--format", "json", "--quiet")
-    assert result.exit_code == 0, result.output
-    document = json.loads(result.output)
+    command = ("compare", tmp_path / "rounds", "--all-pairs", "--format", "json", "--quiet")
+    document = json.loads(invoke(*command).stdout)
     shown = {(pair["a"], pair["b"]): pair["verdict_text"] for pair in document["pairs"]}
     assert shown == {(pair.a, pair.b): pair.text for pair in decisions}
+    plan = document["until_decided"]
+    assert (plan["looks"], plan["looks_taken"], plan["alpha"]) == ([3, 6, 9, 12, 15], 1, 0.05)
+    assert [pair["looks_taken"] for pair in document["pairs"]] == [1, 1, 1]
     assert any("3, 6, 9, 12, 15 seeds a norm, 1 taken" in note for note in document["notes"])
+
+    finish(design, 0, values | {"LN": (50, 50.1, 50.2)}, tmp_path)
+    document = json.loads(invoke(*command).stdout)
+    assert "until_decided" not in document
+    assert [pair["looks_taken"] for pair in document["pairs"]] == [None] * 3
+    assert any("another result" in sentence for sentence in document["differs"])
+    assert not any("Seeds were added in rounds" in note for note in document["notes"])
 
 
 PLAN = {"schema_version": 1, "norms": ["BN"], "seeds": [0], "looks": [1], "look": 0, "pairs": [], "alpha": 0.05}

@@ -11,7 +11,7 @@ from normbench.analysis.compare.recipe import shared, varying_sentence
 from normbench.analysis.compare.rows import By, NormRow, norm_row, order, same_norm, when
 from normbench.analysis.compare.run import Run
 from normbench.analysis.compare.sets import RunSet
-from normbench.analysis.compare.until_decided import as_decided
+from normbench.analysis.compare.until_decided import ONE_LOOK, as_decided
 from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Decisions, Tuning
@@ -75,8 +75,8 @@ def compare(
 ) -> tuple[Comparison, list[str]]:
     """The comparison of the norms of a set, and notes on what a reader should know about its runs.
 
-    `decisions` brings the verdicts of a sweep until decided. Of several runs with one norm and seed the newest is used.
-    Raises ConfigError for a baseline that no run has.
+    `decisions` brings the verdicts of a sweep until decided, if these are the runs that it looked at. Of several runs
+    with one norm and seed the newest is used. Raises ConfigError for a baseline that no run has.
     """
     options, key = options or Options(), found.key
     kept, duplicates = _newest(found.runs, key)
@@ -88,6 +88,12 @@ def compare(
     rows = [norm_row(group, data.evaluated_on, by) for (_, by), group in by_norm.items()]
     baseline = baseline_of(rows, options.baseline)
     pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=options.all_pairs, delta=options.delta)
+    not_used: str | None = None
+    if decisions:
+        if key is None:
+            pairs, not_used = as_decided(pairs, rows, decisions, options.delta)
+        else:
+            not_used = f"decisions.json is not used: it is no comparison along {key}; {ONE_LOOK}"
     records = [run.record for run in kept]
     comparison = Comparison(
         split=data.evaluated_on,
@@ -101,11 +107,11 @@ def compare(
         environment={name: tuple(values) for name, values in environment(records).items()},
         baseline=baseline,
         delta=options.delta,
-        pairs=as_decided(pairs, decisions) if decisions and key is None else pairs,
+        pairs=pairs,
         grid=None if key is None else grid(rows, key, metric),
         tuning=found.tuning,
-        decisions=decisions if key is None else None,
-        differs=tuple(_differs(found, rows, records)),
+        decisions=None if not_used else decisions,
+        differs=tuple(([not_used] if not_used else []) + _differs(found, rows, records)),
     )
     diverged = [_diverged_note(record) for record in records if not record.metrics]
     return comparison, [

@@ -138,6 +138,16 @@ def comparison_head(comparison: Comparison) -> dict[str, Any]:
         },
         "differs": list(comparison.differs),
     }
+    if comparison.decisions:
+        plan = comparison.decisions
+        head["until_decided"] = {
+            "norms": list(plan.norms),
+            "seeds": list(plan.seeds),
+            "looks": list(plan.looks),
+            "looks_taken": plan.look + 1,
+            "alpha": plan.alpha,
+            "delta_points": plan.delta,
+        }
     if comparison.tuning:
         tuning = comparison.tuning
         head["tuning"] = {
