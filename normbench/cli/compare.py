@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
+_LOOK = "Looks"
 RESULTS = Path("results")
 """Where one's own runs are."""
 MOST_NOTES = 5
@@ -63,7 +64,7 @@ def compare(
         bool,
         typer.Option("--full", help="Also interval, std, least, greatest of every metric.", rich_help_panel=_MORE),
     ] = False,
-    runs: Annotated[bool, typer.Option("--runs", help="Also a row a run.", rich_help_panel=_MORE)] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="Also one row per run.", rich_help_panel=_MORE)] = False,
     to_accuracy: Annotated[
         float | None,
         typer.Option("--to-accuracy", help="Also epochs and seconds to this accuracy in %.", rich_help_panel=_MORE),
@@ -92,9 +93,25 @@ def compare(
         typer.Option("--figures", metavar="DIR", help="Also draw all figures into this folder, as PNG and SVG."),
     ] = None,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns", help="Only these columns of the first table, e.g. 'n,test acc'.", rich_help_panel=_LOOK
+        ),
+    ] = None,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="All notes on how to read the tables.", rich_help_panel=_LOOK)
+    ] = False,
+    caption: Annotated[
+        str | None, typer.Option("--caption", help="The caption of the first latex table.", rich_help_panel=_LOOK)
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", help="Its label.", show_default="tab:norms", rich_help_panel=_LOOK),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """What the runs say: a row a norm, with means over seeds, and for each pair whether the difference is real."""
+    """What the runs say: for each pair of norms whether the difference is real, and one row per norm with its means."""
     if mcnemar is not None:
         if figures is not None:
             raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
@@ -124,12 +141,18 @@ def compare(
             needs |= figure_needs(by)
         options = Options(baseline, all_pairs, delta, by, strict)
         found = comparisons(paths or [RESULTS], conditions, options, needs, most=None if all_sets else MOST_SETS)
-        notes = render_comparisons(found, Wanted(asked, wanted, to_accuracy), View(format_, quiet=quiet), console())
+        view = View(format_, notes, quiet, _names(columns), caption, label)
+        left_out = render_comparisons(found, Wanted(asked, wanted, to_accuracy), view, console())
         if not quiet:
-            for note in capped(notes, MOST_NOTES, "like these"):
+            for note in capped(left_out, MOST_NOTES, "like these"):
                 say(f"note: {note}")
         if figures is not None:
             _figures(found, figures)
+
+
+def _names(columns: list[str] | None) -> tuple[str, ...]:
+    """The names in `--columns a,b --columns c`."""
+    return tuple(name.strip() for text in columns or [] for name in text.split(",") if name.strip())
 
 
 def _figures(found: "Comparisons", folder: Path) -> None:

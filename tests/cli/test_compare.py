@@ -223,7 +223,7 @@ def test_the_gap_of_running_statistics_is_a_column_where_it_was_measured(results
     output = invoke("compare", results).stdout
     row = next(line for line in output.splitlines() if line.startswith("PN "))
     assert row.split()[-1] == "-8.50"
-    assert "Eval gap: accuracy with the running statistics" in output
+    assert "Eval gap: accuracy with the running statistics" in invoke("compare", results, "--notes").stdout
     runs = invoke("compare", results, "--only", "runs").stdout
     (last,) = [line for line in runs.splitlines() if line.startswith("PN") and line.split()[1] == "4"]
     assert last.split()[2:] == [
@@ -265,3 +265,23 @@ def test_a_thousand_runs_are_compared_without_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^GN\(4\) +50 ", done.stdout, re.MULTILINE)) == 3
+
+
+def test_columns_caption_and_label_are_those_asked_for(results: Path) -> None:
+    output = invoke("compare", results, "--columns", "n,gap", "--columns", "Test Acc").stdout
+    assert "Norm   n    Gap              Test Acc\n" in output
+    csv_lines = invoke("compare", results, "--format", "csv", "--columns", "norm,n").stdout.splitlines()
+    assert csv_lines == ["norm,n", "BN,3", "GN(4),3", "LN,3"]
+    paper = invoke("compare", results, "-f", "latex", "--caption", "My norms", "--label", "tab:mine", "--only", "norms")
+    assert (r"\caption{My norms}" in paper.stdout, r"\label{tab:mine}" in paper.stdout) == (True, True)
+    for arguments in (["--columns", "gab"], ["--columns", "gap", "--format", "json"]):
+        assert isinstance(invoke("compare", results, *arguments).exception, ConfigError)
+
+
+def test_few_notes_unless_asked_and_none_if_quiet(results: Path) -> None:
+    usual = invoke("compare", results).stdout.splitlines()
+    assert usual[-1].startswith("Not shown: ")
+    assert len(invoke("compare", results, "--notes").stdout.splitlines()) > len(usual)
+    quiet = invoke("compare", results, "--quiet").stdout.splitlines()
+    assert quiet == usual[: len(quiet)]
+    assert not any("Recipe" in line for line in quiet)

@@ -1,7 +1,7 @@
 """Several tables as one document: one after the other, or one JSON object."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from normbench.analysis.compare.compare import Comparison
 from normbench.errors import ConfigError
 from normbench.present.tables.formats.data import put_json
+from normbench.present.tables.formats.output import put
 from normbench.present.tables.formats.terminal import fitted, num_lines
 from normbench.present.tables.render import render
 from normbench.present.tables.table import Table, with_columns, with_keys
@@ -62,7 +63,9 @@ def render_document(
         shown = [_unsaid(table, shown[:number]) for number, table in enumerate(shown)]
     if view.format == "table":
         shown = _fitted(shown, view, console)
-    for table in shown:
+    for number, table in enumerate(shown):
+        if number and view.format == "table" and not console.is_terminal:  # a grid on a terminal ends in an empty line
+            put("", console)
         render(table, view.format, console)
 
 
@@ -95,12 +98,14 @@ def _as_asked(table: Table, view: View) -> Table:
 def _fitted(tables: Sequence[Table], view: View, console: Console) -> list[Table]:
     """The tables fitted to a terminal, and the most important notes; a last note says what is left out."""
     shown = [fitted(table, console.width) if console.is_terminal else table for table in tables]
-    if view.quiet or view.notes:
-        return shown
     left_out = [
         title for table, fit in zip(tables, shown, strict=True) for title in table.columns if title not in fit.columns
     ]
-    notes = shown[-1].notes
+    notes = [note for note in shown[-1].notes if not _is_about(note, left_out)]
+    if view.notes:
+        return [*shown[:-1], replace(shown[-1], notes=tuple(notes))]
+    if view.quiet:
+        return shown
     ends = list(itertools.accumulate(num_lines(note, console) for note in notes))
     fits_all = not left_out and (not ends or ends[-1] <= MOST_LINES)
     kept = len(notes) if fits_all else sum(end < MOST_LINES for end in ends)
@@ -109,6 +114,12 @@ def _fitted(tables: Sequence[Table], view: View, console: Console) -> list[Table
         parts.append(f"{plural(len(notes) - kept, 'note')} (--notes)")
     more = (f"Not shown: {'; '.join(parts)}.",) if parts else ()
     return [*shown[:-1], replace(shown[-1], notes=(*notes[:kept], *more))]
+
+
+def _is_about(note: str, titles: Collection[str]) -> bool:
+    """Whether the note, such as `Std: ...` or `Train Acc, Train Loss: ...`, explains none but these columns."""
+    explained, colon, _ = note.partition(":")
+    return bool(colon) and set(explained.split(", ")) <= set(titles)
 
 
 def _notes(tables: Sequence[Table]) -> tuple[str, ...]:

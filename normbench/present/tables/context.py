@@ -28,7 +28,7 @@ def context_notes(comparison: Comparison) -> list[str]:
         notes.append(decided_note(comparison.decisions))
     if comparison.tuning:
         notes += tuning_notes(comparison.tuning, list(dict.fromkeys(row.label for row in rows)))
-    recipe = _recipe(comparison.recipe)
+    recipe = _recipe(comparison)
     notes += [
         *([f"Recipe: {recipe}."] if recipe else []),
         f"Machine: {_machine(comparison.environment)}.",
@@ -50,9 +50,12 @@ def _one_group(comparison: Comparison) -> str:
     return f" {found[0]} is PyTorch's GroupNorm with one group." if found else ""
 
 
-def _recipe(recipe: Mapping[str, Any]) -> str:
+def _recipe(comparison: Comparison) -> str:
+    recipe = comparison.recipe
+    counts = {row.num_parameters for row in comparison.rows}
+    size = f" of {counts.pop():,} parameters" if len(counts) == 1 else ""
     named: dict[str, Callable[[Any], str]] = {
-        "model.name": lambda name: f"network {name}",
+        "model.name": lambda name: f"network {name}{size}",
         "train.epochs": lambda count: plural(count, "epoch"),
         "train.batch_size": lambda size: f"batch size {size}",
         "train.optimizer.name": str,

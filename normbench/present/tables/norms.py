@@ -14,7 +14,7 @@ from normbench.present.tables.table import Cell, Table, Value
 USUAL_TEST_SIZE = 10_000
 """Images of CIFAR-10's test set."""
 
-DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Params")
+DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Test Loss", "Val Loss", "Gap")
 """Columns that a narrow terminal does without, the first of them first."""
 
 
@@ -31,8 +31,14 @@ def comparison_table(comparison: Comparison) -> Table:
         records=tuple(_record(row, comparison, along) for row in comparison.rows),
         notes=tuple(_notes(comparison)),
         num_text_columns=1 + len(along.columns),
-        dispensable=DISPENSABLE,
+        dispensable=_dispensable(comparison),
     )
+
+
+def _dispensable(comparison: Comparison) -> tuple[str, ...]:
+    """Of norms that all have as many parameters, the recipe says how many."""
+    alike = len({row.num_parameters for row in comparison.rows}) == 1
+    return ("Params", *DISPENSABLE) if alike else (*DISPENSABLE, "Params")
 
 
 def _columns(comparison: Comparison) -> dict[str, Callable[[NormRow], Cell]]:
@@ -127,7 +133,8 @@ def _notes(comparison: Comparison) -> list[str]:
         f"Train Acc, Train Loss: running means over the last epoch, in training mode{augmented}.",
         f"{split.capitalize()} metrics: after the last epoch. Acc in %, Loss: mean cross-entropy.",
         f"Gap: train minus {split} accuracy in points; below 0 where training mode{augmented} is the harder one.",
-        f"Std: standard deviation of the {split} accuracy between seeds, in points. s/epoch: median over the runs.",
+        f"Std: standard deviation of the {split} accuracy between seeds, in points.",
+        "s/epoch: seconds of training for one epoch, median over the runs.",
     ]
     if any(row.n > 2 for row in rows):
         notes.append(

@@ -47,6 +47,7 @@ def _lines(table: Table, escape: Callable[[str], str] = str) -> list[list[str]]:
 
 
 def _aligned(lines: Sequence[Sequence[str]], gap: str, num_text_columns: int) -> list[str]:
+    """The lines with their cells in columns, `gap` between two: text flush left, numbers flush right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         gap.join(
