@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from normbench.cli.completion import complete_norm
 from normbench.cli.options import (
     BatchSize,
     Config,
@@ -39,6 +40,7 @@ def bench(
             "-n",
             help="A name that `normbench norms` lists, or package.module:Name. Repeatable.",
             show_default=" ".join(USUAL_NORMS),
+            autocompletion=complete_norm,
         ),
     ] = None,
     config: Config = "default",

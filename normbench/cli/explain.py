@@ -15,11 +15,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from normbench.cli.commands import Command, Commands
+from normbench.cli.completion import complete_norm
 from normbench.cli.options import NoPlugins, norm_overrides
 from normbench.cli.output import Format, console, say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
+    cls=Commands,
     help="What a norm computes, learns and stores, on numbers one can check by hand.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,7 +43,8 @@ def _check_picture(path: Path | None) -> Path | None:
 
 
 Norms = Annotated[
-    list[str] | None, typer.Option("--norm", "-n", help="Only this norm. Repeatable.", show_default="all")
+    list[str] | None,
+    typer.Option("--norm", "-n", help="Only this norm. Repeatable.", show_default="all", autocompletion=complete_norm),
 ]
 Groups = Annotated[
     int | None, typer.Option("--groups", "-g", help="Groups of gn.", show_default="2, or 1 where C is odd")
@@ -53,7 +57,7 @@ Picture = Annotated[
 ]
 
 
-@app.command(epilog="Example: [bold]normbench explain params --shape 64,10 --norm bn[/bold]")
+@app.command(cls=Command, epilog="Example: [bold]normbench explain params --shape 64,10 --norm bn[/bold]")
 def params(
     shape: Annotated[
         str | None,
@@ -87,7 +91,7 @@ def params(
     _show(asdict(found), format_, lambda out: render(network_table(found), "table", out))
 
 
-@app.command(epilog="Example: [bold]normbench explain tensor --norm bn --norm ln-chw[/bold]")
+@app.command(cls=Command, epilog="Example: [bold]normbench explain tensor --norm bn --norm ln-chw[/bold]")
 def tensor(
     file: Annotated[
         Path | None,
@@ -114,7 +118,7 @@ def tensor(
     _show(asdict(found), format_, lambda out: print_tensor(found, out))
 
 
-@app.command(epilog="Example: [bold]normbench explain running --output running.png[/bold]")
+@app.command(cls=Command, epilog="Example: [bold]normbench explain running --output running.png[/bold]")
 def running(
     batches: Annotated[int, typer.Option("--batches", help="How many batches of two samples.")] = 4000,
     momentum: Annotated[float, typer.Option("--momentum", help="Of the exponential average.")] = 0.001,
@@ -139,7 +143,7 @@ def running(
         say(f"wrote {output}")
 
 
-@app.command(epilog="Example: [bold]normbench explain shapes[/bold]")
+@app.command(cls=Command, epilog="Example: [bold]normbench explain shapes[/bold]")
 def shapes(
     shape: Annotated[str, typer.Option("--shape", help="N,C,H,W of the images.")] = "100,3,28,28",
     format_: OutputFormat = Format.table,
@@ -153,7 +157,7 @@ def shapes(
     _show(asdict(found), format_, lambda out: render_all(shapes_tables(found), out))
 
 
-@app.command(epilog="Example: [bold]normbench explain axes --groups 3 --output axes.png[/bold]")
+@app.command(cls=Command, epilog="Example: [bold]normbench explain axes --groups 3 --output axes.png[/bold]")
 def axes(
     shape: Annotated[str, typer.Option("--shape", help="N,C,H,W of the block.")] = "4,6,2,2",
     norm: Norms = None,
@@ -178,7 +182,7 @@ def axes(
         say(f"wrote {output}")
 
 
-@app.command(epilog="Example: [bold]normbench explain equivalence --seed 1[/bold]")
+@app.command(cls=Command, epilog="Example: [bold]normbench explain equivalence --seed 1[/bold]")
 def equivalence(
     shape: Annotated[str, typer.Option("--shape", help="N,C,H,W of the random tensor.")] = "8,16,8,8",
     seed: Seed = 0,

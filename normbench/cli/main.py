@@ -4,36 +4,18 @@ import shlex
 import sys
 import tempfile
 import traceback
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 import normbench
 from normbench.cli import bench, compare, explain, norms, summary, sweep, train
+from normbench.cli.commands import Command, Commands
 from normbench.cli.output import say
-from normbench.errors import ConfigError, Interrupted, NormbenchError, resource_error
-from normbench.text import nearest, shortened
-
-
-class _Commands(TyperGroup):
-    """The commands. A name that is none of them may be meant as a config, which `sweep` takes."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            from normbench.config import shipped_configs
-
-            commands = self.list_commands(ctx)
-            full = {command: command for command in commands} | {name: f"sweep {name}" for name in shipped_configs()}
-            near = nearest(name, full)
-            hint = f"did you mean 'normbench {full[near]}'? " if near else ""
-            raise ConfigError(f"unknown command {shortened(repr(name))}: {hint}known: {', '.join(commands)}")
-        return super().resolve_command(ctx, args)
-
+from normbench.errors import Interrupted, NormbenchError, resource_error
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     help="Which normalization layer should my small network use, under my batch size and my budget, "
     "and is the difference real?",
     no_args_is_help=True,
@@ -59,12 +41,12 @@ def _options(
     pass
 
 
-app.command(epilog=train.EXAMPLE)(train.train)
-app.command(epilog=summary.EXAMPLE)(summary.summary)
-app.command(epilog=norms.EXAMPLE)(norms.norms)
-app.command(epilog=compare.EXAMPLE)(compare.compare)
-app.command(epilog=sweep.EXAMPLE)(sweep.sweep)
-app.command(epilog=bench.EXAMPLE)(bench.bench)
+app.command(cls=Command, epilog=train.EXAMPLE)(train.train)
+app.command(cls=Command, epilog=summary.EXAMPLE)(summary.summary)
+app.command(cls=Command, epilog=norms.EXAMPLE)(norms.norms)
+app.command(cls=Command, epilog=compare.EXAMPLE)(compare.compare)
+app.command(cls=Command, epilog=sweep.EXAMPLE)(sweep.sweep)
+app.command(cls=Command, epilog=bench.EXAMPLE)(bench.bench)
 
 
 def main() -> None:

@@ -5,28 +5,57 @@ from typing import Annotated, Any
 
 import typer
 
+from normbench.cli.completion import (
+    complete_assignment,
+    complete_config,
+    complete_data,
+    complete_device,
+    complete_norm,
+    complete_results,
+)
 from normbench.text import shortened
 
-Config = Annotated[str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")]
+Config = Annotated[
+    str,
+    typer.Option(
+        "--config", "-c", help="A YAML file, or the name of a shipped config.", autocompletion=complete_config
+    ),
+]
 Norm = Annotated[
-    str | None, typer.Option("--norm", "-n", help="A name that `normbench norms` lists, or package.module:Name.")
+    str | None,
+    typer.Option(
+        "--norm",
+        "-n",
+        help="A name that `normbench norms` lists, or package.module:Name.",
+        autocompletion=complete_norm,
+    ),
 ]
 Groups = Annotated[
     int | None, typer.Option("--groups", "-g", help="Groups of gn and evo-s0: they must divide every channel count.")
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", "-e", help="At most 20 under the budget.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", "-b")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", "-b", help="Images in a training step.")]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="The base learning rate.")]
-Data = Annotated[str | None, typer.Option("--data", "-d", help="cifar10, folder, synthetic or synthetic-small.")]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", "-d", help="cifar10, folder, synthetic or synthetic-small.", autocompletion=complete_data),
+]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of a run; their number changes its last bits.")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Results = Annotated[Path, typer.Option("--results", help="Where the folders of runs lie.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=complete_device)]
+Results = Annotated[
+    Path, typer.Option("--results", help="Where the folders of runs lie.", autocompletion=complete_results)
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Any config key, e.g. --set train.lr=0.05. Repeatable.", autocompletion=complete_assignment
+    ),
+]
 
 NoPlugins = Annotated[
     bool, typer.Option("--no-plugins", help="Refuse norms that are code from outside of normbench, and import none.")

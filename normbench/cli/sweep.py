@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from normbench.cli.completion import complete_config
 from normbench.cli.options import (
     BatchSize,
     Data,
@@ -37,7 +38,12 @@ class Together(StrEnum):
 
 
 def sweep(
-    config: Annotated[str, typer.Argument(help="A YAML file with sweep:, or the name of a shipped config.")],
+    config: Annotated[
+        str,
+        typer.Argument(
+            help="A YAML file with sweep:, or the name of a shipped config.", autocompletion=complete_config
+        ),
+    ],
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="a core each")
     ] = None,

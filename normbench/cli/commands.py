@@ -1,0 +1,55 @@
+"""How the command line looks: commands whose help shows flags as flags, and the answer to a name that is no command."""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from normbench.errors import ConfigError
+from normbench.text import nearest, shortened
+
+
+class Command(TyperCommand):
+    """A command. Its help shows `--quiet` and `--shape TEXT`, not typer's `--quiet <bool>` and `--shape <str>`."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_plain_types(super().get_params(ctx))
+
+
+class Commands(TyperGroup):
+    """Several commands, likewise. A name that is none of them may be meant as a config, which `sweep` takes."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_plain_types(super().get_params(ctx))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            from normbench.config import shipped_configs
+
+            commands = self.list_commands(ctx)
+            full = {command: command for command in commands}
+            if "sweep" in full:
+                full |= {config: f"sweep {config}" for config in shipped_configs()}
+            near = nearest(name, full)
+            hint = f"did you mean '{ctx.command_path} {full[near]}'? " if near else ""
+            raise ConfigError(f"unknown command {shortened(repr(name))}: {hint}known: {', '.join(commands)}")
+        return super().resolve_command(ctx, args)
+
+
+_TYPES = {"str": "TEXT", "int": "INT", "int range": "INT", "float": "NUMBER", "path": "PATH"}
+
+
+def _with_plain_types(params: list[Any]) -> list[Any]:
+    for param in params:
+        if param.param_type_name == "option" and hasattr(
+            param, "display_type_rich"
+        ):  # typer 0.2x; before, types are plain
+            shown = None if param.is_bool_flag else param.metavar or _plain(param.display_type_rich(None))
+            param.display_type_rich = lambda ctx, shown=shown: shown
+    return params
+
+
+def _plain(label: str) -> str:
+    """`<list[str]>` as TEXT; choices stay as they are."""
+    inner = label.strip("<>").removeprefix("list[").removesuffix("]")
+    return _TYPES.get(inner, inner)
