@@ -2,14 +2,14 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from normbench.bench.full import FullBench, FullPlan, measure_full
 from normbench.bench.measure import Plan, measure
-from normbench.bench.result import Bench
+from normbench.bench.result import WITHOUT, Bench, Spread
 from normbench.config import Config
 from normbench.data.load import load_dataset
 from normbench.errors import Interrupted
@@ -19,6 +19,7 @@ from normbench.sweeps.estimate import common_precision
 from normbench.train.machine import Machine, num_cores
 
 BUSY = 0.25  # load average a core from which other processes take part of the machine
+UNSTEADY = 0.3  # between the least and the greatest tax of a norm: its median says little then
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan
         measured: Bench | FullBench
         if isinstance(plan, Plan):
             measured = measure(configs, len(dataset.class_names), machine, precision, plan)
-            warnings = busy_notes(load, num_cores())
+            timed = [norm for norm in measured.norms if norm.norm != WITHOUT]
+            warnings = busy_notes(load, num_cores(), {norm.label: measured.tax(norm) for norm in timed})
         else:
             measured = measure_full(configs, dataset, machine, precision, plan)
             warnings = ()
@@ -83,14 +85,23 @@ def load_average() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def busy_notes(load: float | None, cores: int) -> tuple[str, ...]:
-    """A warning if the load average says that other processes were running."""
-    if load is None or load < BUSY * cores:
-        return ()
-    return (
-        f"the machine was busy before ({load:.1f} processes ready to run on {cores} cores): ratios hold, "
-        "as all take turns; the speeds themselves may be too low",
-    )
+def busy_notes(load: float | None, cores: int, taxes: Mapping[str, Spread]) -> tuple[str, ...]:
+    """Warnings if other programs ran: before, by the load average, and meanwhile, by taxes that changed.
+
+    taxes: by norm, the share that a step is longer than without norm, over the rounds.
+    """
+    notes = []
+    if load is not None and load >= BUSY * cores:
+        notes.append(
+            f"the machine was busy before ({load:.1f} processes ready to run on {cores} cores): speeds may be too low"
+        )
+    label, tax = max(taxes.items(), key=lambda item: item[1].high - item[1].low, default=("", Spread(0, 0, 0)))
+    if tax.high - tax.low > UNSTEADY:
+        notes.append(
+            f"the machine was too busy to compare norms: the tax of {label} was {100 * tax.low:.0f} to "
+            f"{100 * tax.high:.0f} % from round to round; end other programs, or take more rounds (--rounds)"
+        )
+    return tuple(notes)
 
 
 def _counted(count: int, noun: str) -> str:

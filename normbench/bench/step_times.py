@@ -1,9 +1,11 @@
 """The time of a training step with each norm on this machine, relative to batch norm."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -21,10 +23,28 @@ from normbench.train.setting import Setting
 BASELINE = "bn"
 NUM_CLASSES = 10
 WARM_UP = 2  # rounds that are not counted
+UNSTEADY = 1.5  # the upper end of an interval over its lower one, from which a ratio says little
 
 
-def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mapping[str, float]:
-    """The time of a step with each norm over that with bn, by norm: the median over the rounds.
+class Ratio(NamedTuple):
+    """A median over rounds and its 95 % interval; of fewer than 6 rounds the least and the greatest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Ratio":
+        """The interval ends at values of the rounds, whatever their distribution (Conover 1999, section 3.2)."""
+        ordered, num = sorted(values), len(values)
+        left_out = 0  # values at each end
+        while sum(math.comb(num, few) for few in range(left_out + 1)) / 2**num <= 0.025:
+            left_out += 1
+        return cls(statistics.median(ordered), ordered[max(left_out - 1, 0)], ordered[-max(left_out, 1)])
+
+
+def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mapping[str, Ratio]:
+    """The time of a step with each norm over that with bn, by norm.
 
     A step is the forward and backward pass of the default config's network and batch size in float32, as in training,
     without optimizer and data. Raises ConfigError for a device that is not there.
@@ -37,21 +57,32 @@ def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mappi
     images = torch.randn(batch_size, *image_shape_of(networks[BASELINE]), generator=generator)
     images = images.to(setting.device, memory_format=setting.memory_format)
     labels = torch.arange(batch_size, device=setting.device) % NUM_CLASSES
-    ratios = median_ratios(
+    ratios = ratios_to_baseline(
         {kind: partial(_step_seconds, accelerate(network), images, labels) for kind, network in networks.items()},
         rounds,
     )
     return {kind: ratios[kind] for kind in kinds}
 
 
-def median_ratios(steps: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def ratios_to_baseline(steps: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Ratio]:
     """Each function measures the seconds of one step; one of them is BASELINE's.
 
-    A round takes one step of each in turn, so that a disturbance of the machine falls on all of them. Returns the
-    median over the rounds of the ratio to BASELINE, by name.
+    A round takes one step of each in turn, so that a steady load of the machine falls on all of them. The ratios to
+    BASELINE are taken round by round.
     """
     measured = list(rounds_in_turn(steps, rounds, WARM_UP))
-    return {name: statistics.median(seconds[name] / seconds[BASELINE] for seconds in measured) for name in steps}
+    return {name: Ratio.of([seconds[name] / seconds[BASELINE] for seconds in measured]) for name in steps}
+
+
+def time_notes(ratios: Mapping[str, Ratio]) -> list[str]:
+    """A warning if the intervals are too wide to tell norms apart."""
+    name, widest = max(ratios.items(), key=lambda item: item[1].high / item[1].low)
+    if widest.high <= UNSTEADY * widest.low:
+        return []
+    return [
+        f"the machine was too busy for these times ({name} took {widest.low:.2f} to {widest.high:.2f} times as long as "
+        f"{BASELINE}): end other programs, or take more steps with --rounds"
+    ]
 
 
 def _network(kind: str, setting: Setting) -> nn.Module:

@@ -20,7 +20,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, TableFormat, console, loading, say, show_log
+from normbench.cli.output import Quiet, TableFormat, check_output, console, loading, say, show_log
 from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench bench --norm bn --norm gn --against plain[/bold]"
@@ -69,7 +69,10 @@ def bench(
     no_plugins: NoPlugins = False,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write all numbers here, as JSON.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Also write all numbers here, as JSON.", callback=check_output
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -77,9 +80,6 @@ def bench(
 
     The images are synthetic unless --data or --data-dir names others.
     """
-    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
-        wrong = "is a folder; name a file" if output.is_dir() else "its folder does not exist; create it first"
-        raise ConfigError(f"--output {output}: {wrong}")
     if full and against:
         raise ConfigError("--against plain is a measurement of its own: give it without --full")
     from normbench.config import load_config
@@ -124,5 +124,7 @@ def bench(
     if not quiet:
         for warning in answer.warnings:
             say(f"note: {warning}")
+        if output is not None:
+            say(f"wrote {output}")
     if not isinstance(found, Bench):
         require_agreement(found.checks)

@@ -1,10 +1,9 @@
 """`normbench explain`: parse, call one function, print.
 
-Every subcommand takes `--no-plugins`, as all commands do. Only `params --model` can name a norm from outside normbench.
+Every subcommand takes `--no-plugins`, as all commands do.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from rich.console import Console
 from normbench.cli.commands import Command, Commands
 from normbench.cli.completion import complete_norm
 from normbench.cli.options import NoPlugins, norm_overrides
-from normbench.cli.output import Format, console, say
+from normbench.cli.output import Format, check_output, console, say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -31,15 +30,9 @@ app = typer.Typer(
 
 def _check_picture(path: Path | None) -> Path | None:
     """`--output`, refused while the command line is parsed if no PNG can be written there."""
-    if path is None:
-        return None
-    if path.suffix.lower() != ".png":
+    if path is not None and path.suffix.lower() != ".png":
         raise ConfigError(f"--output {path}: pictures are saved as PNG; give the file a name that ends in .png")
-    if not path.parent.is_dir():
-        raise ConfigError(f"--output {path}: there is no folder {path.parent}")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"--output {path}: cannot be written: it is a folder, or lies in one that is read-only")
-    return path
+    return check_output(path)
 
 
 Norms = Annotated[
@@ -78,7 +71,7 @@ def params(
     from normbench.present.tables.render import render
 
     if not model:
-        counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), norm, groups)
+        counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), _kinds(norm, plugins=not no_plugins), groups)
         content = [asdict(count) for count in counts]
         _show(content, format_, lambda out: render(params_table(counts), "table", out))
         return
@@ -114,7 +107,9 @@ def tensor(
     from normbench.explain.tensor_input import choose_tensor
     from normbench.present.terminal.tensor import print_tensor
 
-    found = explain_tensor(choose_tensor(file, shape, seed), norm, groups, momentum, affine)
+    found = explain_tensor(
+        choose_tensor(file, shape, seed), _kinds(norm, plugins=not no_plugins), groups, momentum, affine
+    )
     _show(asdict(found), format_, lambda out: print_tensor(found, out))
 
 
@@ -134,7 +129,7 @@ def running(
     from normbench.present.report.explain_figures import draw_running
     from normbench.present.tables.explain import render_all, running_tables
 
-    found = explain_running(batches, momentum, seed, norm, groups)
+    found = explain_running(batches, momentum, seed, _kinds(norm, plugins=not no_plugins), groups)
     if output and not found.tracked:
         raise ConfigError("--output draws running statistics, and none of these norms keeps any: add --norm bn")
     _show(asdict(found), format_, lambda out: render_all(running_tables(found), out))
@@ -172,7 +167,7 @@ def axes(
     from normbench.present.report.explain_figures import draw_axes
     from normbench.present.terminal.axes import print_axes
 
-    found = explain_axes(parse_shape(shape, [4]), norm, groups)
+    found = explain_axes(parse_shape(shape, [4]), _kinds(norm, plugins=not no_plugins), groups)
     if output and not found.norms:
         raise ConfigError("--output has nothing to draw: none of these norms is known to share statistics")
     if format_ is Format.json or output is None:
@@ -196,6 +191,21 @@ def equivalence(
 
     found = explain_equivalence(parse_shape(shape, [4]), seed)
     _show(asdict(found), format_, lambda out: render(equivalence_table(found), "table", out))
+
+
+def _kinds(names: list[str] | None, *, plugins: bool) -> list[str] | None:
+    """The norms that `--norm` names. Raises ConfigError for an unknown one, and for a plugin that is not allowed."""
+    from normbench.norms import norm_registry
+
+    kinds = []
+    for name in names or ():
+        kind, options = norm_registry(plugins=plugins).named(name)
+        if options:
+            raise ConfigError(f"--norm {name}: name the norm alone, {kind}; --groups sets its groups")
+        if ":" in kind:
+            norm_registry(plugins=plugins)[kind]
+        kinds.append(kind)
+    return kinds or None
 
 
 def _show(content: Any, format_: Format, print_text: Callable[[Console], None]) -> None:

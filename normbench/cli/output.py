@@ -1,15 +1,18 @@
 """Output that the commands share: the table formats, --quiet, and the consoles of stdout and stderr."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from normbench.errors import ConfigError
 from normbench.text import printable_lines
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
@@ -37,6 +40,19 @@ def console(*, stderr: bool = False) -> Console:
 def say(text: str, *, style: str = "dim") -> None:
     """Print a message on stderr; control characters in it, such as those of a file's name, are escaped."""
     console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
+
+
+def check_output(path: Path | None) -> Path | None:
+    """The file that `--output` names, refused while the command line is parsed if it cannot be written."""
+    if path is None:
+        return None
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"--output {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ConfigError(f"--output {path}: is a folder; name a file")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise ConfigError(f"--output {path}: cannot be written: its folder is read-only")
+    return path
 
 
 @contextmanager

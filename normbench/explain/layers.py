@@ -8,7 +8,7 @@ from torch import nn
 from normbench.config.choices import options_of
 from normbench.errors import ConfigError
 from normbench.explain.shape import Shape, axis_names
-from normbench.norms import NORMS
+from normbench.norms import NORM_REGISTRY, NORMS
 from normbench.text import unknown_name
 
 
@@ -40,16 +40,19 @@ TORCH_LAYERS: dict[str, Callable[..., nn.Module]] = {
 
 
 def norms_for(shape: Shape, chosen: Sequence[str] | None = None) -> list[str]:
-    """The norms that take an input of `shape`, or those `chosen`. Raises ConfigError if a chosen one does not."""
+    """The norms that take an input of `shape`, or those `chosen`; for images these may be plugins.
+
+    Raises ConfigError for a chosen one that does not take it.
+    """
     known = list(NORMS if len(shape) == 4 else TORCH_LAYERS)
     if len(shape) == 2:
         known.remove("in")  # it would average one value; InstanceNorm1d takes N,C for one sample C,L
     for kind in chosen or ():
-        if kind in NORMS and kind not in known:
+        if kind not in NORM_REGISTRY:
+            raise ConfigError(unknown_name("norm", kind, known))
+        if kind not in known and (kind in NORMS or len(shape) != 4):
             axes = ",".join(axis_names(shape))
             raise ConfigError(f"norm {kind!r} takes no {axes} input; known for {axes}: {', '.join(known)}")
-        if kind not in known:
-            raise ConfigError(unknown_name("norm", kind, known))
     return list(dict.fromkeys(chosen)) if chosen else known
 
 
@@ -58,13 +61,14 @@ def options_for(kind: str, shape: Shape, **wanted: Any) -> dict[str, Any]:
 
     Options that the norm does not have are ignored, so that one setting can be passed to every norm.
     """
-    known = options_of(NORMS[kind] if len(shape) == 4 else TORCH_LAYERS[kind])
+    known = options_of(NORM_REGISTRY[kind] if len(shape) == 4 else TORCH_LAYERS[kind])
     given = {name: value for name, value in wanted.items() if value is not None}
-    return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+    return {name: given.get(name, parameter.default) for name, parameter in known.items() if name != "ws"}
 
 
 def build_layer(kind: str, shape: Shape, options: Mapping[str, Any]) -> nn.Module:
     """The norm's layer for an input of `shape`, in training mode."""
     if len(shape) == 4:
-        return NORMS[kind](**options)(shape[1], (shape[2], shape[3]))
+        norm, _ = NORM_REGISTRY[kind](**options)
+        return norm(shape[1], (shape[2], shape[3]))
     return TORCH_LAYERS[kind](shape, **options)

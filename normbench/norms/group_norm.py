@@ -27,7 +27,7 @@ def gn(*, num_groups: int = 4, eps: float = 1e-5, affine: bool = True) -> NormFa
 
 
 def ln(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
-    """Layer norm as convolutional networks use it: each image is normalized as a whole, γ and β are per channel.
+    """Layer norm of convolutional networks: each image is normalized as a whole, γ and β are per channel.
 
     y = γ_c (x − μ_n) / sqrt(σ²_n + eps) + β_c, with μ, σ² over the axes (C, H, W), one pair an image: group norm with
     one group; the same in training and in eval mode.

@@ -2,14 +2,19 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from normbench.errors import ConfigError
 from normbench.norms.aliases import resolve_norm
 from normbench.norms.registry import NORMS
+from normbench.text import unknown_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,6 +68,16 @@ class NormRegistry(Mapping[str, Callable[..., Parts]]):
         """The name and the options that another name of a norm stands for: `resolve_norm`."""
         return resolve_norm(name)
 
+    def named(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The norm and the options that `name` stands for: a name of this registry, or another name of one.
+
+        Raises ConfigError for an unknown norm.
+        """
+        found = (name, {}) if name in self else resolve_norm(name)
+        if found is None:
+            raise ConfigError(unknown_name("norm", name, self))
+        return found
+
     def __iter__(self) -> Iterator[str]:
         return iter(NORMS | _entry_points() if self._plugins else NORMS)
 
@@ -75,6 +90,11 @@ NORM_REGISTRY_NO_PLUGINS = NormRegistry(plugins=False)
 """The same names; the look-up of a plugin raises ConfigError."""
 
 
+def norm_registry(*, plugins: bool) -> NormRegistry:
+    """Every norm; without `plugins` those from outside of normbench are refused."""
+    return NORM_REGISTRY if plugins else NORM_REGISTRY_NO_PLUGINS
+
+
 def _entry_points() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
@@ -84,9 +104,34 @@ def _imported(path: str) -> object:
         raise ConfigError(f"norm {path!r}: an import path has the form package.module:Name")
     module, _, attribute = path.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return getattr(_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise ConfigError(f"norm {path!r} cannot be imported: {_reason(error)}") from error
+        raise ConfigError(
+            f"norm {path!r}: there is no module {error.name!r} in this folder and none that is installed; "
+            f"if {error.name}.py is in another folder, put that folder into PYTHONPATH"
+        ) from None
     except Exception as error:  # the user's module may raise anything
         raise ConfigError(f"norm {path!r} cannot be imported: {_reason(error)}") from error
+
+
+def _module(path: str) -> ModuleType:
+    """The module, from where Python finds it, else from the current folder.
+
+    Python finds no others there: the folder is on its path while that module is imported, and comes last.
+    """
+    name, here = path.partition(".")[0], Path.cwd()
+    is_here = (here / f"{name}.py").is_file() or (here / name / "__init__.py").is_file()
+    if not is_here or name in sys.modules or find_spec(name) is not None:
+        return import_module(path)
+    import torch  # noqa: F401  (before: it tries to import packages that are not installed)
+
+    sys.path.append(str(here))
+    try:
+        return import_module(path)
+    finally:
+        sys.path.remove(str(here))
 
 
 def _reason(error: Exception) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from normbench.data.augmentations import AUGMENTATIONS
 from normbench.data.sources.registry import SOURCES
 from normbench.models.registry import MODELS
-from normbench.norms import NORM_REGISTRY, NORM_REGISTRY_NO_PLUGINS
+from normbench.norms import NORM_REGISTRY, norm_registry
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.schedules import SCHEDULES
 
@@ -21,4 +21,4 @@ REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
 
 def registries(*, plugins: bool) -> Mapping[str, Mapping[str, Callable[..., object]]]:
     """REGISTRIES; without `plugins` a norm that is code from outside of normbench is refused, and never imported."""
-    return REGISTRIES if plugins else {**REGISTRIES, "norm": NORM_REGISTRY_NO_PLUGINS}
+    return {**REGISTRIES, "norm": norm_registry(plugins=plugins)}

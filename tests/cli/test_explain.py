@@ -93,7 +93,7 @@ def test_an_error_is_a_sentence_and_an_exit_code() -> None:
 def test_a_picture_over_a_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder.png"
     folder.mkdir()
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="is a folder"):
         raise invoke("explain", "axes", "--output", folder).exception or AssertionError("no error")
 
 
@@ -169,3 +169,17 @@ def test_bad_arguments_of_running(arguments: list[object], message: str) -> None
 def test_bad_arguments_of_shapes_and_equivalence(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         raise invoke("explain", *arguments).exception or AssertionError("no error")
+
+
+def test_norms_have_their_other_names_and_may_be_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "explained_norm.py").write_text(
+        "from torch import nn\nclass Own(nn.BatchNorm2d):\n"
+        "    def __init__(self, num_channels): super().__init__(num_channels)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["params", "--norm", "explained_norm:Own", "--norm", "GroupNorm"]
+    rows = json.loads(invoke("explain", *words, "--format", "json").stdout)
+    assert [row["norm"] for row in rows] == ["Own", "GN(2)"]
+    assert "Own: it is not known" in invoke("explain", "axes", *words[1:]).stdout
+    for refused in ([*words, "--no-plugins"], ["params", "--norm", "GN(4)"], ["axes", "--norm", "gm"]):
+        assert isinstance(invoke("explain", *refused).exception, ConfigError)

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from normbench.bench.step_times import Ratio
+from normbench.errors import ConfigError
 from normbench.models.norm_cards import norm_cards
-from normbench.norms import NORMS
+from normbench.norms import NORM_REGISTRY, NORMS
+from normbench.norms.description import describe
 from normbench.present.tables.norm_cards import norm_table
+from normbench.present.tables.norm_list import norm_list
 from normbench.present.tables.render import render
 from tests.installed_norms import install_norms
 from tests.tiny import invoke
 
-TIMES = {kind: 1.0 + index / 8 for index, kind in enumerate(NORMS)}
+TIMES = {kind: Ratio(1 + index / 8, 0.9 + index / 8, 1.1 + index / 8) for index, kind in enumerate(NORMS)}
 
 
 def records() -> dict[str, dict]:
@@ -71,12 +75,59 @@ def test_fits_the_terminal_and_says_all(width: int) -> None:
                 assert word in words
 
 
-def test_piped_it_is_one_line_a_norm() -> None:
-    lines = invoke("norms").stdout.splitlines()
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_list_is_one_screen_with_a_line_for_each_norm(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    render(norm_list([describe(kind, norm) for kind, norm in NORMS.items()]), "table", console)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= width
+    assert [line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in NORMS] == list(NORMS)
+
+
+def test_the_list_says_what_shares_statistics_and_what_is_learned_and_stored() -> None:
+    lines = {line.split(" ")[0]: line.split() for line in invoke("norms").stdout.splitlines()}
+    assert lines["bn"][1:] == ["Batch", "norm", "N", "H", "W", "γ", "β", "mean", "var"]
+    assert lines["brn"][-2:] == ["mean", "std"]
+    assert lines["dyt"][1:] == ["Dynamic", "tanh", "γ", "β", "α"]
+    assert lines["none"][1:] == ["No", "norm"]
+
+
+def test_the_full_table_piped_is_one_line_for_each_norm() -> None:
+    lines = invoke("norms", "--full").stdout.splitlines()
     rows = [line for line in lines if line.split(" ")[0] in NORMS]
     assert len(rows) == len(NORMS)
     assert "  running_mean [C], running_var [C], num_batches_tracked  " in rows[0]
     assert not any(line.endswith(" ") for line in lines)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_one_norm_is_shown_with_formula_options_and_other_names(kind: str) -> None:
+    description = describe(kind, NORM_REGISTRY[kind])
+    text = invoke("norms", kind.upper()).stdout
+    assert description.sentence in " ".join(text.split())
+    assert "y =" in text
+    assert "ConfigError" not in text
+    assert all(f"norm.{name}" in text for name in description.options)
+    assert all(alias in text for alias in description.aliases)
+    (record,) = json.loads(invoke("norms", kind, "--format", "json").stdout)
+    assert record["options"] == description.options
+
+
+def test_a_norm_of_ones_own_is_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shown_norm.py").write_text(
+        "from torch import nn\nclass Scale(nn.Identity):\n    'Scales. y = x'\n"
+        "    def __init__(self, num_channels, *, by: float = 2.0): super().__init__()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    text = invoke("norms", "shown_norm:Scale").stdout
+    assert "Scales. y = x" in text
+    assert "norm.by           2.0" in text
+
+
+@pytest.mark.parametrize("arguments", [["gm"], ["gn", "--full"], ["gn", "--format", "csv"]])
+def test_what_cannot_be_shown_of_one_norm_is_refused(arguments: list[str]) -> None:
+    assert isinstance(invoke("norms", *arguments).exception, ConfigError)
 
 
 def test_a_limit_lifted_fits_all() -> None:
@@ -85,7 +136,7 @@ def test_a_limit_lifted_fits_all() -> None:
 
 @pytest.mark.parametrize("format_", ["md", "latex", "csv"])
 def test_other_formats(format_: str) -> None:
-    text = invoke("norms", "--format", format_).stdout
+    text = invoke("norms", "--full", "--format", format_).stdout
     if format_ == "csv":
         assert [row["norm"] for row in csv.DictReader(io.StringIO(text))] == list(NORMS)
     assert all(kind in text for kind in NORMS)

@@ -1,5 +1,6 @@
 """Norms by import path and entry point, weight standardization, and what a config says about them."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_a_norm_with_layers_inside_counts_once_and_is_called_as_its_row() -> Non
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("nowhere.norms:Scale", "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        ("nowhere.norms:Scale", "there is no module 'nowhere' in this folder"),
         ("my_norms:Missing", "cannot be imported: AttributeError: module 'my_norms' has no attribute 'Missing'"),
         ("broken_norms:Scale", "cannot be imported: ZeroDivisionError: division by zero"),
         ("my_norms:", "has the form package.module:Name"),
@@ -156,14 +157,32 @@ def test_what_makes_no_layers_is_refused_when_the_network_is_built(kind: str, me
         build_network(config_of(f"norm.kind=my_norms:{kind}"), 10)
 
 
+def test_a_module_of_the_current_folder_is_found_and_nothing_else_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "norm_here.py").write_text(
+        "import helper_here\nfrom torch import nn\nclass Norm(nn.Identity):\n"
+        "    def __init__(self, num_channels): super().__init__()\n"
+    )
+    for name in ("helper_here", "csv", "other_here"):  # csv is Python's own
+        (tmp_path / f"{name}.py").write_text("here = True\n")
+    monkeypatch.chdir(tmp_path)
+    path = [entry for entry in sys.path if entry not in ("", str(tmp_path))]
+    monkeypatch.setattr(sys, "path", path)
+    assert network("norm_here:Norm")
+    assert sys.path == path
+    assert importlib.util.find_spec("other_here") is None
+    assert "no attribute 'here'" in problem("norm.kind=csv:here")
+
+
 def test_the_command_line_answers_with_exit_code_2() -> None:
     command = [sys.executable, "-m", "normbench", "summary", "--norm", "nowhere:X"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "normbench: --norm nowhere:X: norm.kind: norm 'nowhere:X' cannot be imported: "
-        "ModuleNotFoundError: No module named 'nowhere'\n"
+        "normbench: --norm nowhere:X: norm.kind: norm 'nowhere:X': there is no module 'nowhere' in this "
+        "folder and none that is installed; if nowhere.py is in another folder, put that folder into PYTHONPATH\n"
     )
 
 

@@ -3,14 +3,15 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from normbench.bench.step_times import Ratio
 from normbench.models.norm_cards import NormCard
 from normbench.present.tables.table import Cell, Table, Value
 
 NUM_PIECES = 2  # lines of a cell on a narrow terminal
 
 
-def norm_table(cards: Sequence[NormCard], times: Mapping[str, float] | None) -> Table:
-    """A row a norm; `times`, if measured, are times of a step by kind, as multiples of bn's."""
+def norm_table(cards: Sequence[NormCard], times: Mapping[str, Ratio] | None) -> Table:
+    """A row for each norm; `times`, if measured, are times of a step by kind, as multiples of bn's."""
     timed = times is not None
     columns = ("norm", "label", "does", "learns", "stores", "parameters", "budget")
     limit = cards[0].max_parameters
@@ -26,7 +27,7 @@ def norm_table(cards: Sequence[NormCard], times: Mapping[str, float] | None) -> 
     ]
     if timed:
         notes.append(
-            "step: forward and backward on this machine as a multiple of bn's, the median of interleaved rounds"
+            "step: forward and backward on this machine over bn's in the same round: the median [95 % interval]"
         )
     return Table(
         title="Norms, with their default options",
@@ -38,7 +39,7 @@ def norm_table(cards: Sequence[NormCard], times: Mapping[str, float] | None) -> 
     )
 
 
-def _row(card: NormCard, times: Mapping[str, float] | None) -> tuple[Cell, ...]:
+def _row(card: NormCard, times: Mapping[str, Ratio] | None) -> tuple[Cell, ...]:
     return (
         card.kind,
         card.label,
@@ -47,11 +48,11 @@ def _row(card: NormCard, times: Mapping[str, float] | None) -> tuple[Cell, ...]:
         _listed(card.stores),
         (f"{card.norm_parameters:,} of", f"{card.num_parameters:,}"),
         "fits" if card.fits_budget else "over",
-        *(() if times is None else (f"{times[card.kind]:.2f}x",)),
+        *(() if times is None else (_time(times[card.kind]),)),
     )
 
 
-def _record(card: NormCard, times: Mapping[str, float] | None) -> dict[str, Value]:
+def _record(card: NormCard, times: Mapping[str, Ratio] | None) -> dict[str, Value]:
     record: dict[str, Value] = {
         "norm": card.kind,
         "label": card.label,
@@ -63,7 +64,20 @@ def _record(card: NormCard, times: Mapping[str, float] | None) -> dict[str, Valu
         "max_parameters": card.max_parameters,
         "fits_budget": card.fits_budget,
     }
-    return record if times is None else record | {"step_relative_to_bn": times[card.kind]}
+    if times is None:
+        return record
+    median, low, high = times[card.kind]
+    return record | {
+        "step_relative_to_bn": median,
+        "step_relative_to_bn_low": low,
+        "step_relative_to_bn_high": high,
+    }
+
+
+def _time(ratio: Ratio) -> Cell:
+    if ratio.low == ratio.high:
+        return f"{ratio.median:.2f}"
+    return f"{ratio.median:.2f}", f"[{ratio.low:.2f},", f"{ratio.high:.2f}]"
 
 
 def _broken(sentence: str) -> Cell:

@@ -1,0 +1,38 @@
+"""What `normbench norms gn` prints: one norm with its formula, options and paper."""
+
+import textwrap
+
+from rich.console import Console
+from rich.text import Text
+
+from normbench.norms.description import Description
+
+MOST_COLUMNS = 100  # longer lines are hard to read
+
+
+def print_norm(norm: Description, label: str, console: Console) -> None:
+    """`label` is the norm's label in tables, with its default options."""
+    width = min(console.width, MOST_COLUMNS)
+    heading = Text(norm.kind, style="bold")
+    heading.append(f"  {norm.name}, {label} in tables", style="not bold")
+    console.print(heading, soft_wrap=True)
+    for paragraph in filter(None, (norm.sentence, *norm.text.split("\n\n"))):
+        console.print()
+        lines = textwrap.wrap(" ".join(paragraph.split()), width - 2)
+        _put("\n".join(f"  {line}" for line in lines), console)
+    console.print()
+    for name, value in norm.options.items():
+        _put(f"  {f'norm.{name}':<18}{_shown(value)}", console)
+    name, value = next(iter(norm.options.items()))
+    console.print()
+    _put(f"  normbench train --norm {norm.kind} --set norm.{name}={_shown(value)}", console)
+    if norm.aliases:
+        _put(f"  also called {', '.join(norm.aliases)}", console)
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _put(text: str, console: Console) -> None:
+    console.print(Text(text), soft_wrap=True)
