@@ -26,9 +26,9 @@ def pn(*, eps: float = 1e-5, affine: bool = True) -> NormFactory:
     """Precise batch norm: batch norm whose eval statistics are recomputed over the training set.
 
     y = γ_c (x − μ_c) / sqrt(σ²_c + eps) + β_c, in training as `bn`. In eval mode μ, σ² over (N, H, W) are those of all
-    training images at once under the current weights, instead of a running average under past weights. The price is a
-    forward pass over the training images before each evaluation: on a CPU more than half of the time that training
-    takes in an epoch, recorded as evaluation time.
+    training images at once, augmented as in training, under the current weights, instead of a running average under
+    past weights. The price is a forward pass over the training images before each evaluation: on a CPU more than half
+    of the time that training takes in an epoch, recorded as evaluation time.
 
     Learns γ [C], β [C]; stores running_mean [C], running_var [C] and num_batches_tracked (unused).
     Wu & Johnson 2021, arXiv:2105.07576, section 3. Raises ConfigError for eps <= 0; the layer raises ValueError for one

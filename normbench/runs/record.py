@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from normbench.runs.schema import (
     Counts,
@@ -107,6 +115,16 @@ class Statistics(Part):
     """With the statistics of all training images."""
     batch_size: int | None = None
     """Images in an evaluated batch."""
+    precise_augmented: bool = False
+    """Whether the images of `precise`, and those of the norm `pn`, were augmented as in training.
+
+    Older versions took them as they are, and their records have no such key: False is written as they wrote it.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_false(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if key != "precise_augmented" or value}
 
 
 class Diverged(Part):

@@ -134,7 +134,7 @@ def end_epoch(session: Session, held_out: Tensor) -> Divergence | None:
     """
     begun, member, train = time.perf_counter(), session.member, session.train
     position = member.position
-    recompute_statistics(member.model, train, session.setting, member.recipe.seed)
+    recompute_statistics(member.model, train, session.setting, member.recipe, position.epoch)
     session.logits = infer(member.model, held_out, session.setting)
     evaluated = evaluate(session.logits, session.held_out.labels)
     row = metrics_row(
@@ -180,7 +180,7 @@ def finish(session: Session, *, pictures: bool) -> Record:
     write_metrics(folder, session.rows)
     if session.logits is not None and not session.divergence:
         session.by_statistics = accuracy_by_statistics(
-            session.model, session.train, session.held_out, session.setting, config.train.batch_size, config.seed
+            session.model, session.train, session.held_out, session.setting, session.member.recipe
         )
         write_predictions(folder, session.held_out.labels, session.logits)
         write_weights(folder, session.model)

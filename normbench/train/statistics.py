@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from normbench.data.batches import batches, epoch_order
+from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
-from normbench.data.streams import stream
+from normbench.data.streams import stream, stream_seed
 from normbench.kernels import accelerate, normalize
 from normbench.train.evaluate import evaluate, infer, logits_of
+from normbench.train.loop import Recipe
+from normbench.train.moments import Moments
 from normbench.train.setting import Setting
 
 BATCH_SIZE = 500
-_EPS = 1e-5  # PyTorch's kernel adds it to a variance; `_Moments` subtracts it
 
 
 @dataclass(frozen=True)
@@ -23,49 +24,53 @@ class AccuracyByStatistics:
     """Accuracies, as fractions, of the same weights with three sources of a layer's statistics.
 
     `running`: the statistics stored in training, with which every result is made. `batch`: those of the evaluated
-    batch of `batch_size` images, as in training. `precise`: those of all training images under the final weights (Wu &
-    Johnson 2021, arXiv:2105.07576, section 3).
+    batch of `batch_size` images, as in training. `precise`: those of all training images, augmented as in training,
+    under the final weights (Wu & Johnson 2021, arXiv:2105.07576, section 3).
     """
 
     running: float
     batch: float
     precise: float
     batch_size: int
+    precise_augmented: bool
+    """False for a recipe that does not augment."""
 
 
 def recompute_statistics(
-    model: nn.Module, split: Split, setting: Setting, seed: int, batch_size: int = BATCH_SIZE
+    model: nn.Module, split: Split, setting: Setting, recipe: Recipe, epoch: int, batch_size: int = BATCH_SIZE
 ) -> None:
-    """Writes the statistics of the split's images, not augmented, into the layers with `is_evaluated_precisely`.
+    """Writes the statistics of the split's images, augmented, into the layers with `is_evaluated_precisely`.
 
     With such layers it costs a forward pass over the training set, in batches of `batch_size` images, before each
-    evaluation, without them nothing. The weights alone decide the result, so a resumed run has the same bits.
+    evaluation, without them nothing. The images are augmented by draws that belong to the seed and the epoch and that
+    training does not use. So weights, seed and epoch decide the result, and a resumed run has the same bits.
     """
     layers = [module for module in model.modules() if getattr(module, "is_evaluated_precisely", False)]
-    _write_precise(model, layers, split, setting, seed, batch_size)
+    _write_precise(model, layers, split, setting, recipe, epoch, batch_size)
 
 
 def accuracy_by_statistics(
-    model: nn.Module, train: Split, held_out: Split, setting: Setting, batch_size: int, seed: int
+    model: nn.Module, train: Split, held_out: Split, setting: Setting, recipe: Recipe
 ) -> AccuracyByStatistics | None:
-    """How much the held-out accuracy depends on the stored statistics; None for a model that stores none.
+    """How much the held-out accuracy after the last epoch depends on the stored statistics; None if there are none.
 
     The model does not change. The held-out images are shuffled, as training images are: a folder's images are sorted
-    by class, and a batch of one class has statistics that no training batch had. If `batch_size` does not divide their
-    number, the first images fill up the last batch; each image counts once. A layer that cannot take a batch's own
-    statistics (one value a channel) raises ValueError.
+    by class, and a batch of one class has statistics that no training batch had. If the batch size does not divide
+    their number, the first images fill up the last batch; each image counts once. A layer that cannot take a batch's
+    own statistics (one value a channel) raises ValueError.
     """
     if not _storing(model):
         return None
 
     precise = deepcopy(model)
-    _write_precise(precise, _storing(precise), train, setting, seed, BATCH_SIZE)
-    size = min(batch_size, len(held_out))
+    _write_precise(precise, _storing(precise), train, setting, recipe, recipe.epochs - 1, BATCH_SIZE)
+    size = min(recipe.batch_size, len(held_out))
     return AccuracyByStatistics(
         running=evaluate(infer(model, held_out.images, setting), held_out.labels).accuracy,
-        batch=_batch_accuracy(deepcopy(model), held_out, setting, size, seed),
+        batch=_batch_accuracy(deepcopy(model), held_out, setting, size, recipe.seed),
         precise=evaluate(infer(precise, held_out.images, setting), held_out.labels).accuracy,
         batch_size=size,
+        precise_augmented=bool(recipe.augmentations),
     )
 
 
@@ -91,12 +96,18 @@ def _batch_accuracy(model: nn.Module, split: Split, setting: Setting, batch_size
 
 @torch.no_grad()
 def _write_precise(
-    model: nn.Module, layers: Sequence[nn.Module], split: Split, setting: Setting, seed: int, batch_size: int
+    model: nn.Module,
+    layers: Sequence[nn.Module],
+    split: Split,
+    setting: Setting,
+    recipe: Recipe,
+    epoch: int,
+    batch_size: int,
 ) -> None:
     """Writes into each layer the statistics of its inputs, while all layers normalize with their batch's statistics.
 
     So no layer's input depends on stale statistics of the layers before (algorithm 1 of the paper). The images are
-    shuffled as in the seed's first epoch: a folder's images are sorted by class.
+    those of an epoch of training, shuffled and augmented by random streams of their own.
     """
     if not layers:
         return
@@ -105,7 +116,8 @@ def _write_precise(
         layer.train()
     observed, observers = _with_observers(model, layers)
     network = accelerate(observed)
-    for images, _ in batches(split, batch_size, epoch_order(len(split.labels), seed, epoch=0)):
+    own_seed = stream_seed(recipe.seed, "precise")
+    for images, _ in training_batches(split, batch_size, recipe.augmentations, own_seed, epoch):
         with setting.autocast():
             network(normalize(images.to(setting.device), memory_format=setting.memory_format))
     for layer, observer in zip(layers, observers, strict=True):
@@ -115,7 +127,7 @@ def _write_precise(
         )
 
 
-def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.Module, list["_Moments"]]:
+def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.Module, list[Moments]]:
     """The model with an observer of its input before each of `layers`, and the observers.
 
     Containers are copied and layers are shared: while a run trains, a layer may hold a generator of its CUDA graph.
@@ -124,33 +136,6 @@ def _with_observers(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[nn.M
     shared = [*layers, *(module for module in model.modules() if not list(module.children()))]
     observed, observers = deepcopy(model, {id(layer): layer for layer in shared}), []
     for layer in layers:
-        observers.append(_Moments(dict(layer.named_buffers())["running_mean"]))
+        observers.append(Moments(dict(layer.named_buffers())["running_mean"]))
         observed.set_submodule(names[layer], nn.Sequential(observers[-1], layer))
     return observed, observers
-
-
-class _Moments(nn.Module):
-    """The identity, which also accumulates the mean and biased variance [C] of its inputs over all batches.
-
-    In float64, by σ² = E[σ²_B + μ_B²] − μ². Only sums are kept, in place: a small tensor for each batch would pin the
-    large freed blocks around it, and memory would grow by gigabytes.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        super().__init__()
-        self.count = 0
-        self.sums = torch.zeros(2, len(like), dtype=torch.float64, device=like.device)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [N, C, H, W]. Batch norm's kernel takes the moments in float32 and a tenth of the time of `var_mean`."""
-        _, mean, rstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, _EPS)
-        mean, variance = mean.double(), rstd.double().pow(-2) - _EPS
-        count = x.numel() // x.shape[1]
-        self.count += count
-        self.sums[0].add_(mean, alpha=count)
-        self.sums[1].add_(variance + mean.square(), alpha=count)
-        return x
-
-    def mean_and_variance(self) -> tuple[Tensor, Tensor]:
-        mean, square = self.sums / self.count
-        return mean, square - mean.square()

@@ -19,6 +19,9 @@ from tests.records import make_diverged, make_record, write_run
         make_record(statistics=None),
         make_record(environment_changes={"torch": ["1.0", None]}),
         make_record(statistics={"running": 0.8, "batch": 0.81, "precise": 0.82, "batch_size": 64}),
+        make_record(
+            statistics={"running": 0.8, "batch": 0.81, "precise": 0.82, "batch_size": 64, "precise_augmented": True}
+        ),
     ],
 )
 def test_a_good_record_is_read_as_written(record: dict, tmp_path: Path) -> None:
