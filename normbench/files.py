@@ -217,17 +217,21 @@ def read_regular(path: Path, most: int) -> bytes:
 def cache_folder() -> Path:
     """The folder for files that can be made again, such as decoded images: NORMBENCH_CACHE, else the user's own.
 
-    Raises DataError without a home folder.
+    Raises DataError without a home folder, and for the home of a user who does not exist.
     """
     named = os.environ.get("NORMBENCH_CACHE")
-    return Path(named).expanduser().absolute() if named else users_cache_folder()
+    if not named:
+        return users_cache_folder()
+    try:
+        return Path(named).expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # ~nobody/x; a current folder that was removed
+        raise DataError(f"NORMBENCH_CACHE={named}: {error}") from error
 
 
 def users_cache_folder() -> Path:
     """normbench/ in the user's cache folder (Linux: XDG_CACHE_HOME, ~/.cache), whatever NORMBENCH_CACHE names.
 
-    Code is loaded from here alone: NORMBENCH_CACHE may name a folder that others write. Raises DataError without a home
-    folder.
+    Raises DataError without a home folder.
     """
     with suppress(RuntimeError):  # some versions of platformdirs raise, others return an unexpanded ~
         folder = user_cache_path("normbench", appauthor=False)

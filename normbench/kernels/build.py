@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -23,19 +24,27 @@ class BuildError(Exception):
         self.output = output
 
 
+Compiler = tuple[str, ...]
+"""The words of a command: the path of a program, and options or a second program, as in `ccache g++`."""
+
+
 @dataclass(frozen=True)
 class Build:
-    """The sources by file name, and the compiler's path."""
+    """The compiler, and the sources by file name."""
 
-    compiler: str
+    compiler: Compiler
     sources: Mapping[str, bytes]
+
+    @property
+    def compiler_name(self) -> str:
+        return " ".join([Path(self.compiler[0]).name, *self.compiler[1:]])
 
     @property
     def key(self) -> str:
         """A digest of everything that decides the machine code."""
         parts = [
             *(self.sources[name] for name in sorted(self.sources)),
-            self.compiler.encode(),
+            *(word.encode() for word in self.compiler),
             *(flag.encode() for flag in FLAGS),
             _processor(),
         ]
@@ -56,7 +65,7 @@ class Build:
         return library
 
     def _run(self, folder: Path, *arguments: str) -> None:
-        command = [self.compiler, *arguments]
+        command = [*self.compiler, *arguments]
         try:
             done = subprocess.run(  # noqa: S603  (the compiler on the user's PATH or in CXX, on our own sources)
                 command,
@@ -70,22 +79,37 @@ class Build:
                 text=True,
                 errors="replace",
             )
+        except OSError as error:
+            raise BuildError(f"{self.compiler_name} cannot be run ({error.strerror})") from error
         except subprocess.TimeoutExpired as error:
-            raise BuildError(f"{Path(self.compiler).name} took more than {TIMEOUT_S} s") from error
+            raise BuildError(f"{self.compiler_name} took more than {TIMEOUT_S} s") from error
         if done.returncode != 0:
             output = f"{' '.join(command)}\nended with exit status {done.returncode}\n\n{done.stdout}"
-            raise BuildError(f"{Path(self.compiler).name} failed", output)
+            raise BuildError(f"{self.compiler_name} failed", output)
 
 
-def find_compiler() -> str:
-    """The path of the C++ compiler: the program that CXX names, else the first of COMPILERS. Raises BuildError."""
+def find_compilers() -> list[Compiler]:
+    """The C++ compilers to try in turn: the command that CXX names, else those of COMPILERS that are there.
+
+    Raises BuildError if there is none.
+    """
     named = os.environ.get("CXX")
-    if named == "":
+    if named is None:
+        paths = [path for name in COMPILERS if (path := shutil.which(name))]
+        if not paths:
+            raise BuildError("no C++ compiler found (set CXX)")
+        by_program = {Path(path).resolve(): path for path in reversed(paths)}  # c++ is another name of g++ or clang++
+        return [(path,) for path in reversed(by_program.values())]
+    try:
+        words = shlex.split(named)
+    except ValueError as error:  # a quotation mark without its pair
+        raise BuildError(f"CXX is not a command: {named}") from error
+    if not words:
         raise BuildError("CXX is empty")
-    for name in COMPILERS if named is None else (named,):
-        if path := shutil.which(name):
-            return path
-    raise BuildError("no C++ compiler found (set CXX)" if named is None else f"CXX names no program: {named}")
+    path = shutil.which(words[0])
+    if path is None:
+        raise BuildError(f"CXX names no program: {words[0]}")
+    return [(path, *words[1:])]
 
 
 def shipped_sources() -> dict[str, bytes]:

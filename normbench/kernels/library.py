@@ -5,7 +5,10 @@ Kernels are never required. Without them PyTorch computes every layer, and `kern
 
 import ctypes
 import hashlib
+import logging
+import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -14,9 +17,25 @@ from pathlib import Path
 from torch import Tensor
 
 from normbench.errors import DataError
-from normbench.files import holding, is_users_own, put_in_place, scratch_beside, scratch_of, users_cache_folder
-from normbench.kernels.build import Build, BuildError, find_compiler, shipped_sources
+from normbench.files import (
+    cache_folder,
+    holding,
+    is_users_own,
+    put_in_place,
+    read_regular,
+    scratch_beside,
+    scratch_of,
+    users_cache_folder,
+)
+from normbench.kernels.build import Build, BuildError, find_compilers, shipped_sources
 from normbench.kernels.structs import STRUCTS
+from normbench.text import printable, shortened
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 24 * 3600.0
+"""A build that failed is tried again after so many seconds: the disk may have been full."""
+MAX_LOG_BYTES = 2**24
 
 Structs = Sequence[type[ctypes.Structure]]
 
@@ -54,7 +73,7 @@ def library() -> Library | None:
     """The kernels, loaded once a process; None where they are off.
 
     The environment variable CXX names the compiler; an empty CXX turns the kernels off. The compiled library stays in
-    the user's own cache folder, whatever NORMBENCH_CACHE names, and is loaded only if nobody else can have written it.
+    the cache folder, and is loaded only if its bytes are those that were written, and nobody else can have written it.
     """
     return None if _disabled else _kernels()[0]
 
@@ -77,12 +96,19 @@ def kernels_status() -> str:
 
 @cache
 def _kernels() -> tuple[Library | None, str]:
+    problems: list[BuildError] = []
     try:
-        build = Build(find_compiler(), shipped_sources())
-        kernels, remark = load_or_compile(build)
+        for compiler in find_compilers():
+            build = Build(compiler, shipped_sources())
+            try:
+                kernels, remark = load_or_compile(build)
+            except BuildError as error:
+                problems.append(error)
+            else:
+                return kernels, f"kernels on ({build.compiler_name}{remark})"
     except BuildError as error:
-        return None, f"kernels off: {error}"
-    return kernels, f"kernels on ({Path(build.compiler).name}{remark})"
+        problems.append(error)
+    return None, f"kernels off: {problems[0]}"
 
 
 def load_or_compile(build: Build, structs: Structs = STRUCTS) -> tuple[Library, str]:
@@ -91,53 +117,120 @@ def load_or_compile(build: Build, structs: Structs = STRUCTS) -> tuple[Library, 
     Raises BuildError if it cannot be compiled or loaded, RuntimeError as `Library` does.
     """
     try:
-        return _load_cached(build, _cached_library(build), structs), ""
-    except (DataError, OSError) as error:  # no home folder, not writable, a file system without locks or for data only
+        return _load_cached(build, _kernels_folder(), structs), ""
+    except (DataError, OSError) as error:  # no home folder, not writable, a file system without locks
         remark = f", compiled by each process anew: {error}"
-    with tempfile.TemporaryDirectory(prefix="normbench-") as folder:
+        log.info(f"compiling the kernels, which takes some seconds at each start: {error}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="normbench-") as folder:
+            compiled = build.compile(Path(folder))
+            try:
+                return Library(compiled, structs), remark  # stays loaded when the file is removed
+            except OSError as error:
+                raise BuildError(f"the compiled library cannot be loaded: {error}") from error
+    except BuildError as error:
+        raise BuildError(f"{error}: {_first_error(error.output)}" if error.output else str(error)) from error
+    except OSError as error:
+        raise BuildError(f"no folder to compile in: {error}") from error
+
+
+def _kernels_folder() -> Path:
+    """The folder of compiled libraries, in the cache folder; in the user's own where that is shared with others.
+
+    Raises DataError, OSError; PermissionError if others can write there.
+    """
+    problem: Exception | None = None
+    for place in (cache_folder, users_cache_folder):
         try:
-            return Library(build.compile(Path(folder)), structs), remark  # stays loaded when the file is removed
-        except BuildError as error:
-            raise BuildError(f"{error}: {_first_error(error.output)}" if error.output else str(error)) from error
-        except OSError as error:
-            raise BuildError(f"the compiled library cannot be loaded: {error}") from error
+            folder = place() / "kernels"
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_own(folder)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(f"{folder} cannot be written")
+        except (DataError, OSError) as error:
+            problem = problem or error
+        else:
+            return folder
+    assert problem is not None
+    raise problem
 
 
-def _cached_library(build: Build) -> Path:
-    """The library's place in the cache folder. Raises DataError, OSError; PermissionError if others can write there."""
-    folder = users_cache_folder() / "kernels"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = folder / f"{build.key}.so"
-    for path in (folder, place):
-        if path.exists() and not is_users_own(path):  # loading a library runs it
-            raise PermissionError(f"others can write {path}")
-    return place
+def _check_own(path: Path) -> None:
+    if not is_users_own(path):  # loading a library runs it
+        raise PermissionError(f"others can write {path}")
 
 
-def _load_cached(build: Build, place: Path, structs: Structs) -> Library:
+def _load_cached(build: Build, folder: Path, structs: Structs) -> Library:
     """Load the library in the cache; compile it first if it is missing or damaged.
 
-    One process compiles and others wait. A failed build leaves the compiler's output beside the library's place.
+    One process compiles and others wait. A build that fails is remembered with its reason for RETRY_S. Raises
+    BuildError, OSError.
     """
-    with suppress(OSError):  # missing or damaged
-        if not scratch_of(place).exists():
-            return Library(place, structs)
-    log = place.with_suffix(".log")
+    place = folder / build.key
+    if not scratch_of(place).exists() and (found := _whole_library(place)):
+        with suppress(OSError):  # not loadable: the build below says why
+            return Library(found, structs)
+    _check_memory(place)
     with holding(place.with_suffix(".lock")), scratch_beside(place) as scratch:
-        with suppress(OSError):  # as above; by now another process may have compiled it
-            return Library(place, structs)
-        folder = Path(tempfile.mkdtemp(dir=scratch))  # a compiler that outlived its killed parent writes elsewhere
+        if found := _whole_library(place):  # by now another process may have compiled it
+            with suppress(OSError):
+                return Library(found, structs)
+        _check_memory(place)
+        work = Path(tempfile.mkdtemp(dir=scratch))  # a compiler that outlived its killed parent writes elsewhere
+        log.info("compiling the kernels for this processor, once")
         try:
-            compiled = build.compile(folder)
+            compiled = build.compile(work)
+            compiled.chmod(0o700)
+            library = _named(place, _digest(compiled))
+            put_in_place(compiled, library)
+            try:
+                loaded = Library(library, structs)
+            except OSError as error:  # a folder for data only, or a compiler with another OpenMP than PyTorch's
+                why = str(error).removeprefix(f"{library}: ")
+                raise BuildError(f"the library of {build.compiler_name} cannot be loaded: {why}") from error
         except BuildError as error:
-            if not error.output:
-                raise
-            _keep(folder / "log", error.output, log)
-            raise BuildError(f"{error}, log in {log}", error.output) from error
-        compiled.chmod(0o700)
-        put_in_place(compiled, place)
-        log.unlink(missing_ok=True)  # of an earlier attempt
-        return Library(place, structs)
+            memory = _memory(place)
+            _keep(work / "log", f"{error}\n\n{error.output}\n", memory)
+            raise BuildError(f"{error}, log in {memory}", error.output) from error
+        _memory(place).unlink(missing_ok=True)  # of an earlier attempt
+        return loaded
+
+
+def _named(place: Path, digest: str) -> Path:
+    """The name of a library holds the digest of its bytes: a file that was cut or changed is found out unloaded."""
+    return place.with_name(f"{place.name}-{digest}.so")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+
+
+def _whole_library(place: Path) -> Path | None:
+    """The library in the cache whose bytes are those that its name tells; damaged ones are removed."""
+    for path in place.parent.glob(f"{place.name}-*.so"):
+        _check_own(path)
+        if path == _named(place, _digest(path)):
+            return path
+        path.unlink()
+    return None
+
+
+def _memory(place: Path) -> Path:
+    """Where a failed build is remembered: the reason in the first line, then what the compiler printed."""
+    return place.with_suffix(".log")
+
+
+def _check_memory(place: Path) -> None:
+    """Raises BuildError if the build failed within RETRY_S; OSError if others can write the file."""
+    memory = _memory(place)
+    try:
+        _check_own(memory)
+        if not 0 <= time.time() - memory.stat().st_mtime < RETRY_S:
+            return
+        reason = read_regular(memory, MAX_LOG_BYTES).decode(errors="replace").partition("\n")[0]
+    except FileNotFoundError:
+        return
+    raise BuildError(f"{printable(shortened(reason, 200))} (log in {memory}; it is tried again once that is removed)")
 
 
 def _first_error(output: str) -> str:
@@ -148,7 +241,7 @@ def _first_error(output: str) -> str:
 def _keep(part: Path, text: str, place: Path) -> None:
     """Write a file for the user's eyes only: the output may name the user's folders."""
     part.touch(mode=0o600)
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="replace")
     put_in_place(part, place)
 
 

@@ -229,7 +229,7 @@ READERS = {
     "files.py": {"os.open", "os.fdopen", "open_regular"},
     "explain/tensor_input.py": {"path.open", "np.load", "read_text"},
     "kernels/build.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
-    "kernels/library.py": {"path.read_bytes"},
+    "kernels/library.py": {"path.read_bytes", "read_regular"},  # tests/kernels/test_library.py
     "deferred.py": {"import_module"},  # modules of the package, named in its registries
     "norms/lookup.py": {
         "entry.load",

@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from normbench.kernels.build import Build, BuildError, find_compiler, shipped_sources
+from normbench.kernels.build import Build, BuildError, Compiler, find_compilers, shipped_sources
 from normbench.kernels.library import Library, library, load_or_compile
 
 needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
@@ -25,12 +25,17 @@ TINY = {
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The kernels' folder in an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "normbench"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # the same folder
     return tmp_path / "normbench" / "kernels"
 
 
+def compiler() -> Compiler:
+    return find_compilers()[0]
+
+
 def tiny(source: bytes | None = None) -> Build:
-    return Build(find_compiler(), TINY if source is None else TINY | {"tiny.cpp": source})
+    return Build(compiler(), TINY if source is None else TINY | {"tiny.cpp": source})
 
 
 def kernels_or_why_not(build: Build) -> str | None:
@@ -60,26 +65,40 @@ def test_a_library_is_compiled_once(cache: Path) -> None:
 @needs_compiler
 def test_other_sources_make_another_library(cache: Path) -> None:
     load_or_compile(tiny(), ())
-    other, _ = load_or_compile(Build(find_compiler(), TINY | {"tiny.h": b"enum { kAnswer = 43 };"}), ())
+    other, _ = load_or_compile(Build(compiler(), TINY | {"tiny.h": b"enum { kAnswer = 43 };"}), ())
     assert other.answer() == 43
     assert len(list(cache.iterdir())) == 2
 
 
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "no library": lambda content: b"not a library",
+    "cut short": lambda content: content[: len(content) // 2],
+    "zeroed after its head": lambda content: content[:512] + bytes(len(content) - 512),
+    "another number": lambda content: content.replace((42).to_bytes(4, "little"), (43).to_bytes(4, "little")),
+    "a bit more": lambda content: content + b"\0",
+}
+
+
 @needs_compiler
-def test_a_damaged_library_is_compiled_again(cache: Path) -> None:
-    place = cache / f"{tiny().key}.so"
-    cache.mkdir(mode=0o700, parents=True)
-    place.write_bytes(b"not a library")
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_library_is_not_loaded_but_compiled_again(damage: str, cache: Path) -> None:
+    """Loading one would crash the process, or compute something else."""
+    load_or_compile(tiny(), ())
+    (place,) = cache.iterdir()
+    content = place.read_bytes()
+    place.unlink()  # the process has it open
+    place.write_bytes(DAMAGE[damage](content))
     place.chmod(0o700)
+    assert place.read_bytes() != content
     assert load_or_compile(tiny(), ())[0].answer() == 42
-    assert place.read_bytes().startswith(b"\x7fELF") or sys.platform != "linux"
+    assert place.read_bytes() == content
     assert list(cache.iterdir()) == [place]
 
 
 @needs_compiler
 @pytest.mark.parametrize("writable", ["library", "folder"])
-def test_what_others_can_write_is_neither_loaded_nor_touched(writable: str, cache: Path) -> None:
-    place = cache / f"{tiny().key}.so"
+def test_what_others_can_write_is_neither_loaded_nor_touched(writable: str, cache: Path, said: list[str]) -> None:
+    place = cache / f"{tiny().key}-{'0' * 32}.so"
     cache.mkdir(mode=0o700, parents=True)
     place.write_bytes(b"a stranger's")
     place.chmod(0o722 if writable == "library" else 0o700)
@@ -87,6 +106,7 @@ def test_what_others_can_write_is_neither_loaded_nor_touched(writable: str, cach
     kernels, remark = load_or_compile(tiny(), ())
     assert kernels.answer() == 42
     assert str(place if writable == "library" else cache) in remark
+    assert "at each start" in said[0]
     assert place.read_bytes() == b"a stranger's"
     assert list(cache.iterdir()) == [place]
 
@@ -103,7 +123,8 @@ def test_remains_of_a_killed_build_are_removed(cache: Path) -> None:
 @needs_compiler
 def test_without_a_cache_folder_each_process_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file"))
+    for variable in ("NORMBENCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "a file"))
     kernels, remark = load_or_compile(tiny(), ())
     assert kernels.answer() == 42
     assert "a file" in remark
@@ -122,6 +143,34 @@ def test_a_failed_build_leaves_the_compilers_output_in_a_log(cache: Path) -> Non
     text = log.read_text()
     assert "tiny.cpp" in text
     assert "error" in text
+    # It is not compiled again at each start.
+    log.write_text("the reason\nwhat the compiler printed")
+    assert kernels_or_why_not(tiny(b"this is no C++")) == (
+        f"the reason (log in {log}; it is tried again once that is removed)"
+    )
+    os.utime(log, (0, 0))  # an old one: the disk may have been full then
+    assert "the reason" not in str(kernels_or_why_not(tiny(b"this is no C++")))
+
+
+@needs_compiler
+def test_a_library_that_cannot_be_loaded_is_compiled_once(cache: Path) -> None:
+    """As that of clang++, which needs another OpenMP runtime than PyTorch has, or one in a folder for data only."""
+    build = tiny(b'extern "C" int __kmpc_end_single(); extern "C" int answer() { return __kmpc_end_single(); }')
+    for said in ("cannot be loaded", "cannot be loaded"):
+        why = kernels_or_why_not(build)
+        assert why is not None
+        assert said in why
+        assert "__kmpc_end_single" in why
+    assert "tried again once that is removed" in why
+
+
+@needs_compiler
+def test_the_compiler_may_be_a_command_of_several_words(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", f"env {compiler()[0]} -DkMore=1")
+    (found,) = find_compilers()
+    assert found[1:] == (compiler()[1], "-DkMore=1")
+    source = b'#include "tiny.h"\nextern "C" int answer() { return kAnswer + kMore; }'
+    assert load_or_compile(Build(found, TINY | {"tiny.cpp": source}), ())[0].answer() == 43
 
 
 @needs_compiler
@@ -129,6 +178,7 @@ def test_a_build_that_then_succeeds_removes_the_log(cache: Path) -> None:
     build = tiny()
     cache.mkdir(mode=0o700, parents=True)
     (cache / f"{build.key}.log").write_text("of an earlier attempt")
+    os.utime(cache / f"{build.key}.log", (0, 0))
     load_or_compile(build, ())
     assert [path.suffix for path in cache.iterdir()] == [".so"]
 
@@ -138,7 +188,8 @@ def test_a_failed_build_without_a_cache_folder_says_the_first_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file"))
+    for variable in ("NORMBENCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "a file"))
     why = kernels_or_why_not(tiny(b"this is no C++"))
     assert why is not None
     assert "failed: tiny.cpp:1" in why
@@ -156,6 +207,8 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("", "CXX is empty"),
         ("no-such-compiler", "CXX names no program: no-such-compiler"),
         ("/bin/false", "false failed, log in {cache}"),
+        ("'g++", "CXX is not a command: 'g++"),
+        ("/", "CXX names no program: /"),
     ],
 )
 def test_without_kernels_training_goes_on_and_the_status_says_why(compiler: str, reason: str, tmp_path: Path) -> None:
@@ -165,7 +218,7 @@ def test_without_kernels_training_goes_on_and_the_status_says_why(compiler: str,
         "assert library() is None; x = torch.ones(2, 16, 4, 4).to(memory_format=torch.channels_last);"
         "assert NORMS['bn']()(16, (4, 4))(x).shape == x.shape; print(kernels_status())"
     )
-    done = python(code, CXX=compiler, XDG_CACHE_HOME=str(tmp_path))
+    done = python(code, CXX=compiler, NORMBENCH_CACHE=str(tmp_path / "normbench"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("kernels off: " + reason.format(cache=tmp_path / "normbench" / "kernels"))
     assert len(done.stdout.splitlines()) == 1
@@ -180,7 +233,7 @@ def test_without_any_compiler_the_status_says_how_to_name_one(tmp_path: Path, mo
 @needs_compiler
 def test_the_status_names_the_compiler() -> None:
     code = "from normbench.kernels.library import kernels_status; print(kernels_status())"
-    assert python(code).stdout == f"kernels on ({Path(find_compiler()).name})\n"
+    assert python(code).stdout == f"kernels on ({Path(compiler()[0]).name})\n"
 
 
 # The structs that C++ and Python share
@@ -311,7 +364,7 @@ def test_vectors_are_the_same_without_avx512(tmp_path: Path) -> None:
     for name, used in (("native", sources), ("portable", portable)):
         folder = tmp_path / name
         folder.mkdir()
-        kernels = Library(Build(find_compiler(), used).compile(folder), ())
+        kernels = Library(Build(compiler(), used).compile(folder), ())
         x, shifted, y = ((ctypes.c_float * 16)(*values) for values in (TRICKY, [*TRICKY[1:], 0.5], [0.0] * 16))
         kernels.round_trip(x, y)
         rounded = bytes(y)
