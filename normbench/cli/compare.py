@@ -3,18 +3,21 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.output import Quiet, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
 from normbench.text import capped
 
 if TYPE_CHECKING:
     from normbench.analysis.compare.comparisons import Comparisons
+    from normbench.plots.layout import FigureRequest
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
@@ -88,10 +91,10 @@ def compare(
         TableName | None,
         typer.Option("--only", help="Print this table only; csv prints the first one.", rich_help_panel=_MORE),
     ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option("--figures", metavar="DIR", help="Also draw all figures into this folder, as PNG and SVG."),
-    ] = None,
+    figures: Figures = None,
+    figure_format: FigureFormat = None,
+    width: Width = None,
+    no_title: NoTitle = False,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     columns: Annotated[
         list[str] | None,
@@ -112,8 +115,9 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """What the runs say: for each pair of norms whether the difference is real, and one row per norm with its means."""
+    request = figure_request(figures, figure_format, width, no_title=no_title)
     if mcnemar is not None:
-        if figures is not None:
+        if request is not None:
             raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
         _two_runs(*mcnemar, paths or [RESULTS], format_)
         return
@@ -135,7 +139,7 @@ def compare(
         from normbench.present.report.tables import table_needs
 
         needs = table_needs([wanted] if wanted else asked)
-        if figures is not None:
+        if request is not None:
             from normbench.present.report.figures import figure_needs
 
             needs |= figure_needs(by)
@@ -146,8 +150,8 @@ def compare(
         if not quiet:
             for note in capped(left_out, MOST_NOTES, "like these"):
                 say(f"note: {note}")
-        if figures is not None:
-            _figures(found, figures)
+        if request is not None:
+            _figures(found, request)
 
 
 def _names(columns: list[str] | None) -> tuple[str, ...]:
@@ -155,14 +159,15 @@ def _names(columns: list[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for text in columns or [] for name in text.split(",") if name.strip())
 
 
-def _figures(found: "Comparisons", folder: Path) -> None:
+def _figures(found: "Comparisons", request: "FigureRequest") -> None:
     """The figures of each set, in a folder of its own where there are several."""
     from normbench.present.report.figures import draw_comparison
     from normbench.present.report.names import slugs
 
     names = slugs(["; ".join(row.experiments) for row in found.overview[: len(found.shown)]])
     for comparison, name in zip(found.shown, names, strict=True):
-        draw_comparison(comparison, folder / name if len(found.shown) > 1 else folder)
+        folder = request.folder / name if len(found.shown) > 1 else request.folder
+        draw_comparison(comparison, replace(request, folder=folder))
 
 
 @contextmanager

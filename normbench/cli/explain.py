@@ -16,8 +16,9 @@ from rich.console import Console
 
 from normbench.cli.commands import Command, Commands
 from normbench.cli.completion import complete_norm
+from normbench.cli.figure_options import NoTitle, Picture, Width, picture_layout
 from normbench.cli.options import NoPlugins, norm_overrides
-from normbench.cli.output import Format, check_output, console, say
+from normbench.cli.output import Format, console, say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -26,13 +27,6 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _check_picture(path: Path | None) -> Path | None:
-    """`--output`, refused while the command line is parsed if no PNG can be written there."""
-    if path is not None and path.suffix.lower() != ".png":
-        raise ConfigError(f"--output {path}: pictures are saved as PNG; give the file a name that ends in .png")
-    return check_output(path)
 
 
 Norms = Annotated[
@@ -44,10 +38,6 @@ Groups = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the random numbers.")]
 OutputFormat = Annotated[Format, typer.Option("--format", "-f", help="table or json.")]
-Picture = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="Save the picture as this .png file.", callback=_check_picture),
-]
 
 
 @app.command(cls=Command, epilog="Example: [bold]normbench explain params --shape 64,10 --norm bn[/bold]")
@@ -122,19 +112,23 @@ def running(
     groups: Groups = None,
     no_plugins: NoPlugins = False,
     output: Picture = None,
+    width: Width = None,
+    no_title: NoTitle = False,
     format_: OutputFormat = Format.table,
 ) -> None:
     """Running statistics on a stream of small batches: exponential against cumulative average."""
     from normbench.explain.running import explain_running
+    from normbench.plots.save import save_figure
     from normbench.present.report.explain_figures import draw_running
     from normbench.present.tables.explain import render_all, running_tables
 
+    layout = picture_layout(output, width, no_title=no_title)
     found = explain_running(batches, momentum, seed, _kinds(norm, plugins=not no_plugins), groups)
     if output and not found.tracked:
         raise ConfigError("--output draws running statistics, and none of these norms keeps any: add --norm bn")
     _show(asdict(found), format_, lambda out: render_all(running_tables(found), out))
     if output:
-        draw_running(found, output)
+        save_figure(draw_running(found, layout), output)
         say(f"wrote {output}")
 
 
@@ -159,21 +153,25 @@ def axes(
     groups: Groups = None,
     no_plugins: NoPlugins = False,
     output: Picture = None,
+    width: Width = None,
+    no_title: NoTitle = False,
     format_: OutputFormat = Format.table,
 ) -> None:
     """Which values of the N, C, H, W block share a mean and a deviation, as a picture or in the terminal."""
     from normbench.explain.axes import explain_axes
     from normbench.explain.shape import parse_shape
+    from normbench.plots.save import save_figure
     from normbench.present.report.explain_figures import draw_axes
     from normbench.present.terminal.axes import print_axes
 
+    layout = picture_layout(output, width, no_title=no_title)
     found = explain_axes(parse_shape(shape, [4]), _kinds(norm, plugins=not no_plugins), groups)
     if output and not found.norms:
         raise ConfigError("--output has nothing to draw: none of these norms is known to share statistics")
     if format_ is Format.json or output is None:
         _show(asdict(found), format_, lambda out: print_axes(found, out))
     if output:
-        draw_axes(found, output)
+        save_figure(draw_axes(found, layout), output)
         say(f"wrote {output}")
 
 

@@ -115,7 +115,11 @@ class Budget(_Section):
 
 
 class Pictures(_Section):
-    """How a run's misclassified.png is drawn."""
+    """How a run's pictures are drawn: in which formats, how wide in inches, and the grid of misclassified images."""
+
+    formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_list_as_tuple)] = ("png",)
+    width: Annotated[float, Field(ge=2.5, le=30)] | None = None
+    title: bool = True
 
     rows: Annotated[int, Field(ge=1, le=20)] = 2
     columns: Annotated[int, Field(ge=1, le=20)] = 5

@@ -35,6 +35,14 @@ class AxesPicture:
     unknown: tuple[str, ...]
     """Labels of the norms whose axes are not known."""
 
+    @property
+    def distinct(self) -> tuple[tuple[Shares, ...], ...]:
+        """The norms that partition the block alike, together, in the order of their first."""
+        alike: dict[str, list[Shares]] = {}
+        for norm in self.norms:
+            alike.setdefault(str(norm.sets), []).append(norm)
+        return tuple(map(tuple, alike.values()))
+
 
 def explain_axes(shape: Shape, chosen: Sequence[str] | None = None, groups: int | None = None) -> AxesPicture:
     """The sets of every chosen norm with statistics (default: all norms) on a block of `shape` N,C,H,W.

@@ -1,1 +1,1 @@
-"""Figures: arrays and labels in, PNG and SVG files out. Nothing here knows a run, a record or a comparison."""
+"""Figures: arrays and labels in, figures out, which are saved as PNG, SVG or PDF. No run or record is known here."""

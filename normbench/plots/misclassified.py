@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from normbench.plots.save import literal, save_png
+from normbench.plots.frame import frame
+from normbench.plots.layout import OWN, Layout, characters
+from normbench.plots.picture_grid import Picture, draw_pictures
+from normbench.plots.style import new_figure
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-CELL_INCHES = 1.9
-TITLE_INCHES = 0.6
-LONGEST_LINE = 30  # characters: every pair of CIFAR-10 class names fits
+CELL_INCHES, LEAST_INCHES = 1.9, 1.05
+KEY = "Above each image: its true class | the class predicted (the softmax probability of that class)."
 
 
 def draw_misclassified(
@@ -23,41 +24,43 @@ def draw_misclassified(
     logits: "NDArray[np.floating]",
     class_names: Sequence[str],
     title: str,
-    path: Path,
     rows: int = 2,
     columns: int = 5,
     choose: Literal["random", "confident"] = "random",
     seed: int = 0,
-) -> None:
-    """Draws up to rows × columns misclassified images as a PNG, each titled `true | predicted (confidence)`.
+    layout: Layout = OWN,
+) -> "Figure":
+    """Draws up to rows × columns misclassified images, each titled `true | predicted (confidence)`.
 
     images: [N, 3, H, W], shown unchanged. labels: [N]. logits: [N, classes].
     choose: `random` samples mistakes without replacement from `seed` and keeps the order of the data; `confident`
         takes the most confident mistakes first.
 
-    The confidence is the softmax probability of the predicted class. The title counts all mistakes.
+    The confidence is the softmax probability of the predicted class. The title counts all mistakes. A narrow page has
+    fewer columns and more rows.
     """
-    from matplotlib.figure import Figure  # slow to import
-
     wrong, predicted, confidence = mistakes(labels, logits)
     chosen = choose_mistakes(wrong, confidence, rows * columns, choose, seed)
     which = {"random": f"{len(chosen)} drawn at random", "confident": f"the {len(chosen)} most confident"}[choose]
     shown = "all shown" if len(chosen) == len(wrong) else which
-    count = (
-        f"{len(wrong):,} of {len(labels):,} images misclassified ({shown})" if len(wrong) else "no image misclassified"
-    )
-    used_rows = math.ceil(len(chosen) / columns)
-    size = (CELL_INCHES * columns, (CELL_INCHES + 0.3) * used_rows + TITLE_INCHES)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(literal(f"{title}\n{count}"), fontsize=11)
+    count = f"{len(wrong):,} of {len(labels):,} images misclassified ({shown})" if len(wrong) else "no mistakes"
+    page = layout.page(CELL_INCHES * columns)
+    columns = page.columns_of(LEAST_INCHES, columns)
+    inches = page.width / columns
+
+    def texts(index: int) -> tuple[str, ...]:
+        true, guess = class_names[labels[index]], f"{class_names[predicted[index]]} ({confidence[index]:.0%})"
+        line = f"{true} | {guess}"
+        return (line,) if len(line) <= characters(inches, page.small) else (f"{true} |", guess)
+
+    pictures = [Picture(images[index], texts(index)) for index in chosen]
+    lines = max((len(picture.above) for picture in pictures), default=1)
+    used_rows = math.ceil(len(pictures) / columns)
+    figure = new_figure(page, (inches + 0.1 + lines * 1.3 * page.small / 72) * used_rows + 0.1)
     if used_rows:
-        cells = figure.subplots(used_rows, columns, squeeze=False).ravel()
-        for axes in cells:
-            axes.set_axis_off()
-        for axes, index in zip(cells, chosen, strict=False):
-            names = (class_names[labels[index]], class_names[predicted[index]])
-            _show(axes, images[index], names, float(confidence[index]))
-    save_png(figure, path)
+        draw_pictures(figure.subplots(used_rows, columns, squeeze=False).ravel(), pictures, inches, page)
+    frame(figure, page, title, count, key=KEY if len(wrong) else "")
+    return figure
 
 
 def mistakes(
@@ -83,13 +86,3 @@ def choose_mistakes(
         return wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     drawn = np.random.default_rng(seed).choice(len(wrong), size=min(most, len(wrong)), replace=False)
     return wrong[np.sort(drawn)]
-
-
-def _show(axes: "Axes", image: "NDArray[np.uint8]", names: tuple[str, str], confidence: float) -> None:
-    true, predicted = names
-    lines = [f"{true} | {predicted} ({confidence:.0%})"]
-    if len(lines[0]) > LONGEST_LINE:
-        lines = [f"{true} |", f"{predicted} ({confidence:.0%})"]
-    size = min(9.0, 9.0 * 23 / max(map(len, lines)))  # a cell holds 23 characters of 9 points
-    axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-    axes.set_title(literal("\n".join(lines)), fontsize=size, pad=4)

@@ -1,123 +1,83 @@
-"""Training curves of several norms in one figure."""
+"""Training curves of several norms in the same panels."""
 
-import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.analysis.stats.estimate import Estimate, mean_interval
-from normbench.plots.save import save_figure
-from normbench.plots.style import Style, caption, figure_height, label_ends, tidy
+from normbench.plots.frame import frame, line_key
+from normbench.plots.layout import OWN, Layout, Page
+from normbench.plots.mean_curves import (
+    UNITS,
+    Rows,
+    band_keys,
+    draw_band,
+    epoch_ticks,
+    first_epoch,
+    fit,
+    mean_line,
+    means,
+    notes,
+)
+from normbench.plots.style import Style, new_figure, tidy
+from normbench.plots.words import capitalized, metric_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-Rows = Sequence[Mapping[str, float]]
-"""A run's `metrics.csv`, one row an epoch."""
-
-METRICS = (("accuracy", 100, "accuracy (%)"), ("loss", 1, "loss (mean cross-entropy)"))
-BEGINNING = 0.1  # share of the epochs that the axes do not fit: the curves are so steep there that the rest looks flat
 MARKS = 5  # markers on a line
-MANY = 7  # norms; so many bands hide each other unless they are fainter
+PANEL_INCHES = 1.25  # height of a panel on a narrow page
+FLATNESS = 0.32  # height of a panel, in the width of a wide page
 
 
 def draw_norm_curves(
-    runs: Mapping[str, Sequence[Rows]], split: str, about: str, styles: Mapping[str, Style], stem: Path
-) -> list[Path]:
-    """Draws the mean over each norm's runs, with its 95 % t interval as a band. A single run is a thin line.
+    runs: Mapping[str, Sequence[Rows]], split: str, about: str, styles: Mapping[str, Style], layout: Layout = OWN
+) -> "Figure":
+    """Draws accuracy and loss of the held-out `split` and of train: each norm's mean over its runs, with a band.
 
-    runs: the runs of each norm, by label. split: the held-out split, "test" or "val".
+    runs: the runs of each norm, by label. split: "test" or "val".
 
-    The upper panels show `split`, the lower ones train. Each line is labelled with its norm and n.
-    Returns the paths written: `<stem>.png`, `<stem>.svg`.
+    The band is the 95 % t interval of the mean, or goes from run to run where there are two. A single run is a thin
+    line. A narrow page has the four panels below each other.
     """
-    from matplotlib.figure import Figure  # slow to import
-
-    longest = max(map(len, runs), default=0)
-    figure = Figure(figsize=(11 + 0.15 * longest, figure_height(len(runs), rows=2, least=7.5)), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True)
-    first = _first_epoch(runs)
-    for axes_of_split, name in zip(panels, (split, "train"), strict=True):
-        for axes, (metric, scale, unit) in zip(axes_of_split, METRICS, strict=True):
-            lines = {label: _estimates(of_norm, f"{name}_{metric}") for label, of_norm in runs.items() if of_norm}
-            axes.set_ylabel(f"{name.capitalize()} {unit}")
-            _draw(axes, lines, scale, first, styles)
-    for axes in panels[1]:
+    page = layout.page(10)
+    rows, columns = (4, 1) if page.is_narrow else (2, 2)
+    figure = new_figure(page, rows * (PANEL_INCHES if page.is_narrow else FLATNESS * page.width))
+    panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    first = first_epoch(runs)
+    for axes, (name, metric) in zip(panels.flat, [(s, m) for s in (split, "train") for m in UNITS], strict=True):
+        _draw(axes, runs, name, metric, styles, page)
+        fit(axes, [mean_line(of_norm, f"{name}_{metric}") for of_norm in runs.values()], metric, first)
+        axes.set_ylabel(capitalized(metric_in_words(name, metric)))
+        epoch_ticks(axes, page)
+        tidy(axes, page)
+    for axes in panels[-1]:
         axes.set_xlabel("Epoch")
-    caption(figure, "Training curves by norm", about, _notes(runs, first))
-    return save_figure(figure, stem)
-
-
-def _estimates(runs: Sequence[Rows], column: str) -> list[tuple[float, Estimate]]:
-    """(epoch, mean and interval over the runs) for each epoch in which every run has a finite value."""
-    found = []
-    for rows in zip(*runs, strict=False):
-        values = [row[column] for row in rows]
-        if all(map(math.isfinite, values)):
-            found.append((rows[0]["epoch"], mean_interval(values)))
-    return found
+    legend = [line_key(f"{label}, n = {len(of_norm)}", styles[label]) for label, of_norm in runs.items() if of_norm]
+    frame(
+        figure,
+        page,
+        "Training curves by norm",
+        about,
+        legend=[*legend, *band_keys(runs)],
+        notes=notes(runs, first),
+    )
+    return figure
 
 
 def _draw(
-    axes: "Axes",
-    lines: Mapping[str, Sequence[tuple[float, Estimate]]],
-    scale: float,
-    first: float,
-    styles: Mapping[str, Style],
+    axes: "Axes", runs: Mapping[str, Sequence[Rows]], split: str, metric: str, styles: Mapping[str, Style], page: Page
 ) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    shown, ends = [], {}
+    lines = {label: mean_line(of_norm, f"{split}_{metric}") for label, of_norm in runs.items()}
     every = max(1, round(max(map(len, lines.values()), default=0) / MARKS))
-    for index, (label, points) in enumerate(lines.items()):
-        if not points:
-            continue
+    for index, (label, line) in enumerate(lines.items()):
         style = styles[label]
-        epochs = [epoch for epoch, _ in points]
-        means = [scale * (estimate.mean or 0.0) for _, estimate in points]
-        with_interval = points[-1][1].low is not None
+        draw_band(axes, line, metric, style)
         axes.plot(
-            *(epochs, means),
+            *means(line, metric),
             color=style.color,
             linestyle=style.line,
-            linewidth=1.7 if with_interval else 1.0,
+            linewidth=page.line if len(runs[label]) > 1 else 0.7 * page.line,
             marker=style.marker,
-            markersize=4.5,
+            markersize=page.marker,
             markevery=(index % every, every),  # shifted, so that markers of norms do not overlap
         )
-        shown += [mean for epoch, mean in zip(epochs, means, strict=True) if epoch >= first]
-        if with_interval:
-            low = [scale * (estimate.low or 0.0) for _, estimate in points]
-            high = [scale * (estimate.high or 0.0) for _, estimate in points]
-            axes.fill_between(
-                epochs, low, high, color=style.color, alpha=0.18 if len(lines) < MANY else 0.08, linewidth=0
-            )
-            shown += [*low[-1:], *high[-1:]]
-        ends[label] = (epochs[-1], means[-1])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    tidy(axes)
-    if shown:
-        margin = 0.04 * (max(shown) - min(shown)) or 0.5
-        axes.set_ylim(min(shown) - margin, max(shown) + margin)
-        last = max(epoch for epoch, _ in ends.values())
-        axes.set_xlim(0.8, last + max(0.2, 0.01 * last))
-    counts = {label: points[-1][1].n for label, points in lines.items() if points}
-    label_ends(axes, ends, {label: f"{label}, n = {n}" for label, n in counts.items()}, styles)
-
-
-def _first_epoch(runs: Mapping[str, Sequence[Rows]]) -> float:
-    """The first epoch that the vertical axes are fitted to."""
-    longest = max((len(rows) for of_norm in runs.values() for rows in of_norm), default=0)
-    return math.floor(BEGINNING * longest) + 1
-
-
-def _notes(runs: Mapping[str, Sequence[Rows]], first: float) -> list[str]:
-    notes = []
-    if any(len(of_norm) > 1 for of_norm in runs.values()):
-        notes.append("Line: mean over n seeds; band: 95 % t interval of that mean at each epoch.")
-    if any(len(of_norm) == 1 for of_norm in runs.values()):
-        notes.append("n = 1 (thin line): a single run, no interval.")
-    notes.append("Train: running means over each epoch, in training mode, with augmentation where there is any.")
-    if first > 1:
-        notes.append(f"The vertical axes fit epoch {first:g} and later; what came before may lie outside.")
-    return [" ".join(notes)]

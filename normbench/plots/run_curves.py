@@ -1,46 +1,47 @@
 """Training curves of one run."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from normbench.plots.save import literal, save_png
+from normbench.plots.frame import frame, line_key
+from normbench.plots.layout import OWN, Layout
+from normbench.plots.mean_curves import UNITS, epoch_ticks
+from normbench.plots.style import COLOURS, Style, new_figure, tidy
+from normbench.plots.words import SPLITS, capitalized, in_percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-# Okabe & Ito's blue and vermilion are told apart by colour-blind readers, the line styles and markers in grey print.
-TRAIN_STYLE = {"color": "#0072B2", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
-HELD_OUT_STYLE = {"color": "#D55E00", "linestyle": "-", "marker": "s"}
+HELD_OUT_STYLE = Style(COLOURS[0], "-", "s")
+TRAIN_STYLE = Style(COLOURS[1], "--", "o")
 
 
-def draw_run_curves(rows: Sequence[Mapping[str, float]], title: str, path: Path) -> None:
-    """Draws loss (left) and accuracy in % (right) over the epochs as a PNG.
+def draw_run_curves(rows: Sequence[Mapping[str, float]], title: str, layout: Layout = OWN) -> "Figure":
+    """Draws accuracy in % and loss over the epochs, of the held-out split and of train.
 
-    rows: those of `metrics.csv`, one an epoch. Beside train_* they have val_* or test_* columns, which are drawn too.
+    rows: those of `metrics.csv`, one for each epoch. Beside train_* they have val_* or test_* columns.
     """
-    from matplotlib.figure import Figure  # slow to import
-
+    page = layout.page(9)
     split = "val" if rows and "val_loss" in rows[0] else "test"
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    figure.suptitle(literal(title), fontsize=11)
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
-    _draw(loss_axes, rows, split, "loss", 1, "Loss (mean cross-entropy)")
-    _draw(accuracy_axes, rows, split, "accuracy", 100, "Accuracy (%)")
-    loss_axes.legend(frameon=False)
-    save_png(figure, path)
-
-
-def _draw(axes: "Axes", rows: Sequence[Mapping[str, float]], split: str, metric: str, scale: float, label: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = [row["epoch"] for row in rows]
-    for name, style in (("train", TRAIN_STYLE), (split, HELD_OUT_STYLE)):
-        values = [scale * row[f"{name}_{metric}"] for row in rows]
-        axes.plot(epochs, values, label=name, linewidth=1.6, markersize=4, **style)  # type: ignore[arg-type]
-    axes.set_xlabel("Epoch")
-    axes.set_ylabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    styles = {split: HELD_OUT_STYLE, "train": TRAIN_STYLE}
+    figure = new_figure(page, 3.4 if page.is_narrow else 0.38 * page.width)
+    panels = figure.subplots(*((2, 1) if page.is_narrow else (1, 2)), sharex=True)
+    for axes, (metric, (factor, _)) in zip(panels, UNITS.items(), strict=True):
+        for name, style in styles.items():
+            epochs, values = [row["epoch"] for row in rows], [factor * row[f"{name}_{metric}"] for row in rows]
+            axes.plot(
+                *(epochs, values),
+                color=style.color,
+                linestyle=style.line,
+                marker=style.marker,
+                markerfacecolor=style.color if name == split else "white",
+                markersize=page.marker,
+                linewidth=page.line,
+            )
+        axes.set_ylabel(capitalized(in_percent(metric)))
+        epoch_ticks(axes, page)
+        tidy(axes, page)
+    for axes in panels if not page.is_narrow else panels[-1:]:
+        axes.set_xlabel("Epoch")
+    frame(figure, page, title, "", legend=[line_key(SPLITS[name], style) for name, style in styles.items()])
+    return figure

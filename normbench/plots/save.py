@@ -1,37 +1,49 @@
-"""A matplotlib figure as a file: PNG for a screen, SVG for a paper. A file is written whole or not at all."""
+"""A matplotlib figure as a file, whose name ends in its format. A file is written whole or not at all."""
 
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from normbench.errors import ConfigError
 from normbench.files import write_bytes_atomically
+from normbench.plots.layout import FORMATS, NARROW
+from normbench.plots.settings import load_matplotlib
+from normbench.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 150
-# Text stays text, so that it can be searched and edited. A fixed salt gives the same figure the same bytes.
-_SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "normbench"}
+SCREEN_DPI, PRINT_DPI = 150, 300
+# Text stays text, so that it can be searched and edited: SVG names its font, PDF embeds it as TrueType (type 42).
+_TEXT: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "normbench"}
+# Without dates and with a fixed salt, equal figures give equal bytes.
+_DATES: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-def save_png(figure: "Figure", path: Path) -> None:
-    """Writes the figure as a PNG. A Figure made without pyplot draws with Agg: no display is needed."""
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Writes the figure as PNG, SVG or PDF, by the suffix of `path`. Equal figures give equal bytes.
+
+    A Figure made without pyplot needs no display. Raises ConfigError for another suffix.
+    """
+    load_matplotlib()
+    import matplotlib
+
+    format_ = picture_format(path)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    dpi = PRINT_DPI if figure.get_figwidth() < NARROW else SCREEN_DPI
+    with matplotlib.rc_context(_TEXT):
+        figure.savefig(buffer, format=format_, dpi=dpi, metadata=_DATES[format_])
     write_bytes_atomically(path, buffer.getvalue())
 
 
-def save_figure(figure: "Figure", stem: Path) -> list[Path]:
-    """Writes `<stem>.png` and `<stem>.svg`; returns both paths. Equal figures give equal bytes of SVG."""
-    import matplotlib
-
-    png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))  # a stem may hold dots
-    save_png(figure, png)
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(_SVG):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    write_bytes_atomically(svg, buffer.getvalue())
-    return [png, svg]
+def picture_format(path: Path) -> str:
+    """`png`, `svg` or `pdf`. Raises ConfigError for a file name that ends otherwise."""
+    format_ = path.suffix.lower().removeprefix(".")
+    if format_ not in FORMATS:
+        raise ConfigError(
+            f"{printable(path)}: the name of a picture ends in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}"
+        )
+    return format_
 
 
 def literal(text: str) -> str:

@@ -1,17 +1,25 @@
-"""Accuracy against the values of a config key, one line a norm."""
+"""Accuracy against the values of a config key, one line for each norm."""
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normbench.analysis.stats.estimate import Estimate
-from normbench.plots.save import literal, save_figure
-from normbench.plots.style import TEXT_POINTS, Style, caption, figure_height, label_ends, tidy
+from normbench.plots.frame import bar_key, frame, hollow_key, line_key
+from normbench.plots.layout import OWN, Layout, Page
+from normbench.plots.save import literal
+from normbench.plots.small_multiples import MANY, OTHERS, others_key, panels_of
+from normbench.plots.spread import INTERVAL, TWO_RUNS, counts, spread_of
+from normbench.plots.style import Style, new_figure, tidy
+from normbench.plots.words import capitalized, in_words, metric_in_words
 from normbench.text import plural
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 Value = float | int | str | bool | None
 Line = Sequence[tuple[Value, Estimate]]
@@ -19,6 +27,18 @@ Line = Sequence[tuple[Value, Estimate]]
 
 LOG_KEYS = ("lr", "sgd_lr", "weight_decay", "eps")
 LOG_FROM = 16  # ratio of the largest to the smallest value from which a linear axis would crowd the small ones
+BESIDE_POINTS = 7.0  # distance of two norms' bars at one value
+ROOM = 0.12  # at either end of the horizontal axis, in its length
+SHARE = 0.6  # of the distance between two values: what the bars at one value take at most
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where each value of the key stands on the horizontal axis."""
+
+    places: Mapping[Value, float]
+    scale: str
+    """`log2`, `log10`, `linear` or `categorical`."""
 
 
 def draw_sweep(
@@ -28,36 +48,43 @@ def draw_sweep(
     split: str,
     about: str,
     styles: Mapping[str, Style],
-    stem: Path,
-) -> list[Path]:
-    """Draws each norm's mean accuracy over the values of `key`, with its 95 % t interval as a band.
+    layout: Layout = OWN,
+) -> "Figure":
+    """Draws each norm's mean accuracy over the values of `key`, with its 95 % t interval as a bar.
 
     lines: by label. diverged: number of diverged runs by (label, value); the small print names them.
 
-    The horizontal axis has the scale of `axis_scale`. A norm whose config lacks the key (BN beside the groups of GN)
-    is a level line. A point shows n if n is below the largest of its line. A cross at the foot marks a value at which
-    no run finished. Returns the paths written: `<stem>.png`, `<stem>.svg`.
+    The bars at one value stand beside each other. More than MANY norms get a panel each. The horizontal axis has the
+    scale of `axis_scale`. A norm whose config lacks the key (BN beside the groups of GN) is a level line. A point shows
+    n if n is below the largest of its line. A cross at the foot marks a value at which no run finished.
     """
-    from matplotlib.figure import Figure  # slow to import
-
-    figure = Figure(figsize=(9, figure_height(len(lines))), layout="constrained")
-    axes = figure.subplots()
-    places, scale = _places(lines, key)
-    ends = {}
-    for label, line in lines.items():
-        points = {places[value]: estimate for value, estimate in line if value in places}
-        if not points and places:
-            points = dict.fromkeys((min(places.values()), max(places.values())), line[0][1])
-        if (end := _draw_line(axes, sorted(points.items(), key=lambda point: point[0]), styles[label])) is not None:
-            ends[label] = end
-    _set_axis(axes, scale, places)
-    axes.set_xlabel(literal(f"{key}{' (log scale)' if scale.startswith('log') else ''}"))
-    axes.set_ylabel(f"{split.capitalize()} accuracy (%)")
-    tidy(axes)
-    texts = {label: f"{label}, n = {_range([e.n for _, e in lines[label] if e.n])}" for label in ends}
-    label_ends(axes, ends, texts, styles)
-    caption(figure, f"{split.capitalize()} accuracy by {key}", about, [_note(lines, diverged, key)])
-    return save_figure(figure, stem)
+    page = layout.page(10 if len(lines) > MANY else 8)
+    axis = _axis(lines, key)
+    points = {label: _points(line, axis) for label, line in lines.items()}
+    accuracy = capitalized(metric_in_words(split, "accuracy"))
+    if len(lines) > MANY:
+        titles = {label: _named_n(label, line) for label, line in lines.items()}
+        figure, panels = panels_of(page, titles, _axis_label(key, axis), accuracy)
+        for label, axes in panels.items():
+            for others in points.values():
+                known = [(x, 100 * estimate.mean) for x, estimate in others if estimate.mean is not None]
+                axes.plot([x for x, _ in known], [y for _, y in known], **OTHERS)
+            _draw_line(axes, points[label], styles[label], 0.0, page)
+            _finish(axes, axis, page)
+        legend: list[Artist] = [others_key("means of the other norms")]
+    else:
+        figure = new_figure(page, max(1.9, 0.45 * page.width))
+        axes = figure.subplots()
+        for label, aside in zip(lines, _beside(len(lines), len(axis.places), page), strict=True):
+            _draw_line(axes, points[label], styles[label], aside, page)
+        axes.set_xlabel(_axis_label(key, axis))
+        axes.set_ylabel(accuracy)
+        _finish(axes, axis, page)
+        legend = [line_key(_named_n(label, line), styles[label]) for label, line in lines.items()]
+    _fit(axes, points.values())
+    legend += _bar_keys(lines)
+    frame(figure, page, f"{accuracy} by {in_words(key)}", about, legend=legend, notes=_notes(lines, diverged, key))
+    return figure
 
 
 def axis_scale(key: str, values: Sequence[Value]) -> str:
@@ -76,52 +103,103 @@ def axis_scale(key: str, values: Sequence[Value]) -> str:
     return "linear"
 
 
-def _places(lines: Mapping[str, Line], key: str) -> tuple[dict[Value, float], str]:
-    """The position of each value on the axis, and the scale of the axis.
-
-    None gets a position only if its norm has other values too; else the norm is a level line.
-    """
+def _axis(lines: Mapping[str, Line], key: str) -> Axis:
+    """None gets a place only if its norm has other values too; else the norm is a level line."""
     without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
     values = list(dict.fromkeys(value for label, line in lines.items() if label not in without for value, _ in line))
     scale = axis_scale(key, values)
     if scale == "categorical":
-        return {value: float(index) for index, value in enumerate(values)}, scale
-    return {value: float(value) for value in values}, scale  # type: ignore[arg-type]
+        return Axis({value: float(index) for index, value in enumerate(values)}, scale)
+    return Axis({value: float(value) for value in values}, scale)  # type: ignore[arg-type]
 
 
-def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: Style) -> tuple[float, float] | None:
-    """Draws one norm; returns its last point, None if no run finished."""
-    lost = [x for x, estimate in points if estimate.mean is None]
-    foot = {"transform": axes.get_xaxis_transform(), "clip_on": False, "linestyle": "none", "markersize": 7}
-    if lost:  # an empty artist that is not clipped breaks the layout
-        axes.plot(lost, [0.015] * len(lost), marker="x", color=style.color, **foot)  # type: ignore[arg-type]
+def _points(line: Line, axis: Axis) -> list[tuple[float, Estimate]]:
+    """(place, mean) from left to right; two places with the same mean for a norm that lacks the key."""
+    points = {axis.places[value]: estimate for value, estimate in line if value in axis.places}
+    if not points and axis.places:
+        points = dict.fromkeys((min(axis.places.values()), max(axis.places.values())), line[0][1])
+    return sorted(points.items(), key=lambda point: point[0])
+
+
+def _beside(norms: int, values: int, page: Page) -> list[float]:
+    """How far the bars of each norm are moved to the right, in points."""
+    step = min(BESIDE_POINTS, SHARE * 72 * page.width / max(1, values) / max(1, norms))
+    return [step * (index - (norms - 1) / 2) for index in range(norms)]
+
+
+def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: Style, aside: float, page: Page) -> None:
+    moved, foot = _moved(axes, axes.transData, aside), _moved(axes, axes.get_xaxis_transform(), aside)
     known = [(x, 100 * e.mean, e) for x, e in points if e.mean is not None]
-    if not known:
-        return None
-    most = max(estimate.n for _, _, estimate in known)
-    xs, means = [x for x, _, _ in known], [mean for _, mean, _ in known]
-    axes.plot(xs, means, color=style.color, linestyle=style.line, linewidth=1.6)
-    intervals = [(x, 100 * e.low, 100 * e.high) for x, _, e in known if e.low is not None and e.high is not None]
-    if intervals:
-        at, low, high = (list(column) for column in zip(*intervals, strict=True))
-        axes.fill_between(at, low, high, color=style.color, alpha=0.15, linewidth=0)
-        axes.vlines(at, low, high, color=style.color, linewidth=1.0)
+    most = max((estimate.n for _, _, estimate in known), default=0)
+    means = ([x for x, _, _ in known], [mean for _, mean, _ in known])
+    axes.plot(*means, color=style.color, linestyle=style.line, linewidth=page.line, transform=moved)
+    for x, estimate in points:
+        if estimate.mean is None:  # an empty artist that is not clipped would break the layout
+            cross = {"marker": "x", "markersize": 6, "clip_on": False}
+            axes.plot([x], [0.015], color=style.color, transform=foot, **cross)  # type: ignore[arg-type]
     for x, mean, estimate in known:
-        face = style.color if estimate.low is not None else "white"
-        axes.plot(x, mean, marker=style.marker, color=style.color, markerfacecolor=face, markersize=6)
+        spread = spread_of(estimate)
+        if spread:
+            ends = [[max(0.0, mean - spread.low)], [max(0.0, spread.high - mean)]]
+            cap = 2.5 if spread.is_interval else 0
+            axes.errorbar(
+                *(x, mean),
+                yerr=ends,
+                color=style.color,
+                capsize=cap,
+                linewidth=0.8 * page.line,
+                linestyle="none",
+                transform=moved,
+            )
+        face = style.color if spread and spread.is_interval else "white"
+        look = {"marker": style.marker, "markerfacecolor": face, "markersize": page.marker + 0.5}
+        axes.plot([x], [mean], color=style.color, transform=moved, **look)  # type: ignore[arg-type]
         if estimate.n < most:
-            axes.annotate(f"n={estimate.n}", (x, mean), (4, 5), textcoords="offset points", fontsize=TEXT_POINTS - 1.5)
-    return xs[-1], means[-1]
+            axes.annotate(f"n={estimate.n}", (x, mean), (4 + aside, 5), textcoords="offset points", fontsize=page.small)
 
 
-def _set_axis(axes: "Axes", scale: str, places: Mapping[Value, float]) -> None:
+def _moved(axes: "Axes", transform: "Transform", aside: float) -> "Transform":
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return transform + ScaledTranslation(aside / 72, 0, figure.dpi_scale_trans)
+
+
+def _finish(axes: "Axes", axis: Axis, page: Page) -> None:
     from matplotlib.ticker import NullLocator
 
-    if scale.startswith("log"):
-        axes.set_xscale("log", base=int(scale[3:]))
+    if axis.scale.startswith("log"):
+        axes.set_xscale("log", base=int(axis.scale[3:]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(list(places.values()), [literal(_named(value)) for value in places])
-    axes.margins(x=0.04)
+    axes.set_xticks(list(axis.places.values()), [literal(_named(value)) for value in axis.places])
+    axes.set_xlim(*_limits(list(axis.places.values()), axis.scale))
+    tidy(axes, page)
+
+
+def _fit(axes: "Axes", lines: Iterable[Sequence[tuple[float, Estimate]]]) -> None:
+    """Fits the vertical axis to all means and bars: matplotlib does not see what is drawn beside its place."""
+    shown = [100 * estimate.mean for line in lines for _, estimate in line if estimate.mean is not None]
+    spreads = [spread for line in lines for _, estimate in line if (spread := spread_of(estimate)) is not None]
+    shown += [end for spread in spreads for end in (spread.low, spread.high)]
+    if shown:
+        margin = 0.05 * (max(shown) - min(shown)) or 0.5
+        axes.set_ylim(min(shown) - margin, max(shown) + margin)
+
+
+def _limits(places: Sequence[float], scale: str) -> tuple[float, float]:
+    """The ends of the horizontal axis, with room for the bars beside the outermost values."""
+    if not places:
+        return 0.0, 1.0
+    if scale.startswith("log"):
+        low, high = _limits([math.log(place) for place in places], "linear")
+        return math.exp(low), math.exp(high)
+    room = ROOM * (max(places) - min(places)) or 0.5
+    return min(places) - room, max(places) + room
+
+
+def _axis_label(key: str, axis: Axis) -> str:
+    return literal(f"{capitalized(in_words(key))}{' (log scale)' if axis.scale.startswith('log') else ''}")
 
 
 def _named(value: Value) -> str:
@@ -130,28 +208,35 @@ def _named(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _range(counts: Sequence[int]) -> str:
-    low, high = min(counts), max(counts)
-    return str(low) if low == high else f"{low} to {high}"
+def _named_n(label: str, line: Line) -> str:
+    return f"{label}, {counts(estimate for _, estimate in line)}"
 
 
-def _note(lines: Mapping[str, Line], diverged: Mapping[tuple[str, Value], int], key: str) -> str:
-    estimates = [estimate for line in lines.values() for _, estimate in line]
-    notes = []
-    if any(estimate.low is not None for estimate in estimates):
-        notes.append("Line: mean over n seeds; band and bar: 95 % t interval of that mean.")
-    if any(estimate.n == 1 for estimate in estimates):
-        notes.append("Hollow mark: a single run, no interval.")
+def _bar_keys(lines: Mapping[str, Line]) -> list["Artist"]:
+    """What bars and hollow marks mean, for the legend."""
+    found = {estimate.n for line in lines.values() for _, estimate in line}
+    keys: list[Artist] = []
+    if max(found, default=0) > 2:
+        keys.append(bar_key(INTERVAL))
+    if 2 in found:
+        keys.append(hollow_key(TWO_RUNS, "-"))
+    if 1 in found:
+        keys.append(hollow_key("n = 1: a single run", "none"))
+    if 0 in found:
+        keys.append(line_key("no run finished", Style("0.35", "none", "x")))
+    return keys
+
+
+def _notes(lines: Mapping[str, Line], diverged: Mapping[tuple[str, Value], int], key: str) -> list[str]:
+    notes = ["Line: mean over n seeds."]
     if any(len({estimate.n for _, estimate in line if estimate.n}) > 1 for line in lines.values()):
         notes.append("A mark with fewer runs than others of its line says its n.")
     without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
     if without and len(without) < len(lines):
-        notes.append(f"Level line: {', '.join(without)} without {key}.")
-    if any(estimate.mean is None for estimate in estimates):
-        notes.append("× at the foot: no run finished.")
+        notes.append(f"Level line: {', '.join(without)} without {in_words(key)}.")
     lost = [
         f"{label} at {_named(value)}: {plural(count, 'run')}" for (label, value), count in diverged.items() if count
     ]
     if lost:
         notes.append(f"Diverged, in no mean: {', '.join(lost)}.")
-    return " ".join(notes)
+    return notes

@@ -13,10 +13,13 @@ from filelock import Timeout
 
 from normbench.errors import ConfigError, NormbenchError, cannot_write
 from normbench.files import LOCK, half_written, locked
+from normbench.plots.layout import FORMATS
 from normbench.text import printable
 
 MOST_DEEP = 50
 """The search goes so many folders deep; results/<experiment>/tuning/<run id> has three."""
+
+PICTURES = ("curves", "misclassified")
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,9 @@ class RunFolder:
     def weights(self) -> Path:
         return self.path / "model.safetensors"
 
-    @property
-    def curves(self) -> Path:
-        return self.path / "curves.png"
-
-    @property
-    def misclassified(self) -> Path:
-        return self.path / "misclassified.png"
+    def picture(self, name: str, format_: str) -> Path:
+        """One of PICTURES; a format is the ending of its file."""
+        return self.path / f"{name}.{format_}"
 
     @property
     def checkpoint(self) -> Path:
@@ -91,7 +90,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes what an earlier attempt left, the record first; the config, the lock and foreign files stay."""
-        results = (self.metrics, self.predictions, self.weights, self.curves, self.misclassified)
+        results = [self.metrics, self.predictions, self.weights]
+        results += [self.picture(name, format_) for name in PICTURES for format_ in FORMATS]
         for file in (self.record, *results, *self._only_while_unfinished):
             try:
                 file.unlink(missing_ok=True)

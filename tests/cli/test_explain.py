@@ -41,12 +41,13 @@ def test_many_channels_stay_within_the_terminal() -> None:
 
 
 def test_axes_as_json_and_as_a_picture(tmp_path: Path) -> None:
-    path = tmp_path / "axes.png"
-    result = invoke("explain", "axes", "--shape", "2,4,1,2", "--format", "json", "--output", path)
+    path = tmp_path / "axes.pdf"
+    layout = ("--width", 3.3, "--no-title")
+    result = invoke("explain", "axes", "--shape", "2,4,1,2", "--format", "json", "--output", path, *layout)
     content = {norm["norm"]: norm for norm in json.loads(result.stdout)["norms"]}
     assert content["BN"]["sets"] == [[[[c, c]] for c in range(4)]] * 2
     assert content["GN(2)"]["sets"][1] == [[[2, 2]], [[2, 2]], [[3, 3]], [[3, 3]]]
-    assert path.read_bytes().startswith(b"\x89PNG")
+    assert path.read_bytes().startswith(b"%PDF")
     assert f"wrote {path}" in result.stderr
 
 
@@ -114,7 +115,9 @@ def test_a_picture_over_a_folder_is_refused(tmp_path: Path) -> None:
         (["axes", "--shape", "4,6,2"], r"write N,C,H,W as whole numbers"),
         (["axes", "--shape", "4,100,2,2"], r"C = 100 is too many to draw; at most 64"),
         (["axes", "--groups", "4"], r"does not divide C = 6; allowed: 1, 2, 3, 6"),
-        (["axes", "--output", "axes.pdf"], r"ends in \.png"),
+        (["axes", "--output", "axes.jpg"], r"\.png, \.svg or \.pdf"),
+        (["axes", "--width", "3.3"], "--width is about pictures: add --output FILE"),
+        (["axes", "--output", "axes.png", "--width", "0.5"], "inches from 2.5 to 30"),
         (["axes", "--output", "nowhere/axes.png"], "there is no folder nowhere"),
         (["axes", "--norm", "none", "--output", "axes.png"], "nothing to draw"),
     ],

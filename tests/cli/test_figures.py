@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 from normbench.analysis.compare.compare import Options
 from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
+from normbench.plots.layout import FigureRequest
 from normbench.present.report.figures import draw_comparison, figure_needs
 from tests.records import compare_folder, make_diverged, make_record, write_run
 from tests.tiny import CLASSES, invoke, make_folder
@@ -64,7 +66,7 @@ def draw(tmp_path: Path, caplog: pytest.LogCaptureFixture, **options: Any) -> tu
     needs = figure_needs(options.get("by"))
     comparison, _ = compare_folder(tmp_path / "results", options=Options(**options), needs=needs)
     with caplog.at_level(logging.INFO, logger="normbench"):
-        written = draw_comparison(comparison, tmp_path / "figures")
+        written = draw_comparison(comparison, FigureRequest(tmp_path / "figures"))
     assert sorted(written) == sorted((tmp_path / "figures").iterdir())
     return [path.name for path in written if path.suffix == ".svg"], "\n".join(caplog.messages)
 
@@ -87,6 +89,34 @@ def test_all_figures_are_drawn_and_named(tmp_path: Path, write: Callable[..., Pa
     assert "not drawn" not in result.stderr
     assert "BN right, GN(4) wrong: 2 of 12 images" in svg(tmp_path, "disagreement-bn-gn-4.svg")
     assert "folder data, 12 test images, experiment default, 3 epochs" in svg(tmp_path, "curves.svg")
+
+
+def test_formats_width_and_title_are_options(tmp_path: Path, write: Callable[..., Path]) -> None:
+    write("bn")
+    folder = tmp_path / "figures"
+    layout = ("--figure-format", "pdf,svg", "--figure-format", "PDF", "--width", 3.3, "--no-title")
+    result = invoke("compare", tmp_path / "results", "--figures", folder, *layout)
+    assert result.exit_code == 0, result.output
+    assert {path.suffix for path in folder.iterdir()} == {".pdf", ".svg"}
+    text = (folder / "seeds.svg").read_text()
+    assert 'width="237.6pt"' in text
+    assert "12 test images" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--figures", "x", "--figure-format", "jpg"), "unknown format 'jpg'.*png, svg, pdf"),
+        (("--figures", "x", "--width", "1"), "--width 1: give inches from 2.5 to 30"),
+        (("--width", "3.3"), "--width is about pictures: add --figures DIR"),
+        (("--no-title",), "--no-title is about pictures"),
+        (("--figure-format", "pdf"), "--figure-format is about pictures"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_before_runs_are_read(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    error = invoke("compare", tmp_path / "nowhere", *options).exception
+    assert isinstance(error, ConfigError)
+    assert re.search(said, str(error))
 
 
 def test_json_stays_alone_on_stdout_and_quiet_is_quiet(tmp_path: Path, write: Callable[..., Path]) -> None:
@@ -172,7 +202,7 @@ def test_a_damaged_run_is_left_out_and_named(
     assert "curves.svg" in names
     assert f"metrics.csv: {EPOCHS - 1} epochs, the run has {EPOCHS}" in said
     assert "BN, n = 1" in svg(tmp_path, "curves.svg")
-    assert "BN, n = 1: share" in svg(tmp_path, "confusion-bn.svg")
+    assert "BN, n = 1: % of each true class" in svg(tmp_path, "confusion-bn.svg")
     assert "leave out" in said
 
 
@@ -197,9 +227,9 @@ def test_the_key_of_a_sweep_is_the_figures_axis(tmp_path: Path, caplog: pytest.L
     names, _ = draw(tmp_path, caplog, by="train.batch_size")
     assert names == ["sweep-train-batch-size.svg"]
     text = svg(tmp_path, names[0])
-    for part in (">8<", ">64<", "BN, n = 1", "train.batch_size (log scale)", "2 experiments"):
+    for part in (">8<", ">64<", "BN, n = 1", "Batch size (log scale)", "2 experiments"):
         assert part in text
-    assert "batch size" not in text
+    assert "batch size " not in text  # the values stand on the axis
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

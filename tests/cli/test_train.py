@@ -30,11 +30,12 @@ def test_how_a_run_is_drawn_is_settable_and_no_part_of_it(images: Path, tmp_path
     untrained = ("--epochs", 1, "--lr", 1e-9, "--set", "train.optimizer.sgd_lr=1e-9")  # so that most images are wrong
     for number, settings in enumerate(["rows=1", "rows=3"]):
         results = tmp_path / str(number)
-        drawn = ("--set", "pictures.columns=2", "--set", f"pictures.{settings}")
+        drawn = ("--set", "pictures.columns=2", "--set", f"pictures.{settings}", "--set", "pictures.formats=[png,pdf]")
         assert train(images, results, *untrained, *drawn).exit_code == 0
         with Image.open(only_run(results) / "misclassified.png") as picture:
             sizes.append(picture.size)
     assert only_run(tmp_path / "0").name == only_run(tmp_path / "1").name
+    assert (only_run(tmp_path / "0") / "curves.pdf").read_bytes().startswith(b"%PDF")
     assert sizes[0][0] == sizes[1][0]
     assert sizes[1][1] > 1.5 * sizes[0][1]
 

@@ -34,13 +34,13 @@ def test_the_disk_is_full_at_each_file_in_turn(images: Path, undisturbed: RunFol
         full_at("curves.png", patch)
         result = train_small(images, tmp_path)
     assert result.exit_code == 0, "the record is written before the pictures"
-    assert "its picture curves.png could not be drawn" in result.stderr
+    assert "its picture curves could not be drawn" in result.stderr
     run = only_run(tmp_path)
     run.checkpoint.touch()  # as if the process had been killed after the record: the pictures are drawn by the next
     assert train_small(images, tmp_path).exit_code == 0
     assert_same_bits(run, undisturbed)
-    assert run.curves.read_bytes() == undisturbed.curves.read_bytes()
-    assert run.misclassified.read_bytes() == undisturbed.misclassified.read_bytes()
+    assert run.picture("curves", "png").read_bytes() == undisturbed.picture("curves", "png").read_bytes()
+    assert run.picture("misclassified", "png").read_bytes() == undisturbed.picture("misclassified", "png").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_without_pictures_the_folder_has_all_else(configs: list[Config]) -> None
     (config, folder), (_, drawn) = at("plain", configs)[0], at("drawn", configs)[0]
     train_run(config, folder, load_dataset(config.data), MACHINE, pictures=False)
     train_alone((config, drawn))
-    left_out = {drawn.curves.name, drawn.misclassified.name}
+    left_out = {"curves.png", "misclassified.png"}
     assert {file.name for file in folder.path.iterdir()} == {file.name for file in drawn.path.iterdir()} - left_out
     assert_same_results(folder, drawn)
 

@@ -56,14 +56,14 @@ def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_clear_removes_the_runs_results_only(tmp_path: Path) -> None:
     folder = RunFolder(write_run(tmp_path, make_record()))
-    for path in (folder.checkpoint, folder.previous_checkpoint, folder.curves, folder.error):
+    for path in (folder.checkpoint, folder.previous_checkpoint, folder.picture("curves", "png"), folder.error):
         path.touch()
     kept = (folder.config, folder.lock, folder.path / "notes.txt")
     for path in kept:
         path.touch()
     folder.clear()
     assert set(folder.path.iterdir()) == set(kept)
-    folder.curves.mkdir()
+    folder.picture("curves", "png").mkdir()
     with pytest.raises(NormbenchError, match=r"curves\.png: cannot be written"):
         folder.clear()
 

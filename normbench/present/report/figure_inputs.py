@@ -1,10 +1,9 @@
-"""What the figures of a comparison are drawn from, and where."""
+"""What the figures of a comparison are drawn from."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from normbench.analysis.compare.compare import Comparison
@@ -12,13 +11,18 @@ from normbench.analysis.compare.facts import flatten
 from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.compare.same_images import SameImages, same_images
 from normbench.errors import NormbenchError
+from normbench.plots.layout import Layout
 from normbench.plots.style import Style, norm_styles
 from normbench.present.report.names import numbered
 from normbench.text import plural
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+Named = tuple[str, "Figure"]
+"""The name of a figure's files without their ending, and the figure."""
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +30,16 @@ IN_CAPTION = {
     "train.epochs": "{} epochs",
     "train.batch_size": "batch size {}",
     "train.optimizer.name": "{}",
-    "train.optimizer.lr": "lr {}",
+    "train.optimizer.lr": "learning rate {}",
 }
 
 
 @dataclass(frozen=True)
 class FigureInputs:
-    """A comparison, and the folder for its figures."""
+    """A comparison, and how its figures are laid out."""
 
     comparison: Comparison
-    folder: Path
+    layout: Layout
 
     @cached_property
     def rows(self) -> Mapping[str, NormRow]:

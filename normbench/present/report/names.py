@@ -1,19 +1,7 @@
 """How the files of a comparison's figures are named."""
 
-import logging
 import re
 from collections.abc import Iterable
-from pathlib import Path
-
-from normbench.text import printable
-
-log = logging.getLogger(__name__)
-
-
-def log_written(paths: list[Path]) -> list[Path]:
-    """Logs the PNG and SVG paths that a figure was saved to, in one line; returns `paths`."""
-    log.info(f"drawn: {printable(paths[0])} and {paths[-1].suffix}")
-    return paths
 
 
 def slug(text: str) -> str:

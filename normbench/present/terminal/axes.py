@@ -9,10 +9,10 @@ COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
 def print_axes(picture: AxesPicture, console: Console) -> None:
-    """Prints a grid of N rows and C columns for each norm; cells with one number share mean and deviation."""
-    for norm in picture.norms:
-        console.print(Text(f"{norm.norm}: {norm.description}", style="bold"))
-        _print_grid(norm, console)
+    """Prints a grid of N rows and C columns for each way of sharing; cells with one number share their statistics."""
+    for alike in picture.distinct:
+        console.print(Text(f"{', '.join(norm.norm for norm in alike)}: {alike[0].description}", style="bold"))
+        _print_grid(alike[0], console)
         console.print()
     for label in picture.unknown:
         console.print(Text(f"{label}: it is not known which values share statistics\n"))

@@ -99,7 +99,7 @@ def test_every_shipped_config_has_its_own_folder() -> None:
          "sweep: 200 (train.epochs) x 200 (model.dropout) x 1 (seeds) = 40,000 runs, and an experiment may have 10,00"),
         ("{seeds: {from: 0, to: 5000}, sweep: {norm: [bn, gn]}}", "sweep: 2 (norm) x 5,001 (seeds) = 10,002 runs"),
         (f"{{data: {{urls: [{'x, ' * 90}]}}, sweep: {{train.epochs: {{from: 1, to: 9000}}}}}}",
-         "sweep.train.epochs: 9,000 combinations of some 124 values each are more than can be looked at; 1,000,000"),
+         "sweep.train.epochs: 9,000 combinations of some 128 values each are more than can be looked at; 1,000,000"),
         (f"sweep: {{{', '.join(f'norm.k{i}: [1]' for i in range(21))}}}", "sweep: names 21 keys, and 20 are allowed"),
         (f"sweep: {{'{', '.join(f'norm.k{i}' for i in range(21))}': [[1]]}}", "sweep: names 21 keys"),
     ],

@@ -73,7 +73,7 @@ def test_a_trial_is_a_run_with_a_points_values(tmp_path: Path) -> None:
         ("tune: {train.lr: {from: 1, to: 1000}, model.dropout: {from: 1, to: 1000}}",
          "tune: the grid has 1,000,000 points, and 100,000 are allowed"),
         (f"{{data: {{urls: [{'x, ' * 90}]}}, tune: {{train.lr: {{from: 1, to: 9000}}}}}}",
-         "tune: 9,000 trials of some 124 values each are more than can be looked at; 1,000,000 values are allowed"),
+         "tune: 9,000 trials of some 128 values each are more than can be looked at; 1,000,000 values are allowed"),
         ("tune: {train.lr: {from: 1, to: 9000}, seeds: [1, 2]}", "tune: 1 (cells) x 9,000 (points) x 2 (seeds) = 18,0"),
     ],
 )  # fmt: skip
