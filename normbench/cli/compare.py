@@ -65,7 +65,7 @@ def compare(
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Also interval, std, least, greatest of every metric.", rich_help_panel=_MORE),
+        typer.Option("--full", help="Also the tests of each pair, and every metric.", rich_help_panel=_MORE),
     ] = False,
     runs: Annotated[bool, typer.Option("--runs", help="Also one row per run.", rich_help_panel=_MORE)] = False,
     to_accuracy: Annotated[
@@ -126,7 +126,7 @@ def compare(
     if to_accuracy is not None and not 1 < to_accuracy <= 100:
         raise ConfigError(f"--to-accuracy {to_accuracy:g}: give an accuracy in %, above 1, e.g. 80")
     show_log(quiet=quiet)
-    on_demand = {"metrics": full, "runs": runs, "time_to": to_accuracy is not None}
+    on_demand = {"runs": runs, "time_to": to_accuracy is not None}
     on_demand |= {"calibration": calibration, "classes": per_class}
     asked = [name for name, is_asked in on_demand.items() if is_asked]
     conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
@@ -146,7 +146,7 @@ def compare(
         options = Options(baseline, all_pairs, delta, by, strict)
         found = comparisons(paths or [RESULTS], conditions, options, needs, most=None if all_sets else MOST_SETS)
         view = View(format_, notes, quiet, _names(columns), caption, label)
-        left_out = render_comparisons(found, Wanted(asked, wanted, to_accuracy), view, console())
+        left_out = render_comparisons(found, Wanted(asked, full, wanted, to_accuracy), view, console())
         if not quiet:
             for note in capped(left_out, MOST_NOTES, "like these"):
                 say(f"note: {note}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from normbench.analysis.compare.predictions import Predictions
 from normbench.analysis.compare.rows import By, NormRow
 from normbench.analysis.stats.estimate import Estimate, mean_interval
+from normbench.analysis.stats.metrics import NATS, PERCENT
 from normbench.runs.read import NoPredictions
 from normbench.text import listed, plural, printable
 
@@ -55,17 +56,21 @@ def _calibration(row: NormRow, runs: Sequence[Predictions]) -> Calibration:
         label=row.label,
         by=row.by,
         n=len(runs),
-        calibration_error=_estimate([run.calibration_error for run in runs]),
-        nll=_estimate([run.nll for run in runs]),
+        calibration_error=_estimate([run.calibration_error for run in runs], PERCENT.bounds),
+        nll=_estimate([run.nll for run in runs], NATS.bounds),
         classes=classes,
         per_class=tuple(_over_runs([run.class_accuracies[i] for run in runs]) for i in range(len(classes))),
     )
 
 
-def _estimate(values: Sequence[float]) -> Estimate:
-    return mean_interval(values) if values else Estimate(0, None, None, None, None, "no run with predictions")
+def _estimate(values: Sequence[float], bounds: tuple[float, float]) -> Estimate:
+    return (
+        mean_interval(values, bounds=bounds)
+        if values
+        else Estimate(0, None, None, None, None, "no run with predictions")
+    )
 
 
 def _over_runs(values: Sequence[float | None]) -> Estimate | None:
     known = [value for value in values if value is not None]
-    return _estimate(known) if known or not values else None
+    return _estimate(known, PERCENT.bounds) if known or not values else None

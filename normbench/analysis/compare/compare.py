@@ -20,10 +20,15 @@ from normbench.text import capped
 MOST_NOTES = 5
 """Of one kind."""
 
+ALL_PAIRS_OF = 3
+"""So many norms are all compared with one another, without being asked for it."""
+
 
 @dataclass(frozen=True)
 class Options:
-    """`baseline` is a norm's label or kind; `delta`, in points of accuracy, is the smallest difference that matters.
+    """`delta`, in points of accuracy, is the smallest difference that matters.
+
+    `baseline` is a norm's label or kind; without one, up to three norms are all compared with one another.
 
     `by` is a config key along which the norms are compared. `strict` refuses more than one set of runs, and runs of
     different environments.
@@ -87,7 +92,8 @@ def compare(
     metric = f"{data.evaluated_on}_accuracy"
     rows = [norm_row(group, data.evaluated_on, by) for (_, by), group in by_norm.items()]
     baseline = baseline_of(rows, options.baseline)
-    pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=options.all_pairs, delta=options.delta)
+    all_pairs = options.all_pairs or (options.baseline is None and key is None and len(rows) <= ALL_PAIRS_OF)
+    pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=all_pairs, delta=options.delta)
     not_used: str | None = None
     if decisions:
         if key is None:

@@ -50,6 +50,7 @@ class NormRow:
 def norm_row(runs: Sequence[Run], split: str, by: By = None) -> NormRow:
     """The row of one norm's runs, one a seed, sorted by seed."""
     finished = [run for run in runs if run.record.metrics is not None]
+    units = {key: metric.unit for key, metric in metrics_of_split(split).items()}
     values = _values([metrics_of(run.record) for run in finished], split)
     times = [run.record.timing.train_s_per_epoch for run in finished]
     known_times = [time for time in times if time is not None]
@@ -59,7 +60,7 @@ def norm_row(runs: Sequence[Run], split: str, by: By = None) -> NormRow:
         norm=newest.norm,
         seeds=tuple(run.record.seed for run in finished),
         diverged_seeds=tuple(run.record.seed for run in runs if run.record.metrics is None),
-        metrics={key: mean_interval(of_runs) for key, of_runs in values.items()},
+        metrics={key: mean_interval(of_runs, bounds=units[key].bounds) for key, of_runs in values.items()},
         num_parameters=newest.model.num_parameters,
         norm_layers=newest.model.norm_layers,
         train_s_per_epoch=statistics.median(known_times) if known_times else None,

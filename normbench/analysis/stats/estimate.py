@@ -22,11 +22,17 @@ class Estimate:
     why_undefined: str | None
 
 
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+def mean_interval(
+    values: Sequence[float], confidence: float = CONFIDENCE, bounds: tuple[float, float] | None = None
+) -> Estimate:
     """The mean of independent values [n] and its two-sided interval by Student's t.
 
     mean ± t(n − 1, (1 + confidence) / 2) · std / sqrt(n), with std² = Σ (x − mean)² / (n − 1). Exact for normally
     distributed values. Student (1908), The probable error of a mean, Biometrika 6(1).
+
+    `bounds` hold the mean, (0, 1) that of an accuracy. An interval that leaves them is not given: the normal model is
+    plainly wrong there, and an interval cut off at the bound would hide that. Newcombe (1998), Two-sided confidence
+    intervals for the single proportion, Statistics in Medicine 17, on such overshoot.
 
     One value has a mean only. Raises ValueError for a value that is not finite, or confidence outside (0, 1).
     """
@@ -41,7 +47,10 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Es
 
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * std / math.sqrt(n)
-    return Estimate(n, mean, std, mean - half, mean + half, None)
+    low, high = mean - half, mean + half
+    if bounds and not bounds[0] <= low <= high <= bounds[1]:
+        return Estimate(n, mean, std, None, None, f"{n} runs are too few: the interval would hold impossible values")
+    return Estimate(n, mean, std, low, high, None)
 
 
 def checked(values: Sequence[float], confidence: float) -> Sequence[float]:

@@ -5,23 +5,25 @@ A metric that is measured on the held-out images has a field in `runs.record.Hel
 A metric that is computed from others has its formula in `analysis.compare.rows.metrics_of`, and a line in METRICS.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A table shows `scale` times the value."""
+    """A table shows `scale` times the value, which lies within `bounds`."""
 
     name: str
     scale: int = 1
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
 
-PERCENT = Unit("%", 100)
+PERCENT = Unit("%", 100, (0.0, 1.0))
 """Of fractions."""
-POINTS = Unit("points", 100)
+POINTS = Unit("points", 100, (-1.0, 1.0))
 """Of differences of fractions."""
-NATS = Unit("nats")
-IMAGES = Unit("images")
+NATS = Unit("nats", bounds=(0.0, math.inf))
+IMAGES = Unit("images", bounds=(0.0, math.inf))
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ METRICS = (
     Metric("{split}_loss", "{Split} Loss", NATS, 3, 4),
     Metric("{split}_errors", "{Split} errors", IMAGES, 0, 1),
     Metric("generalization_gap", "Gap", POINTS, 2, 2, signed=True),
-    *(Metric(key, f"Acc, {name} statistics", PERCENT, 2, 2) for name, key in STATISTICS.items()),
+    *(Metric(key, f"Acc, {name}", PERCENT, 2, 2) for name, key in STATISTICS.items()),
     Metric("statistics_gap", "Eval gap", POINTS, 2, 2, signed=True),
 )
 """In the order of tables and files.

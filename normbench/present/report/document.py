@@ -109,7 +109,8 @@ def _fitted(tables: Sequence[Table], view: View, console: Console) -> list[Table
     ends = list(itertools.accumulate(num_lines(note, console) for note in notes))
     fits_all = not left_out and (not ends or ends[-1] <= MOST_LINES)
     kept = len(notes) if fits_all else sum(end < MOST_LINES for end in ends)
-    parts = [f"{', '.join(left_out)} (--full)"] if left_out else []
+    way = "a wider terminal" if "metrics" in {table.name for table in tables} else "--full"
+    parts = [f"{', '.join(dict.fromkeys(left_out))} ({way})"] if left_out else []
     if kept < len(notes):
         parts.append(f"{plural(len(notes) - kept, 'note')} (--notes)")
     more = (f"Not shown: {'; '.join(parts)}.",) if parts else ()

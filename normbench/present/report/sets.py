@@ -13,6 +13,7 @@ from normbench.errors import ConfigError
 from normbench.present.report.document import View, as_document, comparison_head, render_document
 from normbench.present.report.tables import answer, default_tables
 from normbench.present.tables.formats.data import put_json
+from normbench.present.tables.formats.output import shown
 from normbench.present.tables.overview import overview_table
 from normbench.present.tables.render import render
 from normbench.present.tables.table import Table
@@ -21,9 +22,13 @@ from normbench.text import printable
 
 @dataclass(frozen=True)
 class Wanted:
-    """The default tables and those `asked` for, or the table `only`. `to_accuracy`, in %, is for the table time_to."""
+    """The default tables, more of them if `full`, and those `asked` for, or the table `only`.
+
+    `to_accuracy`, in %, is for the table time_to.
+    """
 
     asked: Collection[str] = ()
+    full: bool = False
     only: str | None = None
     to_accuracy: float | None = None
 
@@ -63,11 +68,13 @@ def _parts(found: Comparisons, wanted: Wanted, format: str) -> tuple[list[_Part]
     notes: list[str] = []
     refusals: list[ConfigError] = []
     for number, (comparison, row) in enumerate(zip(found.shown, found.overview, strict=False), 1):
-        names = [*default_tables(comparison), *wanted.asked]
+        names = [*default_tables(comparison, full=wanted.full), *wanted.asked]
         if format == "json":
             names = ["norms", *names, *(["pairs"] if comparison.pairs else [])]  # always in JSON, for programs
         try:
-            tables, more = answer(comparison, [wanted.only] if wanted.only else names, wanted.to_accuracy)
+            tables, more = answer(
+                comparison, [wanted.only] if wanted.only else names, wanted.to_accuracy, verdicts=wanted.only is None
+            )
         except ConfigError as refusal:
             refusals.append(refusal)
             continue
@@ -89,8 +96,7 @@ def _print(found: Comparisons, parts: Sequence[_Part], sets: Table, view: View, 
     for part in parts:
         if not is_alone:
             console.print()
-            console.print(Text(part.title, style="bold"))
-            console.print()
+            console.print(Text(shown(part.title, console), style="dim"))
         render_document(part.tables, view, console, {}, [])
 
 
@@ -112,7 +118,7 @@ def _with_differs(part: _Part) -> dict[str, Table]:
 
 
 def _not_in_csv(found: Comparisons, parts: Sequence[_Part]) -> list[str]:
-    first, *others = parts[0].tables
+    first, *others = dict.fromkeys([*parts[0].tables, *default_tables(parts[0].comparison, full=True)])
     said = []
     if others:
         said.append(f"csv holds one table, here {first}; --only {' or --only '.join(others)} prints another")

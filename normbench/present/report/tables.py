@@ -8,6 +8,7 @@ from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.comparisons import Need
 from normbench.analysis.compare.time_to import time_to
 from normbench.errors import ConfigError
+from normbench.present.tables.answers import answer_notes, answers
 from normbench.present.tables.calibration import calibration_table, classes_table
 from normbench.present.tables.context import context_notes
 from normbench.present.tables.grid import grid_table
@@ -36,24 +37,34 @@ class Entry:
 
 
 def answer(
-    comparison: Comparison, wanted: Collection[str], to_accuracy: float | None = None
+    comparison: Comparison, wanted: Collection[str], to_accuracy: float | None = None, *, verdicts: bool = False
 ) -> tuple[dict[str, Table], list[str]]:
     """The `wanted` tables in the order of TABLES, and notes on files that were missing or damaged.
 
-    `to_accuracy`, in %, is needed for the table `time_to`. Raises ConfigError for a table that cannot be made.
+    With `verdicts` the first table has a sentence on each pair above its rows. `to_accuracy`, in %, is needed for the
+    table `time_to`. Raises ConfigError for a table that cannot be made.
     """
     made = {name: entry.make(comparison, to_accuracy) for name, entry in TABLES.items() if name in wanted}
-    tables = {name: replace(table, footer=(*table.footer, *comparison.differs)) for name, (table, _) in made.items()}
+    tables = {
+        name: replace(table, name=name, footer=(*table.footer, *comparison.differs))
+        for name, (table, _) in made.items()
+    }
     if not any(TABLES[name].says_context for name in tables):
         name, last = list(tables.items())[-1]
         tables[name] = replace(last, notes=(*last.notes, *context_notes(comparison)))
+    if verdicts:
+        name, first = next(iter(tables.items()))
+        notes = (*first.notes[:1], *answer_notes(comparison), *first.notes[1:])
+        tables[name] = replace(first, answers=answers(comparison), notes=notes)
     return tables, list(dict.fromkeys(note for _, notes in made.values() for note in notes))
 
 
-def default_tables(comparison: Comparison) -> list[str]:
-    """What is shown unless something else is asked for; of single runs there is no verdict."""
-    has_pairs = comparison.pairs and any(row.n > 1 for row in comparison.rows)
-    return ["norms" if comparison.grid is None else "grid", *(["pairs"] if has_pairs else [])]
+def default_tables(comparison: Comparison, *, full: bool = False) -> list[str]:
+    """What is shown unless something else is asked for; `full` adds the tests of each pair and every metric."""
+    first = "norms" if comparison.grid is None else "grid"
+    if not full:
+        return [first]
+    return [first, *(["pairs"] if comparison.pairs else []), "metrics"]
 
 
 def table_needs(names: Collection[str]) -> set[Need]:

@@ -2,7 +2,7 @@
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import NormRow
-from normbench.analysis.stats.metrics import Metric, metrics_of_split
+from normbench.analysis.stats.metrics import STATISTICS, Metric, metrics_of_split
 from normbench.present.tables.along import Along
 from normbench.present.tables.numbers import number, with_interval
 from normbench.present.tables.table import Cell, Table, Value
@@ -20,7 +20,18 @@ def metrics_table(comparison: Comparison) -> Table:
             for row, metric in measured
         ),
         records=tuple(_record(row, metric, along) for row, metric in measured),
+        notes=_notes(comparison),
         num_text_columns=2 + len(along.columns),
+        dispensable=("n",),
+    )
+
+
+def _notes(comparison: Comparison) -> tuple[str, ...]:
+    if not any(key in row.metrics for row in comparison.rows for key in STATISTICS.values()):
+        return ()
+    return (
+        "Acc, running, batch, precise: accuracy with the running statistics, with those of the evaluated batches, and "
+        "with those of all training images.",
     )
 
 

@@ -11,9 +11,6 @@ from normbench.present.tables.context import TWO_RUNS, comparison_title, context
 from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, number, with_interval
 from normbench.present.tables.table import Cell, Table, Value
 
-USUAL_TEST_SIZE = 10_000
-"""Images of CIFAR-10's test set."""
-
 DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Test Loss", "Val Loss", "Gap")
 """Columns that a narrow terminal does without, the first of them first."""
 
@@ -104,12 +101,6 @@ def _record(row: NormRow, comparison: Comparison, along: Along) -> dict[str, Val
     }
 
 
-def _single_run_note(comparison: Comparison) -> str:
-    if comparison.num_eval < USUAL_TEST_SIZE:
-        return f"n = 1: no verdict. On {comparison.num_eval:,} images single runs differ by points by chance."
-    return "n = 1: no verdict. Single runs differ by about 0.7 points through seed and chance: train more seeds."
-
-
 def _one(found: Iterable[str]) -> Value:
     known = [value for value in found if value != "null"]
     if len(known) == 1 and known[0].isdecimal():
@@ -126,7 +117,7 @@ def _notes(comparison: Comparison) -> list[str]:
     if any(row.n == 2 for row in rows):
         notes.insert(0, TWO_RUNS)
     if any(row.n == 1 for row in rows):
-        notes.insert(0, _single_run_note(comparison))
+        notes.insert(0, "n = 1: no interval.")
     if any(row.diverged_seeds for row in rows):
         notes.append("div.: runs that diverged, counted beside n and in no mean.")
     notes += [
@@ -138,7 +129,7 @@ def _notes(comparison: Comparison) -> list[str]:
     ]
     if any(row.n > 2 for row in rows):
         notes.append(
-            f"The interval of a norm is Student's, of mean {split} accuracy: it does not say whether two norms differ."
+            f"The interval of a norm is Student's, of its mean {split} accuracy, and says nothing about a difference."
         )
     if _has_statistics(comparison):
         notes.append(

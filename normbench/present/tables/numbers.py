@@ -48,6 +48,11 @@ def p_value(value: float | None, alpha: float = 0.05) -> str:
     return next((text for text in texts if float(text) != alpha), f"{value:.4f}")
 
 
+def percent(fraction: float) -> str:
+    """`95%`, `98.3%`."""
+    return f"{100 * fraction:.3g}%"
+
+
 def estimate_record(name: str, estimate: Estimate | None) -> dict[str, Value]:
     """An estimate for machines, flat: `name`, `name_std`, `name_low`, `name_high`; None where unknown."""
     known = estimate or Estimate(0, None, None, None, None, None)

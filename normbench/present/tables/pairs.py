@@ -1,10 +1,9 @@
-"""The table of pairs: the verdict on each, and the tests behind it."""
+"""The table of pairs: the difference of each, and the tests of it."""
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.facts import show_value
 from normbench.analysis.compare.pairs import Pair
 from normbench.present.tables.along import Along, axis_value
-from normbench.present.tables.numbers import NOT_KNOWN, mean_and_interval, p_value
+from normbench.present.tables.numbers import NOT_KNOWN, mean_and_interval, p_value, percent
 from normbench.present.tables.table import Cell, Table, Value
 
 _LEAST_PAIRS = 6
@@ -12,27 +11,34 @@ _LEAST_PAIRS = 6
 
 
 def pairs_table(comparison: Comparison) -> Table:
-    """A row a pair: the first norm minus the second, test (or val) accuracy in points."""
-    key = comparison.key
-    at = key if key and not key.startswith("norm.") else None  # labels already have an option of the norm
+    """One row per pair: the first norm minus the second, test (or val) accuracy in points."""
+    at = place_key(comparison)
     return Table(
-        title=f"Is the difference in {comparison.split} accuracy real{f', at each {at}' if at else ''}?",
+        title=f"Differences in {comparison.split} accuracy{f', at each {at}' if at else ''}",
         columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A > B)"),
-        rows=tuple(
-            ((pair.a, f"- {pair.b}", *([f"at {axis_value(pair.by, at)}"] if at else [])), *_cells(pair))
-            for pair in comparison.pairs
-        ),
+        rows=tuple((pair_name(pair, at), *_cells(pair)) for pair in comparison.pairs),
         records=tuple(_record(pair, comparison) for pair in comparison.pairs),
         notes=tuple(_notes(comparison)),
         num_text_columns=2,
-        wraps=True,
+        dispensable=("P(A > B)", "Flip p", "Welch p", "p"),
     )
+
+
+def place_key(comparison: Comparison) -> str | None:
+    """The key whose value tells a pair from others; labels have an option of the norm already."""
+    key = comparison.key
+    return None if key is None or key.startswith("norm.") else key
+
+
+def pair_name(pair: Pair, at: str | None) -> str:
+    """`GN(4) - BN`, or `GN(4) - BN at 8` along the key `at`."""
+    return f"{pair.a} - {pair.b}" + (f" at {axis_value(pair.by, at)}" if at else "")
 
 
 def _cells(pair: Pair) -> list[Cell]:
     test = pair.difference
     return [
-        pair.verdict.text,
+        "no verdict" if pair.verdict.kind == "undefined" else pair.verdict.kind,
         f"{test.n_a}, {test.n_b}",
         mean_and_interval(test.difference, test.low, test.high, 1, 2, signed=True),
         p_value(test.p_value),
@@ -110,104 +116,54 @@ def _decision(pair: Pair) -> dict[str, Value]:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    pairs = comparison.pairs
-    num_tests = sum(pair.p_adjusted is not None for pair in pairs)
-    if num_tests == 0:
+    """One on each column, then what they cannot say here."""
+    pairs, at = comparison.pairs, place_key(comparison)
+    correlated = [(pair, pair.seed_correlation) for pair in pairs if pair.seed_correlation is not None]
+    tested = [pair for pair in pairs if pair.p_adjusted is not None]
+    if not tested:
         return []
-    tests = dict.fromkeys(pair.difference.test for pair in pairs if pair.p_adjusted is not None)
+    tests = " or the ".join(dict.fromkeys(pair.difference.test for pair in tested))
     notes = [
-        f"Diff: points of {comparison.split} accuracy, A minus B, with this pair's own {comparison.confidence:.0%} "
-        f"interval and p, by the {' or the '.join(tests)} test over seeds{_partly(comparison)}. Holm p: p adjusted for "
-        f"{_tests(num_tests)}. --delta {comparison.delta:g}: the points that matter."
+        f"Diff, p: points of {comparison.split} accuracy, A minus B, with its own {percent(comparison.confidence)} "
+        f"interval, by the {tests} test over seeds.",
+        "Holm p: p adjusted for all pairs of the table; at most 0.05 it is called real.",
+        "Welch p: takes the runs of one seed as independent.",
+        f"Flip p: flips the signs of the differences seed by seed{_flips(pairs)}.",
+        "P(A > B): that A scores above B in a new run of each, taking both as normal.",
     ]
+    partly = [f"{pair_name(pair, at)} {pair.num_paired}" for pair in pairs if pair.difference.test == "partly paired t"]
+    if partly:
+        notes.append(f"Seeds that both norms finished (pairs of seeds: {', '.join(partly)}).")
     if not comparison.decisions:
         notes.append(_confidence_note(pairs))
-    notes.append(
-        "Beside the verdict, not in it: Welch p takes the runs of one seed as independent; Flip p flips the signs of "
-        f"the differences seed by seed{_flips(pairs)}. P(A > B): that A scores above B in a new run of each, "
-        "taking both as normal."
-    )
-    notes += _correlation_notes(pairs)
-    if any(pair.verdict.kind == "undecided" for pair in pairs) and not comparison.decisions:
-        notes.append(
-            "Adding seeds because a pair is undecided and looking again raises false alarms, and so does "
-            "--until-decided on seeds that were looked at. Begin a new experiment with new seeds: "
-            "sweep --until-decided --set name=NEW "
-            f"--set 'seeds=[{_next_seed(comparison)}]'."
-        )
-    notes += _without_baseline(comparison)
-    notes += _grouped(pairs, [pair.paired.why_undefined for pair in pairs], "No paired test")
-    diverged = dict.fromkeys(row.label for row in comparison.rows if row.diverged_seeds and row.n)
-    if diverged:
-        notes.append(f"Differences are between runs that did not diverge; some of {', '.join(diverged)} did.")
-    return notes
+    if correlated:
+        found = ", ".join(f"{pair_name(pair, at)} {correlation:+.2f}" for pair, correlation in correlated)
+        notes.append(f"Correlation of the accuracies by seed: {found}.")
+    return notes + _unpaired(pairs, at)
 
 
 def _confidence_note(pairs: tuple[Pair, ...]) -> str:
-    """The interval in a verdict is not the one in the column Diff."""
+    """The interval beside a word is not always the one in the column Diff."""
     found = {pair.verdict.kind: pair.verdict.confidence for pair in pairs if pair.verdict.confidence}
-    told = ", ".join(f"{100 * confidence:.3g} % for {kind}" for kind, confidence in found.items())
+    told = ", ".join(f"{percent(confidence)} for {kind}" for kind, confidence in found.items())
     return (
-        f"Brackets in a verdict: the interval that decided, {told}: that of Holm's step, which keeps a wrong word on "
-        "any pair at 5 %. Each interval is that of its own pair."
+        f"The interval in a sentence is the one that decided, {told}: that of Holm's step, which keeps a wrong word on "
+        "any pair at 5%. Each interval is that of its own pair."
     )
 
 
 def _flips(pairs: tuple[Pair, ...]) -> str:
     few = any(1 < pair.num_paired < _LEAST_PAIRS for pair in pairs)
-    return ", and of under six pairs cannot reach 0.05" if few else ""
+    return "; of under six pairs it cannot reach 0.05" if few else ""
 
 
-def _correlation_notes(pairs: tuple[Pair, ...]) -> list[str]:
-    """How much the seed matters to both norms alike, and where that decides."""
-    found = [f"{pair.a} - {pair.b} {pair.seed_correlation:+.2f}" for pair in pairs if pair.seed_correlation is not None]
-    notes = [f"Correlation of the accuracies by seed: {', '.join(found)}."] if found else []
-    notes += [
-        f"{_name(pair)}: Welch's test says otherwise (Holm p {p_value(pair.welch_p_adjusted)}); it takes runs as "
-        "independent, and runs of one seed are not: trust the test that pairs them."
-        for pair in pairs
-        if pair.disagrees
-    ]
-    return notes
-
-
-def _name(pair: Pair) -> str:
-    return f"{pair.a} - {pair.b}" if pair.by is None else f"{pair.a} - {pair.b} at {show_value(pair.by)}"
-
-
-def _next_seed(comparison: Comparison) -> int:
-    return max(run.record.seed for row in comparison.rows for run in row.runs) + 1
-
-
-def _without_baseline(comparison: Comparison) -> list[str]:
-    grid, baseline = comparison.grid, comparison.baseline
-    if grid is None or grid.key.startswith("norm."):
-        return []
-    missing = [axis_value(value, grid.key) for value in grid.values if (baseline, value) not in grid.cells]
-    return [f"No {baseline} to compare with at {grid.key} {', '.join(missing)}."] if missing else []
-
-
-def _tests(count: int) -> str:
-    return "one pair: itself" if count == 1 else f"{count} pairs looked at together"
-
-
-def _partly(comparison: Comparison) -> str:
-    """The number of paired seeds of each pair with unpaired ones."""
-    partly = [
-        f"{_name(pair)} {pair.num_paired}" for pair in comparison.pairs if pair.difference.test == "partly paired t"
-    ]
-    return f" (pairs of seeds: {', '.join(partly)})" if partly else ""
-
-
-def _grouped(pairs: tuple[Pair, ...], reasons: list[str | None], title: str) -> list[str]:
-    """Each reason once, with the pairs that have it; without names if all pairs have it."""
+def _unpaired(pairs: tuple[Pair, ...], at: str | None) -> list[str]:
+    """Why there is no paired test: each reason once, with the pairs that have it, or for all."""
     found: dict[str, list[str]] = {}
-    for pair, reason in zip(pairs, reasons, strict=False):
-        if reason:
-            found.setdefault(reason, []).append(_name(pair))
+    for pair in pairs:
+        if pair.paired.why_undefined:
+            found.setdefault(pair.paired.why_undefined, []).append(pair_name(pair, at))
     return [
-        f"{title.capitalize()}: {reason}."
-        if len(names) == len(pairs)
-        else f"{title.capitalize()}, {', '.join(names)}: {reason}."
+        f"{', '.join(['No paired test', *([] if len(names) == len(pairs) else names)])}: {reason}."
         for reason, names in found.items()
     ]

@@ -4,6 +4,7 @@ import pytest
 
 from normbench.analysis.compare.compare import Options
 from normbench.errors import ConfigError
+from normbench.present.tables.answers import answer_notes
 from normbench.present.tables.grid import grid_table
 from normbench.present.tables.pairs import pairs_table
 from tests.records import compare_records, make_diverged, make_record, sets_of
@@ -42,7 +43,7 @@ def test_norms_are_compared_within_each_value_and_adjusted_over_all() -> None:
     smallest = min(comparison.pairs, key=lambda pair: pair.difference.p_value)
     assert smallest.p_adjusted == pytest.approx(3 * smallest.difference.p_value)
     table = pairs_table(comparison)
-    assert table.rows[0][0] == ("GN(4)", "- BN", "at 2")
+    assert table.rows[0][0] == "GN(4) - BN at 2"
     assert table.records[0]["train.batch_size"] == 2
 
 
@@ -102,7 +103,7 @@ def test_a_value_without_the_baseline_says_so() -> None:
     records = [record for record in batch_sizes() if (record["label"], _size(record)) != ("BN", 2)]
     comparison, _ = compare_records(records, Options(by="train.batch_size"))
     assert [pair.by for pair in comparison.pairs] == [16, 64]
-    assert "No BN to compare with at train.batch_size 2." in pairs_table(comparison).notes
+    assert "No BN to compare with at train.batch_size 2." in answer_notes(comparison)
 
 
 def _size(record: dict) -> int:

@@ -32,6 +32,15 @@ def test_one_value_has_a_mean_and_no_interval() -> None:
     assert estimate.why_undefined == "one run: no interval"
 
 
+def test_an_interval_of_impossible_values_is_not_given() -> None:
+    estimate = mean_interval([0.2, 0.5, 0.9], bounds=(0, 1))  # 0.533 ± 0.872
+    assert (estimate.low, estimate.high) == (None, None)
+    assert estimate.mean == pytest.approx(0.5333, abs=1e-4)
+    assert "too few" in str(estimate.why_undefined)
+    assert mean_interval([0.5, 0.5, 0.5], bounds=(0, 0.5)).low == 0.5
+    assert mean_interval([0.50, 0.52, 0.53], bounds=(0, 1)) == mean_interval([0.50, 0.52, 0.53])
+
+
 def test_no_value_has_nothing() -> None:
     estimate = mean_interval([])
     assert (estimate.n, estimate.mean, estimate.low) == (0, None, None)
