@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,18 +17,31 @@ from normbench.cli.options import (
     DataDir,
     Device,
     Epochs,
+    Groups,
     LearningRate,
     NoPlugins,
+    Override,
     Results,
     Set,
     Threads,
+    given,
     recipe_overrides,
     set_overrides,
 )
 from normbench.cli.output import Quiet, console, loading, say, show_log
+from normbench.cli.several import (
+    Name,
+    Norms,
+    by_overrides,
+    default_name,
+    each_once,
+    norms_override,
+    seeds_override,
+)
 from normbench.errors import ConfigError, Interrupted
+from normbench.sweeps.options import Options, Rounds
 
-EXAMPLE = "Example: [bold]normbench sweep quickstart --jobs 2[/bold]"
+EXAMPLE = "Example: [bold]normbench sweep --norm bn --norm gn --norm ln --seeds 10[/bold]"
 
 
 class Together(StrEnum):
@@ -39,11 +53,24 @@ class Together(StrEnum):
 
 def sweep(
     config: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="A YAML file with sweep:, or the name of a shipped config.", autocompletion=complete_config
+            help="A YAML file, with sweep: or without, or the name of a shipped config.",
+            show_default="default",
+            autocompletion=complete_config,
         ),
-    ],
+    ] = None,
+    norm: Norms = None,
+    groups: Groups = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=1, help="Seeds 0, 1, ...: so many of them.", show_default="the config's"),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", help="Also along a key of the config, e.g. --by train.batch_size=8,32. Repeatable."),
+    ] = None,
+    name: Name = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="a core each")
     ] = None,
@@ -81,34 +108,96 @@ def sweep(
     no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every run of a config's matrix that is not finished, several at a time, and compare them."""
+    """Train norms with several seeds, several runs at a time, and compare them. Finished runs are not trained again.
+
+    Norms, seeds and further keys come from flags, from a config, or from a config and flags.
+    """
     if not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
+    axes = [*norms_override(each_once(norm), groups), *by_overrides(by)]
+    if config is None and not axes and seeds is None and not set_:
+        raise ConfigError(
+            "nothing to compare: name norms, such as normbench sweep --norm bn --norm gn --seeds 10, or a config, such "
+            "as normbench sweep quickstart"
+        )
+    usual_name: list[Override] = [("name", default_name(by_overrides(by)), "")] if config is None else []
+    overrides = [
+        *usual_name,
+        *set_overrides(set_),
+        *given(("name", name, "--name")),
+        *axes,
+        *([] if seeds is None else seeds_override(range(seeds), "--seeds")),
+        *recipe_overrides(epochs, batch_size, lr, data, data_dir),
+    ]
+    rounds = Rounds(max_seeds, delta) if until_decided else None
+    options = Options(results, jobs, together, fail_fast, dry_run, rounds)
+    machine = MachineFlags(device, threads)
+    train_and_compare(config, overrides, options, machine, baseline, delta, no_plugins=no_plugins, quiet=quiet)
+
+
+@dataclass(frozen=True)
+class MachineFlags:
+    """The flags that choose where runs compute."""
+
+    device: str
+    threads: int | None
+
+
+def train_and_compare(
+    config: str | None,
+    overrides: Sequence[Override],
+    options: Options,
+    machine: MachineFlags,
+    baseline: str | None = None,
+    delta: float = 0.5,
+    *,
+    no_plugins: bool,
+    quiet: bool,
+) -> None:
+    """Trains every run of the experiment that is not finished, and prints their comparison.
+
+    Raises what `load_experiment`, `load_dataset` and `run_sweep` raise; Interrupted names the command to go on with.
+    """
     from normbench.config import load_experiment
     from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
 
     show_log(quiet=quiet)
-    overrides = [*set_overrides(set_), *recipe_overrides(epochs, batch_size, lr, data, data_dir)]
     known, check = registries(plugins=not no_plugins), check_parts(within_budget=True)
     with loading(quiet=quiet):
         experiment = load_experiment(config, known, overrides, check)
         from normbench.data.load import load_dataset
         from normbench.present.terminal.sweep import SweepView
-        from normbench.sweeps.run import Options, Rounds, run_sweep
+        from normbench.sweeps.run import run_sweep
         from normbench.train.machine import Machine, choose_device
 
-    machine = Machine(choose_device(device), threads)
+    here = Machine(choose_device(machine.device), machine.threads)
     dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
-    rounds = Rounds(max_seeds, delta) if until_decided else None
-    options = Options(results, jobs, together, fail_fast, dry_run, rounds)
     try:
         with SweepView(console(), quiet=quiet) as view:
-            runs = run_sweep(experiment, dataset, machine, options, view.show)
+            runs = run_sweep(experiment, dataset, here, options, view.show)
     except Interrupted as stop:
-        raise Interrupted(f"{stop}\nto go on: {shlex.join(['normbench', *sys.argv[1:]])}") from stop
-    if not dry_run:
-        _compare([run.path for run in runs], baseline, delta, all_pairs=until_decided, quiet=quiet)
+        raise Interrupted(f"{stop}\nto go on: {same_command()}") from stop
+    if options.dry_run:
+        return
+    folders = [run.path for run in runs]
+    _compare(folders, baseline, delta, all_pairs=options.rounds is not None, quiet=quiet)
+    if not quiet:
+        _print_next(options.results / experiment.name)
+
+
+def same_command() -> str:
+    """This command as it was given, without --restart, which would begin anew."""
+    return shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
+
+
+def _print_next(experiment: Path) -> None:
+    """Prints the folder of the runs, and the command that shows their comparison again, with figures."""
+    from normbench.present.terminal.run import print_fields
+
+    command = shlex.join(["normbench", "compare", str(experiment), "--figures", "figures"])
+    console().print()
+    print_fields({"folder": str(experiment), "next": command}, console())
 
 
 def _compare(folders: Sequence[Path], baseline: str | None, delta: float, *, all_pairs: bool, quiet: bool) -> None:

@@ -1,7 +1,6 @@
 """`normbench train`: one run."""
 
 import logging
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,6 @@ from normbench.cli.options import (
     Groups,
     LearningRate,
     NoPlugins,
-    Norm,
     Results,
     Set,
     Threads,
@@ -28,7 +26,10 @@ from normbench.cli.options import (
     set_overrides,
 )
 from normbench.cli.output import Quiet, console, loading, show_log
+from normbench.cli.several import Name, Norms, each_once, norms_override, seeds_override, whole_numbers
+from normbench.cli.sweep import MachineFlags, same_command, train_and_compare
 from normbench.errors import Interrupted, RunError
+from normbench.sweeps.options import Options
 
 EXAMPLE = "Example: [bold]normbench train --norm gn --data synthetic[/bold]"
 
@@ -36,10 +37,20 @@ logger = logging.getLogger(__name__)
 
 
 def train(
-    norm: Norm = None,
+    norm: Norms = None,
     config: Config = "default",
     groups: Groups = None,
-    seed: Annotated[int | None, typer.Option("--seed", "-s", help="Seeds init, order, augmentation, dropout.")] = None,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--seed",
+            "-s",
+            metavar="SEED",
+            help="Seeds init, order, augmentation, dropout. Several: -s 0 -s 1, or -s 0,1.",
+            show_default="the config's",
+        ),
+    ] = None,
+    name: Name = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     lr: LearningRate = None,
@@ -53,13 +64,23 @@ def train(
     no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train one run: one norm, one seed, one recipe. Run again, it goes on where it was stopped."""
+    """Train one run: one norm, one seed, one recipe. Run again, it goes on where it was stopped.
+
+    Several norms or seeds are a small sweep: all are trained, several at a time, and compared.
+    """
+    norms, seeds = each_once(norm), whole_numbers(seed, "--seed")
+    are_several = len(norms) > 1 or len(seeds) > 1
     overrides = [
         *set_overrides(set_),
-        *norm_overrides(norm, groups),
-        *given(("seeds", None if seed is None else [seed], "--seed")),
+        *given(("name", name, "--name")),
+        *(norms_override(norms, groups) if len(norms) > 1 else norm_overrides(norms[0] if norms else None, groups)),
+        *seeds_override(seeds, "--seed"),
         *recipe_overrides(epochs, batch_size, lr, data, data_dir),
     ]
+    if are_several:
+        machine_flags, options = MachineFlags(device, threads), Options(results, restart=restart)
+        train_and_compare(config, overrides, options, machine_flags, no_plugins=no_plugins, quiet=quiet)
+        return
     from normbench.config import load_config
     from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
@@ -76,7 +97,7 @@ def train(
 
     if len(resolved.seeds) > 1:
         named = ", ".join(map(str, resolved.seeds))
-        logger.info(f"the config names seeds {named}: training the first; --seed picks another")
+        logger.info(f"the config names seeds {named}: training the first; give --seed for others, or all of them")
     resolved = resolved.for_seed(resolved.seed)
     machine = Machine(choose_device(device), threads)
     folder, bar = folder_of(resolved, results), not quiet and sys.stderr.isatty()
@@ -89,8 +110,7 @@ def train(
                 dataset = load_dataset(resolved.data, bar=bar)
                 record = train_run(resolved, folder, dataset, machine, restart=restart, report=view.show)
     except (Interrupted, KeyboardInterrupt) as stop:
-        command = shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
-        raise Interrupted(f"{str(stop) or 'stopped at once'}\nto go on: {command}") from stop
+        raise Interrupted(f"{str(stop) or 'stopped at once'}\nto go on: {same_command()}") from stop
     print_result(record, folder.path, console())
     if where := record.diverged:
         raise RunError(

@@ -42,8 +42,8 @@ class Plan:
         return max([sum(self.seconds) / self.jobs, *self.seconds])
 
 
-def requests_for(configs: Sequence[Config], results: Path) -> list[RunRequest]:
-    return [RunRequest(config, folder_of(config, results)) for config in configs]
+def requests_for(configs: Sequence[Config], results: Path, *, restart: bool = False) -> list[RunRequest]:
+    return [RunRequest(config, folder_of(config, results), restart=restart) for config in configs]
 
 
 def make_plan(
@@ -146,6 +146,8 @@ def _check_budgets(requests: Sequence[RunRequest], dataset: Dataset) -> None:
 
 def _record_of(request: RunRequest, dataset: Dataset) -> Record | None:
     """The record of a finished run; None for another, or a damaged record, which the run's process will report."""
+    if request.restart:
+        return None
     try:
         return finished_record(request.folder, dataset.fingerprint) if request.folder.is_finished else None
     except RecordError:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -181,9 +181,9 @@ class _Pool:
                     yield RunEvent(request, worker.slot * self._width + number, event)
 
     def try_later(self, request: RunRequest) -> None:
-        """Keeps a run that another process trains for another attempt."""
+        """Keeps a run that another process trains for another attempt, which takes what that process has made."""
         if not self.is_stopping:
-            self.busy.append(request)
+            self.busy.append(replace(request, restart=False))
             self._retry_at = time.monotonic() + self._retry_s
 
     def stop(self) -> None:

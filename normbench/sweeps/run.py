@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from normbench.analysis.stats.sequential import PairDecision
 from normbench.config import Config, Experiment
@@ -13,6 +12,7 @@ from normbench.files import make_writable
 from normbench.runs.events import Unfinished
 from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
+from normbench.sweeps.options import Options, Rounds
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
 from normbench.sweeps.record import keep_plan
@@ -20,30 +20,6 @@ from normbench.sweeps.tune import choose, trials
 from normbench.sweeps.until_decided import judge, keep_design, make_design, runs_at
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
-
-
-@dataclass(frozen=True)
-class Rounds:
-    """Seeds are added in rounds, up to `max_seeds`, until every pair of norms is decided to within `delta` points."""
-
-    max_seeds: int
-    delta: float
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a sweep trains its runs; `jobs` None takes what the machine carries.
-
-    `together`: how runs that differ in their seed only train, see `make_plan`. `rounds` None trains each run of the
-    experiment. A `dry_run` plans, and trains nothing.
-    """
-
-    results: Path
-    jobs: int | None = None
-    together: str = "auto"
-    fail_fast: bool = False
-    dry_run: bool = False
-    rounds: Rounds | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +68,9 @@ def run_sweep(
     else:
         left_out = experiment.num_excluded
         note = f"{left_out} runs are left out by exclude" if left_out else ""
-        sweep.train(requests_for(runs, options.results), experiment.name, experiment.axes, note)
+        sweep.train(
+            requests_for(runs, options.results, restart=options.restart), experiment.name, experiment.axes, note
+        )
     return [] if options.dry_run else [request.folder for request in requests_for(runs, options.results)]
 
 

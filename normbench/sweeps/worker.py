@@ -30,11 +30,13 @@ class RunRequest:
     """A run to train and its folder.
 
     `way`: how it trains together with runs that differ in their seed only, one of WAYS; None trains it alone.
+    `restart`: whether it begins anew if it is finished or half done.
     """
 
     config: Config
     folder: RunFolder
     way: str | None = None
+    restart: bool = False
 
 
 def work(
@@ -89,7 +91,8 @@ def _train(
     try:
         dataset = _load(requests[0].config.data, loaded)
         runs = [(request.config, request.folder) for request in requests]
-        train_group(runs, dataset, machine, way=requests[0].way, report=report, on_error=fail)
+        first = requests[0]
+        train_group(runs, dataset, machine, way=first.way, restart=first.restart, report=report, on_error=fail)
     except Exception as error:
         for number in list(going):
             fail(number, error)

@@ -11,8 +11,9 @@ from normbench.errors import RunError
 from normbench.runs.events import Finished
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
+from normbench.sweeps.options import Options, Rounds
 from normbench.sweeps.pool import RunEvent
-from normbench.sweeps.run import Judged, Options, Planned, Rounds, SweepEvent, Trained, run_sweep
+from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained, run_sweep
 from normbench.train.machine import Machine
 
 YAML = """
