@@ -28,7 +28,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, console, loading, say, show_log
+from normbench.cli.output import Quiet, TableFormat, console, loading, say, show_log
 from normbench.cli.several import (
     Name,
     Norms,
@@ -105,6 +105,7 @@ def sweep(
     device: Device = "auto",
     results: Results = Path("results"),
     set_: Set = None,
+    format_: Annotated[TableFormat, typer.Option("--format", "-f", help="Of the comparison.")] = TableFormat.table,
     no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
@@ -132,7 +133,8 @@ def sweep(
     rounds = Rounds(max_seeds, delta) if until_decided else None
     options = Options(results, jobs, together, fail_fast, dry_run, rounds)
     machine = MachineFlags(device, threads)
-    train_and_compare(config, overrides, options, machine, baseline, delta, no_plugins=no_plugins, quiet=quiet)
+    comparison = ComparisonFlags(baseline, delta, format_)
+    train_and_compare(config, overrides, options, machine, comparison, no_plugins=no_plugins, quiet=quiet)
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,21 @@ class MachineFlags:
     threads: int | None
 
 
+@dataclass(frozen=True)
+class ComparisonFlags:
+    """The flags of the comparison at the end of a sweep."""
+
+    baseline: str | None = None
+    delta: float = 0.5
+    format: TableFormat = TableFormat.table
+
+
 def train_and_compare(
     config: str | None,
     overrides: Sequence[Override],
     options: Options,
     machine: MachineFlags,
-    baseline: str | None = None,
-    delta: float = 0.5,
+    comparison: ComparisonFlags,
     *,
     no_plugins: bool,
     quiet: bool,
@@ -174,16 +184,16 @@ def train_and_compare(
     here = Machine(choose_device(machine.device), machine.threads)
     dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
     try:
-        with SweepView(console(), quiet=quiet) as view:
+        with SweepView(console(stderr=comparison.format is not TableFormat.table), quiet=quiet) as view:
             runs = run_sweep(experiment, dataset, here, options, view.show)
     except Interrupted as stop:
         raise Interrupted(f"{stop}\nto go on: {same_command()}") from stop
     if options.dry_run:
         return
     folders = [run.path for run in runs]
-    _compare(folders, baseline, delta, all_pairs=options.rounds is not None, quiet=quiet)
+    _compare(folders, comparison, all_pairs=options.rounds is not None, quiet=quiet)
     if not quiet:
-        _print_next(options.results / experiment.name)
+        _print_next(options.results / experiment.name, comparison.format)
 
 
 def same_command() -> str:
@@ -191,24 +201,25 @@ def same_command() -> str:
     return shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
 
 
-def _print_next(experiment: Path) -> None:
+def _print_next(experiment: Path, format: TableFormat) -> None:
     """Prints the folder of the runs, and the command that shows their comparison again, with figures."""
     from normbench.present.terminal.run import print_fields
 
     command = shlex.join(["normbench", "compare", str(experiment), "--figures", "figures"])
-    console().print()
-    print_fields({"folder": str(experiment), "next": command}, console())
+    screen = console(stderr=format is not TableFormat.table)
+    screen.print()
+    print_fields({"folder": str(experiment), "next": command}, screen)
 
 
-def _compare(folders: Sequence[Path], baseline: str | None, delta: float, *, all_pairs: bool, quiet: bool) -> None:
+def _compare(folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool, quiet: bool) -> None:
     """The comparison of the sweep's runs, as `compare` prints it."""
-    from normbench.analysis.compare.compare import Options
+    from normbench.analysis.compare.compare import Options as Wishes
     from normbench.analysis.compare.comparisons import comparisons
     from normbench.present.report.document import View
     from normbench.present.report.sets import Wanted, render_comparisons
 
-    found = comparisons(folders, options=Options(baseline, all_pairs=all_pairs, delta=delta), most=None)
-    notes = render_comparisons(found, Wanted(), View(quiet=quiet), console())
+    found = comparisons(folders, options=Wishes(flags.baseline, all_pairs=all_pairs, delta=flags.delta), most=None)
+    notes = render_comparisons(found, Wanted(), View(flags.format, quiet=quiet), console())
     if not quiet:
         for note in notes:
             say(f"note: {note}")

@@ -27,7 +27,7 @@ from normbench.cli.options import (
 )
 from normbench.cli.output import Quiet, console, loading, show_log
 from normbench.cli.several import Name, Norms, each_once, norms_override, seeds_override, whole_numbers
-from normbench.cli.sweep import MachineFlags, same_command, train_and_compare
+from normbench.cli.sweep import ComparisonFlags, MachineFlags, same_command, train_and_compare
 from normbench.errors import Interrupted, RunError
 from normbench.sweeps.options import Options
 
@@ -79,7 +79,9 @@ def train(
     ]
     if are_several:
         machine_flags, options = MachineFlags(device, threads), Options(results, restart=restart)
-        train_and_compare(config, overrides, options, machine_flags, no_plugins=no_plugins, quiet=quiet)
+        train_and_compare(
+            config, overrides, options, machine_flags, ComparisonFlags(), no_plugins=no_plugins, quiet=quiet
+        )
         return
     from normbench.config import load_config
     from normbench.runs.registries import registries
