@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from normbench.cli.completion import complete_norm
 from normbench.cli.options import Override
 from normbench.errors import ConfigError
 from normbench.text import shortened
@@ -16,7 +17,8 @@ Norms = Annotated[
     typer.Option(
         "--norm",
         "-n",
-        help="A name that `normbench norms` lists, or package.module:Name. Several: -n bn -n gn, or -n bn,gn.",
+        help="A name that `normbench norms` lists, or module:Name. Several: -n bn -n gn, or -n bn,gn.",
+        autocompletion=complete_norm,
     ),
 ]
 Name = Annotated[

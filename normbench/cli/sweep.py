@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.completion import complete_config
+from normbench.cli.completion import complete_assignment, complete_config, complete_norm
 from normbench.cli.options import (
     BatchSize,
     Data,
@@ -64,11 +64,15 @@ def sweep(
     groups: Groups = None,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", min=1, help="Seeds 0, 1, ...: so many of them.", show_default="the config's"),
+        typer.Option("--seeds", min=1, help="So many seeds: 0, 1, ...", show_default="the config's"),
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", help="Also along a key of the config, e.g. --by train.batch_size=8,32. Repeatable."),
+        typer.Option(
+            "--by",
+            help="Also along a key of the config, e.g. --by train.batch_size=8,32. Repeatable.",
+            autocompletion=complete_assignment,
+        ),
     ] = None,
     name: Name = None,
     jobs: Annotated[
@@ -95,7 +99,13 @@ def sweep(
     ] = 30,
     delta: Annotated[float, typer.Option("--delta", help="The difference that matters, in points of accuracy.")] = 0.5,
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="The norm that others are compared with.", show_default="bn")
+        str | None,
+        typer.Option(
+            "--baseline",
+            help="The norm that others are compared with.",
+            show_default="bn",
+            autocompletion=complete_norm,
+        ),
     ] = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
