@@ -36,6 +36,8 @@ class Interrupted(NormbenchError):
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
+NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+"""A network file system that does not lock files."""
 _DISK = _FULL | {errno.EROFS, errno.EIO}  # errors of the disk, whatever call they come from
 
 
@@ -45,6 +47,11 @@ def cannot_write(path: object, error: OSError) -> NormbenchError:
     if number in _FULL:
         return RunError(
             f"{path}: the disk is full ({why}): make room, and the same command goes on where this one stopped"
+        )
+    if number in NO_LOCKS:
+        return ConfigError(
+            f"{path}: {why}, so two processes could train the same run: name a folder on another file system, such as "
+            "a local disk"
         )
     if number in _NOT_ALLOWED:
         return ConfigError(f"{path}: cannot be written ({why}): name a folder that can be written, or allow it here")

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from normbench.errors import DataError, cannot_write
+from normbench.errors import NO_LOCKS, DataError, cannot_write
 
 LOCK = ".lock"
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # the names that `write_bytes_atomically` gives to unfinished files
@@ -145,9 +145,10 @@ def holding(lock: Path, timeout: float = -1, before_waiting: Callable[[], None] 
 
     The lock file is removed afterwards; filelock makes a waiting process notice that and create a new one.
     `before_waiting` is called once if another process has the lock. Raises filelock.Timeout after `timeout` seconds
-    (below 0: never), OSError where no lock can be made.
+    (below 0: never), OSError where no lock can be made, as on some network file systems.
     """
-    held = FileLock(lock)
+    # Without the fallback, which takes a file that is left over for a lock that is held, for ever.
+    held = FileLock(lock, fallback_to_soft=False)
     try:
         if before_waiting is not None:
             try:
@@ -156,8 +157,10 @@ def holding(lock: Path, timeout: float = -1, before_waiting: Callable[[], None] 
                 before_waiting()
         if not held.is_locked:
             held.acquire(timeout=timeout)
-    except NotImplementedError as error:  # a file system without locks
-        raise OSError(str(error)) from error
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            raise OSError(error.errno, "this file system does not lock files", str(lock)) from error
+        raise
     try:
         yield
     finally:

@@ -139,6 +139,23 @@ def test_a_waiting_process_is_told_once_and_gets_the_lock(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("left_over", [True, False])
+def test_a_file_system_that_does_not_lock_is_said(
+    number: int, left_over: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for ever for the owner of a lock file that is left over."""
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    if left_over:
+        (tmp_path / LOCK).write_text("7\nelsewhere\n")
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(ConfigError, match=r"does not lock files.*another file system"), locked(tmp_path, timeout=5):
+        pass
+
+
 def test_a_scratch_folder_is_empty_private_and_goes(tmp_path: Path) -> None:
     path = tmp_path / "slot.safetensors"
     scratch_of(path).mkdir()

@@ -9,17 +9,22 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from normbench.data.dataset import Dataset, Split, fingerprint
+from normbench.data.dataset import SIDE, Dataset, Split, fingerprint
 from normbench.data.sources.source import RawData, SourceInput
-from normbench.files import holding, put_in_place, remove_scratch, scratch_beside, scratch_of
+from normbench.data.tensor_bytes import tensors_in
+from normbench.files import holding, put_in_place, read_regular, remove_scratch, scratch_beside, scratch_of
 from normbench.text import printable
 
 log = logging.getLogger(__name__)
 
+MAX_BYTES = 2**34
+"""A larger file is no cache file: it would hold five million images."""
+MAX_NAME = 255
+"""Characters in the name of a class, which may be that of a folder."""
 FORMAT = "1"  # raise it whenever the content of the file, or the decoding of a source, changes
 
 
@@ -88,11 +93,12 @@ def _read(path: Path, source: str, identity: Future[str]) -> Dataset | None:
     try:
         if not path.is_file():
             return None
-        with safe_open(path, framework="pt") as file:  # memory-mapped: processes share the pages
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT or metadata.get("source") != source:
-                raise _Unusable("not a cache file of this version")
-            train, test, class_names = _content({key: file.get_tensor(key) for key in file.keys()}, metadata)  # noqa: SIM118
+        tensors, metadata = tensors_in(read_regular(path, MAX_BYTES))
+        if metadata.get("format") != FORMAT or metadata.get("source") != source:
+            raise _Unusable("not a cache file of this version")
+        train, test, class_names = _content(tensors, metadata)
+    except MemoryError as error:
+        raise _Unusable("larger than the memory") from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise _Unusable(f"damaged ({error})") from error
     if fingerprint(train, test, class_names) != metadata.get("fingerprint"):
@@ -104,18 +110,22 @@ def _read(path: Path, source: str, identity: Future[str]) -> Dataset | None:
 
 def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     names = json.loads(metadata["class_names"])
-    if not isinstance(names, list) or not all(isinstance(name, str) and printable(name) == name for name in names):
+    if not isinstance(names, list) or not all(map(_is_class_name, names)):
         raise ValueError("class names are not of the expected form")
     train, test = (Split(tensors[f"{split}.images"], tensors[f"{split}.labels"]) for split in ("train", "test"))
     for split in (train, test):
         images, labels = split.images, split.labels
-        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3 or not images.numel():
+        if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE) or not len(images):
             raise ValueError("images are not of the expected form")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError("labels are not of the expected form")
         if not 0 <= int(labels.min()) <= int(labels.max()) < len(names):
             raise ValueError("a label has no class")
     return train, test, tuple(names)
+
+
+def _is_class_name(name: object) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME and printable(name) == name
 
 
 def _write(path: Path, dataset: Dataset, identity: str) -> None:

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from normbench.errors import DataError
 
+SIDE = 32
+"""Pixels: the height and the width of the images of every source."""
+
 
 @dataclass(frozen=True)
 class Split:

@@ -13,9 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from pydantic import AfterValidator, Field
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor, nn, optim
 
+from normbench.data.tensor_bytes import tensors_in
 from normbench.runs.epochs import Row
 from normbench.runs.schema import (
     MAX_ENVIRONMENTS,
@@ -134,23 +135,24 @@ def from_bytes(content: bytes, device: torch.device) -> Checkpoint:
     if sealed(inner) != content:
         raise CheckpointError(_OTHER_VERSION)
     try:
-        tensors = {name: tensor.to(device) for name, tensor in load(inner).items()}
-        text = parse(_Text, _metadata(inner)["text"])
+        found, metadata = tensors_in(inner)
+        tensors = {name: tensor.to(device) for name, tensor in found.items()}
+        text = parse(_Text, metadata["text"])
         state = _optimizer_state(tensors, text.values)
     except Flaw as error:
         raise CheckpointError(str(error)) from error
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise CheckpointError(_OTHER_VERSION) from error
-    found = text.position
+    at = text.position
     return Checkpoint(
         model={name.removeprefix(_MODEL): tensor for name, tensor in tensors.items() if name.startswith(_MODEL)},
         optimizer={"state": state, "param_groups": text.groups},
         position=Position(
-            epoch=found.epoch,
-            step=found.step,
-            loss_sum=torch.tensor(found.loss_sum, dtype=torch.float64, device=device),
-            num_correct=torch.tensor(found.num_correct, device=device),
-            train_s=found.train_s,
+            epoch=at.epoch,
+            step=at.step,
+            loss_sum=torch.tensor(at.loss_sum, dtype=torch.float64, device=device),
+            num_correct=torch.tensor(at.num_correct, device=device),
+            train_s=at.train_s,
         ),
         precision=text.precision,
         run=text.run,
@@ -178,13 +180,6 @@ def _laid_out_as(parameter: Tensor, value: Any) -> Any:
     if isinstance(value, Tensor) and value.shape == parameter.shape:
         return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
     return value
-
-
-def _metadata(content: bytes) -> dict[str, Any]:
-    """The metadata of safetensors, which `load` leaves out: the length of the header in 8 bytes, then JSON."""
-    size = int.from_bytes(content[:8], "little")
-    metadata: dict[str, Any] = json.loads(content[8 : 8 + size])["__metadata__"]
-    return metadata
 
 
 def _optimizer_state(tensors: dict[str, Tensor], values: dict[str, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -73,6 +73,19 @@ def test_what_is_read_may_be_written_to_without_touching_the_cache(input: Input)
     assert input.reads == 1
 
 
+@pytest.mark.parametrize("change", ["overwritten", "cut off"])
+def test_what_becomes_of_the_file_later_does_not_change_the_images(input: Input, change: str) -> None:
+    """As if it were mapped into memory: then a run would train on other images, or crash."""
+    input.load()
+    dataset = input.load()
+    with input.file.open("r+b") as file:
+        size = input.file.stat().st_size
+        file.truncate(0)
+        if change == "overwritten":
+            file.write(bytes(size))
+    assert same(dataset, input.load())
+
+
 def flip_a_byte(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-100] ^= 1
@@ -126,6 +139,9 @@ def test_a_damaged_cache_is_said_and_rebuilt(input: Input, damage: str) -> None:
         (NAMES, {"labels": torch.tensor([0.0, 1.0])}),
         (NAMES, {"images": torch.zeros(2, 1, 32, 32, dtype=torch.uint8)}),
         (NAMES, {"images": torch.zeros(2, 3, dtype=torch.uint8)}),
+        (NAMES, {"images": torch.zeros(2, 3, 64, 32, dtype=torch.uint8)}),
+        (("a" * 10_000_000, "b"), {}),
+        (5, {}),
         (NAMES, {"images": torch.zeros(0, 3, 32, 32, dtype=torch.uint8), "labels": torch.zeros(0, dtype=torch.int64)}),
     ],
 )
@@ -137,7 +153,10 @@ def test_a_cache_whose_fingerprint_is_right_but_that_no_source_makes_is_rebuilt(
     splits = [Split(parts["images"].clone(), parts["labels"].clone()) for _ in range(2)]
     with safe_open(input.file, "pt") as file:
         metadata = file.metadata()
-    metadata |= {"class_names": json.dumps(names), "fingerprint": fingerprint(*splits, tuple(names))}
+    metadata |= {
+        "class_names": json.dumps(names),
+        "fingerprint": fingerprint(*splits, tuple(names) if names != 5 else ()),
+    }
     tensors = {f"train.{key}": getattr(splits[0], key) for key in parts}
     save_file(tensors | {f"test.{key}": getattr(splits[1], key) for key in parts}, input.file, metadata)
     assert same(input.load(), first)

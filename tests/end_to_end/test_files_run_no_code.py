@@ -213,7 +213,8 @@ READERS = {
     "analysis/compare/load.py": {"read_regular"},  # config.yaml of a run without a record
     "config/experiment/axes.py": {"json.loads"},  # of what it has just written itself
     "config/files.py": {"read_text"},
-    "data/cache.py": {"safe_open", "json.loads"},
+    "data/cache.py": {"read_regular", "json.loads"},
+    "data/tensor_bytes.py": {"load", "json.loads"},
     "data/sources/cifar10_files.py": {
         "open_regular",
         "read_regular",
@@ -238,7 +239,6 @@ READERS = {
     "plots/settings.py": {"os.open"},  # the current folder, to come back to it
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
     "runs/schema.py": {"json.loads"},
-    "runs/checkpoint.py": {"json.loads", "load"},
     "runs/checkpoint_fit.py": {"json.loads"},  # of what it has just written itself
     "runs/checkpoints.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},

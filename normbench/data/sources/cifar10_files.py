@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from normbench.data.dataset import Split
+from normbench.data.dataset import SIDE, Split
 from normbench.data.download import md5_of
 from normbench.data.sources.recognize import what_it_is
 from normbench.data.sources.source import RawData
@@ -26,7 +26,6 @@ from normbench.errors import DataError
 from normbench.files import open_regular, read_regular
 from normbench.text import printable
 
-SIDE = 32
 MAX_BYTES = 100_000_000
 """The most bytes of a batch file; the official ones have 31 million."""
 

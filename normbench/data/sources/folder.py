@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import DecompressionBombWarning
 
-from normbench.data.dataset import Split
+from normbench.data.dataset import SIDE, Split
 from normbench.data.progress import progress
-from normbench.data.sources.folder_images import SIDE, read_image
+from normbench.data.sources.folder_images import read_image
 from normbench.data.sources.source import RawData, SourceInput, SourceRequest
 from normbench.errors import DataError
 from normbench.text import printable
