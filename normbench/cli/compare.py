@@ -58,7 +58,14 @@ def compare(
         typer.Option("--baseline", help="The norm the others are compared with.", show_default="bn, or the first"),
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", "-a", help="Compare every norm with every other.")] = False,
-    delta: Annotated[float, typer.Option("--delta", help="The difference that matters, in points of accuracy.")] = 0.5,
+    delta: Annotated[
+        float | None,
+        typer.Option(
+            "--delta",
+            help="The difference that matters, in points of accuracy.",
+            show_default="0.5, or that of the sweep until decided",
+        ),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option("--by", help="Compare the norms at each value of this key, e.g. train.batch_size."),
@@ -121,7 +128,7 @@ def compare(
             raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
         _two_runs(*mcnemar, paths or [RESULTS], format_)
         return
-    if not 0 < delta <= 100:
+    if delta is not None and not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     if to_accuracy is not None and not 1 < to_accuracy <= 100:
         raise ConfigError(f"--to-accuracy {to_accuracy:g}: give an accuracy in %, above 1, e.g. 80")

@@ -125,7 +125,7 @@ class Decisions(Document):
     evaluated_on: Split | None = None
     runs: Parts[LookedAt] = ()
 
-    way_back: ClassVar[str] = "give the experiment another name"
+    way_back: ClassVar[str] = "give the experiment another name and new seeds"
 
     @model_validator(mode="after")
     def _check_plan(self) -> "Decisions":

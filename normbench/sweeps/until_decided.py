@@ -63,15 +63,18 @@ def make_design(experiment: Experiment, runs: Sequence[Config], delta: float, ma
     before = read_decisions(results / experiment.name)
     if before is None:
         _check_fresh(design, results)
+    elif before.look < 0 and not design.runs_so_far(results):
+        return design  # nothing was seen yet
     else:
         _check_unchanged(design, before, results / experiment.name)
     return design
 
 
 def keep_design(design: Design, results: Path) -> None:
-    """Writes the plan down, unless it is there: before the first run, as older runs may have been looked at."""
+    """Writes the plan down before the first run, as older runs may have been looked at; not over the plan of a look."""
     experiment = results / design.experiment
-    if read_decisions(experiment) is None:
+    before = read_decisions(experiment)
+    if before is None or before.look < 0:
         _write(experiment, Decisions(**_fixed(design), look=-1, pairs=(), experiment=design.experiment, runs=()))
 
 
@@ -93,7 +96,7 @@ def _check_unchanged(design: Design, before: Decisions, folder: Path) -> None:
             raise ConfigError(
                 f"{decisions_file(folder)}: this experiment was begun with {key} {shortened(str(begun))}, now it "
                 f"would be {wanted}; a plan that changes after a look at the runs finds differences that are not "
-                "there: keep it, or give the experiment another name"
+                "there: keep it, or give another name and new seeds"
             )
 
 

@@ -3,9 +3,9 @@
 Each check draws runs of norms whose true means are known, normally distributed unless it says otherwise, std 0.3
 points (what seeds of the same small network scatter by) and delta 0.5 points unless it says otherwise.
 
-    python -m tests.studies.validity [--repetitions 10000] [--only WORDS] [--output validity.json]
+    python -m tests.studies.validity [--repetitions 4000] [--only WORDS] [--output validity.json]
 
-prints a table in Markdown and writes the numbers. About 15 minutes on a free core.
+prints a table in Markdown and writes the numbers. About 4 minutes on a free core.
 """
 
 import argparse
@@ -51,8 +51,8 @@ from tests.studies.experiments import (
 
 FIVE_PERCENT, AT_MOST_FIVE, HALF = (0.035, 0.065), (0.0, 0.065), (0.485, 0.515)
 COVERS, COVERS_AT_LEAST, NINE_IN_TEN = (0.935, 0.965), (0.935, 1.0), (0.9, 1.0)
-MANY_NORMS = 5
-"""A check of 15 norms takes as long as many others: a fifth of the repetitions."""
+MANY_NORMS = 4
+"""A check of 15 norms takes as long as many others: a fourth of the repetitions."""
 
 MORE = "until decided within 0.5, at most 20 runs"
 ONLY_REAL = "until decided, boundary for real alone"
@@ -215,7 +215,7 @@ def row(result: Result) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How often normbench's statistics are right, by simulation.")
-    parser.add_argument("--repetitions", type=int, default=10_000)
+    parser.add_argument("--repetitions", type=int, default=4_000)
     parser.add_argument("--only", default="", help="checks whose row contains this")
     parser.add_argument("--output", type=Path, help="the numbers as JSON")
     arguments = parser.parse_args()

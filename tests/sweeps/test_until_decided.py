@@ -8,6 +8,7 @@ import pytest
 
 from normbench.config import Experiment, load_experiment
 from normbench.errors import ConfigError
+from normbench.runs.read import read_decisions
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.until_decided import Design, judge, keep_design, make_design, runs_at
@@ -132,10 +133,20 @@ def test_runs_made_by_the_plan_are_not_older_than_it(experiment: Experiment, tmp
     keep_design(design, tmp_path)
     finish(design, 0, {"BN": around(80, 3), "GN(4)": around(80, 3), "LN": around(70, 3)}, tmp_path)
     assert design_of(experiment, tmp_path) == design  # a sweep that was killed before its first look goes on
+    with pytest.raises(ConfigError, match="begun with delta"):
+        design_of(experiment, tmp_path, delta=0.3)
+
+
+def test_a_plan_without_a_run_may_change(experiment: Experiment, tmp_path: Path) -> None:
+    keep_design(design_of(experiment, tmp_path), tmp_path)
+    other = design_of(experiment, tmp_path, max_seeds=5, delta=0.3)
+    keep_design(other, tmp_path)
+    written = read_decisions(tmp_path / "rounds")
+    assert (written.delta, written.looks, written.look) == (0.3, other.looks, -1)
 
 
 def test_compare_shows_the_verdicts_of_the_rounds_for_its_runs_only(experiment: Experiment, tmp_path: Path) -> None:
-    design = design_of(experiment, tmp_path)
+    design = design_of(experiment, tmp_path, delta=1.5)
     values = {"BN": (80, 80.5, 79.5), "GN(4)": (80.3, 79.6, 81), "LN": (50, 50.1, 49.9)}
     finish(design, 0, values, tmp_path)
     decisions = judge(design, 0, tmp_path)
@@ -145,8 +156,10 @@ def test_compare_shows_the_verdicts_of_the_rounds_for_its_runs_only(experiment: 
     assert shown == {(pair.a, pair.b): pair.text for pair in decisions}
     plan = document["until_decided"]
     assert (plan["looks"], plan["looks_taken"], plan["alpha"]) == ([3, 6, 9, 12, 15], 1, 0.05)
+    assert (document["delta_points"], plan["delta_points"]) == (1.5, 1.5)  # unless --delta says otherwise
     assert [pair["looks_taken"] for pair in document["pairs"]] == [1, 1, 1]
     assert any("3, 6, 9, 12, 15 seeds a norm, 1 taken" in note for note in document["notes"])
+    assert "until_decided" not in json.loads(invoke(*command, "--delta", "0.5").stdout)
 
     finish(design, 0, values | {"LN": (50, 50.1, 50.2)}, tmp_path)
     document = json.loads(invoke(*command).stdout)

@@ -30,13 +30,13 @@ class Options:
 
     `baseline` is a norm's label or kind; without one, up to three norms are all compared with one another.
 
-    `by` is a config key along which the norms are compared. `strict` refuses more than one set of runs, and runs of
-    different environments.
+    Without a `delta`, that of a sweep until decided is taken for its runs, DELTA for others. `by` is a config key along
+    which the norms are compared. `strict` refuses more than one set of runs, and runs of different environments.
     """
 
     baseline: str | None = None
     all_pairs: bool = False
-    delta: float = DELTA
+    delta: float | None = None
     by: str | None = None
     strict: bool = False
 
@@ -93,11 +93,12 @@ def compare(
     rows = [norm_row(group, data.evaluated_on, by) for (_, by), group in by_norm.items()]
     baseline = baseline_of(rows, options.baseline)
     all_pairs = options.all_pairs or (options.baseline is None and key is None and len(rows) <= ALL_PAIRS_OF)
-    pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=all_pairs, delta=options.delta)
+    delta = options.delta or (decisions.delta if decisions else DELTA)
+    pairs = compare_pairs(_rivals(rows, key), metric, baseline, all_pairs=all_pairs, delta=delta)
     not_used: str | None = None
     if decisions:
         if key is None:
-            pairs, not_used = as_decided(pairs, rows, decisions, options.delta)
+            pairs, not_used = as_decided(pairs, rows, decisions, delta)
         else:
             not_used = f"decisions.json is not used: it is no comparison along {key}; {ONE_LOOK}"
     records = [run.record for run in kept]
@@ -112,7 +113,7 @@ def compare(
         recipe=shared(list(found.recipes.values())),
         environment={name: tuple(values) for name, values in environment(records).items()},
         baseline=baseline,
-        delta=options.delta,
+        delta=delta,
         pairs=pairs,
         grid=None if key is None else grid(rows, key, metric),
         tuning=found.tuning,
