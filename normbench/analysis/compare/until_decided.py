@@ -34,12 +34,12 @@ def as_decided(
 
 
 def decided_note(decisions: Decisions) -> str:
+    """By which rule the words are chosen."""
     looks = ", ".join(map(str, decisions.looks))
     return (
-        f"Seeds were added in rounds to decide each pair within {decisions.delta:g} points: looks planned at {looks} "
-        f"seeds a norm, {decisions.look + 1} taken. The verdicts allow for all looks and pairs (false alarms at most "
-        f"{decisions.alpha:.0%}), the interval in a verdict for all looks at its own pair. All other columns are those "
-        "of one look; a difference that stopped a sweep lies too far from 0 on average."
+        f"Words and intervals allow for {plural(decisions.look + 1, 'look')} of those planned at {looks} seeds, to "
+        f"decide within {decisions.delta:g} points; false alarms at most {decisions.alpha:.0%} over all pairs. A "
+        "difference that stopped a sweep early lies too far from 0 on average."
     )
 
 
@@ -137,6 +137,7 @@ def _with(pair: Pair, found: dict[frozenset[str], PairDecision], decisions: Deci
         num_pairs=len(found),
         delta=decisions.delta,
         smaller=decision.smaller,
+        why=decision.text.removeprefix("undefined: ") if decision.kind == "undefined" else None,
         looks=decision.look + 1,
     )
     return replace(pair, verdict=word, decision=decision)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
+from normbench.analysis.compare.until_decided import decided_note
 from normbench.analysis.stats.verdict import MOST_TOLD
 from normbench.present.tables.along import axis_value, short_key
 from normbench.present.tables.numbers import number, p_value, percent
@@ -33,7 +34,7 @@ def answer_notes(comparison: Comparison) -> list[str]:
     kinds = {pair.verdict.kind for pair in pairs}
     if kinds <= {"undefined"}:
         return _without_baseline(comparison)
-    notes = [] if comparison.decisions else [_rule(comparison)]
+    notes = [decided_note(comparison.decisions) if comparison.decisions else _rule(comparison)]
     notes += [
         f"{pair_name(pair, at)}: Welch's test says otherwise (Holm p {p_value(pair.welch_p_adjusted)}), but takes runs "
         "of one seed as independent: trust the test that pairs them."
@@ -78,7 +79,7 @@ def _answer(pair: Pair, comparison: Comparison) -> Answer:
 
 def _sentence(pair: Pair, *, with_n: bool) -> str:
     """`BN is 1.28 points above GN(4), 95% [1.06, 1.50], p < 0.001`: the better norm first."""
-    difference, verdict = pair.difference, pair.verdict
+    difference, verdict = pair.decision or pair.difference, pair.verdict  # those of the look that decided
     found, low, high = difference.difference, verdict.low, verdict.high
     if found is None or low is None or high is None:
         raise ValueError(f"{pair.a} - {pair.b}: {verdict.kind} without an interval")

@@ -5,7 +5,6 @@ from typing import Any
 
 from normbench.analysis.compare.compare import Comparison, layers_text
 from normbench.analysis.compare.tune import tuning_notes
-from normbench.analysis.compare.until_decided import decided_note
 from normbench.text import listed, plural
 
 TWO_RUNS = "n = 2 is too few for an interval: it would be 13 times as wide as the two runs are apart."
@@ -24,8 +23,6 @@ def context_notes(comparison: Comparison) -> list[str]:
     notes = []
     if split == "val":
         notes.append("Val: images held out of the training set; the test set was not looked at.")
-    if comparison.decisions:
-        notes.append(decided_note(comparison.decisions))
     if comparison.tuning:
         notes += tuning_notes(comparison.tuning, list(dict.fromkeys(row.label for row in rows)))
     recipe = _recipe(comparison)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from normbench.analysis.compare.compare import Comparison, Options
 from normbench.analysis.compare.until_decided import as_decided
 from normbench.analysis.stats.sequential import decide
+from normbench.present.tables.answers import answers
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import DecidedPair, Decisions, LookedAt
 from tests.records import compare_records, make_diverged, make_record
@@ -88,6 +89,24 @@ def test_pairs_may_be_fewer_or_the_other_way_round() -> None:
         ("LN", "GN(4)", "real"),
     ]
     assert "BN - GN(4)" in pairs[0].verdict.text
+
+
+def test_the_sentence_has_the_numbers_of_the_look_that_decided() -> None:
+    comparison, decisions = shown(runs()), decisions_of(runs())
+    pairs, _ = as_decided(comparison.pairs, comparison.rows, decisions, 0.5)
+    _, far, _ = pairs
+    assert far.decision.difference != pytest.approx(far.difference.difference)  # BN got three more runs afterwards
+    sentence = answers(replace(comparison, pairs=pairs, decisions=decisions))[1].sentence
+    assert f"{-far.decision.difference:.2f} points" in sentence
+
+
+def test_what_cannot_be_decided_says_why() -> None:
+    records = [make_diverged("gn", it["seed"]) if it["label"] == "GN(4)" else it for it in runs()]
+    comparison = shown(records)
+    pairs, why = as_decided(comparison.pairs, comparison.rows, decisions_of(records), 0.5)
+    assert why is None
+    assert (pairs[0].verdict.kind, pairs[0].verdict.low) == ("undefined", None)
+    assert "all GN(4) runs diverged" in pairs[0].verdict.why
 
 
 def test_a_diverged_run_is_part_of_the_plan() -> None:
