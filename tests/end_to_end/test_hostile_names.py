@@ -128,8 +128,19 @@ def check_json(text: str) -> None:
     assert names == set(LABELS)
 
 
-LAYOUT = {"begin", "end", "centering", "caption", "label", "setlength", "tabcolsep", "resizebox", "textwidth"}
-LAYOUT |= {"toprule", "midrule", "bottomrule", "small", "footnotesize"}
+LAYOUT = {
+    "begin",
+    "end",
+    "centering",
+    "caption",
+    "label",
+    "setlength",
+    "tabcolsep",
+    "belowcaptionskip",
+    "resizebox",
+    "textwidth",
+}
+LAYOUT |= {"resizebox", "textwidth", "toprule", "midrule", "bottomrule", "small", "footnotesize"}
 SIGNS = {"textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar"}
 
 

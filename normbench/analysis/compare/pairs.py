@@ -13,6 +13,7 @@ from normbench.analysis.stats.sequential import PairDecision
 from normbench.analysis.stats.sign_flip import TestResult, sign_flip
 from normbench.analysis.stats.verdict import Verdict, verdicts
 from normbench.errors import ConfigError
+from normbench.norms import resolve_norm
 from normbench.runs.record import Record
 from normbench.text import unknown_name
 
@@ -117,7 +118,9 @@ def compare_pairs(
 
 
 def baseline_of(rows: Sequence[NormRow] | Sequence[Record], asked: str | None) -> str:
-    """The label of the baseline: `asked` is a label or a kind; the default is BN, or without BN the first row.
+    """The label of the baseline: `asked` is a label in any case, a kind or another name of it, such as `batchnorm`.
+
+    The default is BN, or without BN the first row.
 
     Raises ConfigError for an unknown norm, and for a kind that several labels have.
     """
@@ -127,7 +130,11 @@ def baseline_of(rows: Sequence[NormRow] | Sequence[Record], asked: str | None) -
         return next((row.label for row in rows if row.norm.get("kind") == "bn"), labels[0])
     wanted = asked.lower()
     found = [label for label in labels if label.lower() == wanted]
-    found = found or list(dict.fromkeys(row.label for row in rows if str(row.norm.get("kind")).lower() == wanted))
+    kind, options = resolve_norm(asked) or (wanted, {})
+    meant = {"kind": kind, **options}
+    found = found or list(
+        dict.fromkeys(row.label for row in rows if all(row.norm.get(key) == value for key, value in meant.items()))
+    )
     if not found:
         raise ConfigError(f"--baseline {asked}: {unknown_name('norm', asked, dict.fromkeys([*labels, *kinds]))}")
     if len(found) > 1:

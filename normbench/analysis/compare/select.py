@@ -7,6 +7,7 @@ from typing import Any
 from normbench.analysis.compare.facts import DIGESTS, counted, facts, show_value
 from normbench.analysis.compare.run import Run
 from normbench.errors import ConfigError
+from normbench.norms import resolve_norm
 from normbench.text import unknown_name
 
 _SHORTCUT = ("train.", "train.optimizer.")  # train.lr, as in --set
@@ -58,4 +59,6 @@ def _fits(value: Any, text: str, key: str) -> bool:
             return float(text.replace("_", "")) == value
         except ValueError:
             return False
+    if key == "norm.kind" and (found := resolve_norm(text)):
+        text, _ = found
     return text in (show_value(value, key), str(value), json.dumps(value))

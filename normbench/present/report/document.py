@@ -91,7 +91,10 @@ def _as_asked(table: Table, view: View) -> Table:
     if view.columns and view.format == "csv":
         table = with_keys(table, view.columns)
     elif view.columns:
-        table = replace(with_columns(table, view.columns), dispensable=())
+        chosen = with_columns(table, view.columns)
+        left_out = set(table.columns) - set(chosen.columns)
+        notes = tuple(note for note in table.notes if not _is_about(note, left_out))
+        table = replace(chosen, notes=notes, dispensable=())
     return replace(table, caption=view.caption or "", name=view.label or table.name)
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from normbench.analysis.compare.facts import show_value
 from normbench.analysis.compare.rows import By
-from normbench.present.tables.numbers import NOT_KNOWN
-from normbench.present.tables.table import Value
+from normbench.present.tables.table import NOT_KNOWN, Value
 
 
 @dataclass(frozen=True)

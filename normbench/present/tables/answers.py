@@ -11,6 +11,9 @@ from normbench.present.tables.numbers import number, p_value, percent
 from normbench.present.tables.pairs import pair_name, place_key
 from normbench.present.tables.table import Answer, Kind
 
+MOST_POINTS = 100
+"""An interval that goes beyond says nothing but that the runs are too few."""
+
 USUAL_TEST_SIZE = 10_000
 """Images of CIFAR-10's test set."""
 
@@ -22,9 +25,10 @@ def answers(comparison: Comparison) -> tuple[Answer, ...]:
     for pair in comparison.pairs:
         if pair.verdict.kind == "undefined":
             untold.setdefault(f"{pair.verdict.why}", []).append(pair)
+    reasons = dict.fromkeys(_why_none(pairs, why, comparison) for why, pairs in untold.items())
     return (
         *(_answer(pair, comparison) for pair in told),
-        *(Answer("no verdict", _why_none(pairs, why, comparison)) for why, pairs in untold.items()),
+        *(Answer("no verdict", reason) for reason in reasons),
     )
 
 
@@ -92,12 +96,14 @@ def _sentence(pair: Pair, *, with_n: bool) -> str:
     interval = f"{percent(verdict.confidence or 0.0)} [{number(low, 1, digits)}, {number(high, 1, digits)}]"
     if verdict.kind == "equivalent":
         interval += f" inside ±{delta:g}"
-    parts = [f"{first} is {number(found, 1, digits)} points above {second}", interval]
-    too_few = verdict.kind == "undecided" and min(counts) < 3
-    if verdict.kind != "equivalent" and verdict.p_value is not None and not too_few:
+    parts = [f"{first} is {number(found, 1, digits)} points above {second}"]
+    if verdict.kind == "undecided" and (min(counts) < 3 or low < -MOST_POINTS or high > MOST_POINTS):
+        return f"{parts[0]}; n = {min(counts)} is too few"
+    parts.append(interval)
+    if verdict.kind != "equivalent" and verdict.p_value is not None:
         parts.append(_p(verdict.p_value))
     if verdict.kind == "real" and verdict.smaller:
-        parts.append(f"less than {delta:g}")
+        parts.append(f"but less than {delta:g}")
     if with_n:
         parts.append(f"n = {counts[0]}" if counts[0] == counts[1] else f"n = {counts[0]} and {counts[1]}")
     return ", ".join(parts) + _way_on(pair, delta)
@@ -114,8 +120,6 @@ def _way_on(pair: Pair, delta: float) -> str:
         return f", after {verdict.looks} look{'' if verdict.looks == 1 else 's'}"
     if verdict.kind != "undecided":
         return ""
-    if min(pair.difference.n_a, pair.difference.n_b) < 3:
-        return "; too few runs"
     if verdict.new_seeds is None or verdict.new_seeds > MOST_TOLD:
         return f"; {delta:g} points are not decidable with these data"
     return f"; a new experiment of about {verdict.new_seeds} seeds would tell {delta:g} points"

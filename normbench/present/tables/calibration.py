@@ -6,8 +6,8 @@ from normbench.analysis.compare.calibration import Calibration
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.stats.calibration import NUM_BINS
 from normbench.present.tables.along import Along
-from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, with_interval
-from normbench.present.tables.table import Cell, Table
+from normbench.present.tables.numbers import estimate_record, with_interval
+from normbench.present.tables.table import NOT_KNOWN, Cell, Table
 
 
 def calibration_table(comparison: Comparison, found: Sequence[Calibration]) -> Table:

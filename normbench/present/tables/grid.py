@@ -5,8 +5,8 @@ from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import By
 from normbench.present.tables.along import axis_value
 from normbench.present.tables.context import TWO_RUNS, comparison_title, context_notes
-from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, is_too_few, with_interval
-from normbench.present.tables.table import Cell, Table, Value
+from normbench.present.tables.numbers import estimate_record, is_too_few, number, with_interval
+from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 
 
 def grid_table(comparison: Comparison) -> Table:
@@ -37,10 +37,8 @@ def _cell(grid: Grid, label: str, value: By) -> Cell:
     if place not in grid.cells:
         return NOT_KNOWN
     estimate, diverged = grid.cells[place], grid.diverged[place]
-    shown = with_interval(estimate, 100, 2)
-    pieces = [shown] if isinstance(shown, str) else list(shown)
-    if not is_too_few(estimate):
-        pieces.append(f"n={estimate.n}")
+    shown = number(estimate.mean, 100, 2) if is_too_few(estimate) else with_interval(estimate, 100, 2)
+    pieces = [*([shown] if isinstance(shown, str) else shown), f"n={estimate.n}"]
     return (*pieces, f"+{diverged}", "div.") if diverged else tuple(pieces)
 
 

@@ -8,8 +8,8 @@ from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.metrics import Metric, metrics_of_split
 from normbench.present.tables.along import Along
 from normbench.present.tables.context import TWO_RUNS, comparison_title, context_notes
-from normbench.present.tables.numbers import NOT_KNOWN, estimate_record, number, with_interval
-from normbench.present.tables.table import Cell, Table, Value
+from normbench.present.tables.numbers import estimate_record, number, with_interval
+from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 
 DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Test Loss", "Val Loss", "Gap")
 """Columns that a narrow terminal does without, the first of them first."""
@@ -113,7 +113,7 @@ def _notes(comparison: Comparison) -> list[str]:
     augmented = " with augmentation" if comparison.recipe.get("data.augment") else ""
     notes = [*context_notes(comparison)]
     if any(row.n > 2 for row in rows):
-        notes.insert(0, f"[low, high]: {comparison.confidence:.0%} interval over n seeds.")
+        notes.insert(0, f"[low, high]: {comparison.confidence:.0%} interval of the mean over n seeds.")
     if any(row.n == 2 for row in rows):
         notes.insert(0, TWO_RUNS)
     if any(row.n == 1 for row in rows):

@@ -1,9 +1,7 @@
 """How numbers look in the tables of a comparison."""
 
 from normbench.analysis.stats.estimate import Estimate
-from normbench.present.tables.table import Cell, Value
-
-NOT_KNOWN = "-"
+from normbench.present.tables.table import NOT_KNOWN, Cell, Value
 
 
 def with_interval(estimate: Estimate, scale: float, digits: int, *, signed: bool = False) -> Cell:

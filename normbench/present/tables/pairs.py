@@ -3,8 +3,8 @@
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
 from normbench.present.tables.along import Along, axis_value
-from normbench.present.tables.numbers import NOT_KNOWN, mean_and_interval, p_value, percent
-from normbench.present.tables.table import Cell, Table, Value
+from normbench.present.tables.numbers import mean_and_interval, p_value, percent
+from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 
 _LEAST_PAIRS = 6
 """Pairs of seeds; with six, the sign-flip test's p can be 2 / 2^6 = 0.03, with five not below 0.06."""
@@ -15,12 +15,12 @@ def pairs_table(comparison: Comparison) -> Table:
     at = place_key(comparison)
     return Table(
         title=f"Differences in {comparison.split} accuracy{f', at each {at}' if at else ''}",
-        columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A > B)"),
+        columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A>B)"),
         rows=tuple((pair_name(pair, at), *_cells(pair)) for pair in comparison.pairs),
         records=tuple(_record(pair, comparison) for pair in comparison.pairs),
         notes=tuple(_notes(comparison)),
         num_text_columns=2,
-        dispensable=("P(A > B)", "Flip p", "Welch p", "p"),
+        dispensable=("P(A>B)", "Flip p", "Welch p", "p"),
     )
 
 
@@ -129,7 +129,7 @@ def _notes(comparison: Comparison) -> list[str]:
         "Holm p: p adjusted for all pairs of the table; at most 0.05 it is called real.",
         "Welch p: takes the runs of one seed as independent.",
         f"Flip p: flips the signs of the differences seed by seed{_flips(pairs)}.",
-        "P(A > B): that A scores above B in a new run of each, taking both as normal.",
+        "P(A>B): that A scores above B in a new run of each, taking both as normal.",
     ]
     partly = [f"{pair_name(pair, at)} {pair.num_paired}" for pair in pairs if pair.difference.test == "partly paired t"]
     if partly:

@@ -11,6 +11,9 @@ from normbench.text import unknown_name
 Cell = str | tuple[str, ...]
 """Text, or pieces of text between which a narrow terminal may break the line: ("79.52", "[79.14,", "79.90]")."""
 
+NOT_KNOWN = "-"
+"""A cell without a number."""
+
 Value = str | int | float | bool | None
 
 Kind = Literal["real", "equivalent", "undecided", "no verdict"]

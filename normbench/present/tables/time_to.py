@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.time_to import TimeTo
 from normbench.present.tables.along import Along
-from normbench.present.tables.numbers import NOT_KNOWN
-from normbench.present.tables.table import Table
+from normbench.present.tables.table import NOT_KNOWN, Table
 
 NEVER = "never"
 

@@ -42,7 +42,9 @@ def test_all_pairs_are_adjusted_together() -> None:
     assert smallest.p_adjusted == pytest.approx(3 * smallest.difference.p_value)
 
 
-@pytest.mark.parametrize(("asked", "label"), [(None, "BN"), ("gn", "GN(4)"), ("gn(4)", "GN(4)"), ("LN", "LN")])
+@pytest.mark.parametrize(
+    ("asked", "label"), [(None, "BN"), ("gn", "GN(4)"), ("gn(4)", "GN(4)"), ("LN", "LN"), ("GroupNorm", "GN(4)")]
+)
 def test_the_baseline_is_bn_or_what_was_asked(asked: str | None, label: str) -> None:
     comparison, _ = compare_records(three_norms(), Options(baseline=asked))
     assert comparison.baseline == label

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from normbench.present.tables.formats.output import put
 from normbench.present.tables.formats.terminal import headers
-from normbench.present.tables.table import Table, joined, without
+from normbench.present.tables.table import NOT_KNOWN, Table, joined, without
 from normbench.text import printable
 
 PAGE, COLUMN = 469.0, 240.0
@@ -21,9 +21,17 @@ class _Size(NamedTuple):
     """Of the width of 10 point type."""
     gap: int
     """Points on each side of a column."""
+    lines: int
+    """Of the header."""
 
 
-_SIZES = (_Size("", 1.0, 6), _Size("", 1.0, 4), _Size(r"\small", 0.92, 4), _Size(r"\footnotesize", 0.85, 3))
+_SIZES = (
+    _Size("", 1.0, 6, 1),
+    _Size("", 1.0, 6, 2),
+    _Size("", 1.0, 4, 2),
+    _Size(r"\small", 0.92, 4, 2),
+    _Size(r"\footnotesize", 0.85, 3, 2),
+)
 
 _WIDTHS = ((re.compile("[A-Z%+−]"), 7.8), (re.compile("[a-z0-9]"), 5.0), (re.compile("."), 3.9))
 """Points per sign, at 10 point in Computer Modern; rounded up."""
@@ -57,7 +65,7 @@ def print_latex(table: Table, console: Console) -> None:
     body = (
         f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         "  \\toprule",
-        *(f"  {line}" for line in _head(table)),
+        *(f"  {line}" for line in _head(table, size.lines)),
         "  \\midrule",
         *(f"  {' & '.join(latex(joined(cell)) for cell in row)} \\\\" for row in table.rows),
         "  \\bottomrule",
@@ -68,6 +76,7 @@ def print_latex(table: Table, console: Console) -> None:
         *(f"% {printable(text)}" for text in _comments(table)),
         f"\\begin{{{environment}}}",
         "  \\centering",
+        "  \\setlength{\\belowcaptionskip}{4pt}",
         f"  \\caption{{{latex(_caption(table))}}}",
         *([f"  \\label{{{_label(table.name)}}}"] if table.name else []),
         *([f"  {size.command}"] if size.command else []),
@@ -82,7 +91,7 @@ def print_latex(table: Table, console: Console) -> None:
 
 def latex(text: str) -> str:
     """The text with LaTeX's own signs escaped, and real minus signs."""
-    return "".join(_SIGNS.get(sign, sign) for sign in _MINUS.sub("−", text))
+    return "--" if text == NOT_KNOWN else "".join(_SIGNS.get(sign, sign) for sign in _MINUS.sub("−", text))
 
 
 def _label(name: str) -> str:
@@ -91,9 +100,8 @@ def _label(name: str) -> str:
     return safe if ":" in safe else f"tab:{safe}"
 
 
-def _head(table: Table) -> Iterator[str]:
-    """The header in one or two lines."""
-    lines = (header.split("\n") for header in headers(table, 2))
+def _head(table: Table, num_lines: int) -> Iterator[str]:
+    lines = (header.split("\n") for header in headers(table, num_lines))
     for line in zip(*lines, strict=True):
         yield f"{' & '.join(map(latex, line))} \\\\"
 
@@ -124,7 +132,7 @@ def _sized(table: Table) -> tuple[Table, _Size]:
 
 def _width(table: Table, size: _Size) -> float:
     """Points."""
-    lines = [headers(table, 2), *([joined(cell) for cell in row] for row in table.rows)]
+    lines = [headers(table, size.lines), *([joined(cell) for cell in row] for row in table.rows)]
     widths = (max(_points(part) for text in column for part in text.split("\n")) for column in zip(*lines, strict=True))
     return size.factor * sum(widths) + 2 * size.gap * (len(table.columns) - 1)
 

@@ -4,6 +4,8 @@ No cell is cut off with an ellipsis. Where a table is too wide, its headers take
 are left out; then its cells take two lines; then its columns follow one another in blocks.
 """
 
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -23,6 +25,11 @@ _COLOURS: dict[Kind, str] = {
     "no verdict": "bold",
 }
 """Readable on a dark and on a light background."""
+
+_UNBROKEN = re.compile(r"\[[^\]]*\]|\b[pn] [=<] [\d.]+")
+"""An interval, or a number with its name: a line does not end within."""
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 _WORD = max(map(len, _SIGNS))
 _INDENT = " " * (2 + _WORD + 2)
@@ -72,8 +79,10 @@ def _lead(answer: Answer) -> str:
 
 def _answer(answer: Answer, console: Console) -> Text:
     """The word in its colour; a sentence of several lines stays beside it."""
-    lines = Text(shown(answer.sentence, console)).wrap(console, max(console.width - len(_INDENT), _SENTENCE))
-    sentence = f"\n{_INDENT}".join(line.plain.rstrip() for line in lines)
+    whole = _UNBROKEN.sub(lambda found: found.group().replace(" ", _NO_BREAK), shown(answer.sentence, console))
+    width = max(console.width - len(_INDENT), _SENTENCE)
+    lines = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    sentence = f"\n{_INDENT}".join(lines).replace(_NO_BREAK, " ")
     return Text.assemble((shown(_lead(answer), console), _COLOURS[answer.word]), sentence)
 
 
