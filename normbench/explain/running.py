@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from normbench.errors import ConfigError
+from normbench.explain.expected import expected_deviation, expected_variance
 from normbench.explain.layers import build_layer, norms_for, options_for
 from normbench.explain.shape import Shape, groups_for
 from normbench.explain.stored import running_statistics
@@ -24,7 +26,8 @@ HISTORY = 120  # points of a curve, evenly spaced on a logarithmic axis
 class Tracked:
     """The running mean and deviation of one layer.
 
-    mean, std: [C], after the last batch. mean_history, std_history: [steps][C], after the batches counted in `steps`.
+    mean, std: [C], after the last batch. mean_limit, std_limit: [C], what they tend to.
+    mean_history, std_history: [steps][C], after the batches counted in `steps`.
     """
 
     norm: str
@@ -32,6 +35,8 @@ class Tracked:
     """exponential: r ← (1 − momentum) r + momentum · batch; cumulative: the mean over all batches so far."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    mean_limit: tuple[float, ...]
+    std_limit: tuple[float, ...]
     steps: tuple[int, ...]
     mean_history: tuple[tuple[float, ...], ...]
     std_history: tuple[tuple[float, ...], ...]
@@ -48,7 +53,7 @@ class OutputMoments:
 
 @dataclass(frozen=True)
 class Running:
-    """What the layers made of the stream. true_mean, true_std: [C], of the distribution that was sampled."""
+    """What the layers made of the stream. true_mean, true_std: [C], of the distribution, its deviation in a sample."""
 
     num_batches: int
     momentum: float
@@ -66,9 +71,9 @@ def explain_running(
     """Runs `num_batches` batches [2, 4, 2, 2] with x[n, c] ~ N(SAMPLE_MEANS[n], CHANNEL_STDS[c]²) through each norm.
 
     The means of the two samples differ. So the running variance of batch norm tends to CHANNEL_STDS² + 1/14: the
-    variance of the sample means, 1/16, enters the unbiased variance of 8 values with the factor 8/7. The start value
-    1 fades as (1 − momentum)^t. With momentum 0.001 a third of it is left after 1,000 batches, which gives deviations
-    near 1, 1.7, 2.5, 3.2. Deviations near 1, 2, 3, 4 take about 4,000 batches.
+    variance of the sample means, 1/16, enters the unbiased variance of 8 values with the factor 8/7. Only instance
+    norm's, of one sample, tends to CHANNEL_STDS². The start value 1 fades as (1 − momentum)^t. With momentum 0.001 a
+    third of it is left after 1,000 batches, 2 % after 4,000.
     Raises ConfigError for a number of batches or a momentum out of range.
     """
     if not 1 <= num_batches <= MAX_BATCHES:
@@ -80,15 +85,17 @@ def explain_running(
     tracked, outputs = [], []
     for kind in kinds:
         options = options_for(kind, SHAPE, num_groups=groups_for(SHAPE[1], groups), momentum=momentum)
-        passed = _pass(build_layer(kind, SHAPE, options), batches)
+        layer = build_layer(kind, SHAPE, options)
+        passed = _pass(layer, batches)
         options.pop("momentum", None)  # has no effect on the output in training, so it is left out of the label
         outputs.append(_moments(norm_label(kind, options), passed.outputs))
         if passed.history:
-            tracked.append(_tracked(kind, "exponential", passed.history))
+            tracked.append(_tracked(kind, "exponential", layer, passed.history))
     for kind, average, layer in _averaging_layers(momentum):
         if kind in kinds:
-            tracked.append(_tracked(kind, average, _pass(layer, batches).history))
-    true_mean = (sum(SAMPLE_MEANS) / len(SAMPLE_MEANS),) * len(CHANNEL_STDS)
+            tracked.append(_tracked(kind, average, layer, _pass(layer, batches).history))
+    tracked.sort(key=lambda one: kinds.index(one.norm.lower()))  # stable: the averages of a norm, side by side
+    true_mean = (fmean(SAMPLE_MEANS),) * len(CHANNEL_STDS)
     return Running(num_batches, momentum, seed, SHAPE, true_mean, CHANNEL_STDS, tuple(tracked), tuple(outputs))
 
 
@@ -135,17 +142,35 @@ def _noted_steps(num_batches: int) -> list[int]:
     return sorted({round(num_batches ** (point / (HISTORY - 1))) for point in range(HISTORY)})
 
 
-def _tracked(kind: str, average: str, history: list[tuple[int, Tensor, Tensor]]) -> Tracked:
+def _tracked(kind: str, average: str, layer: nn.Module, history: list[tuple[int, Tensor, Tensor]]) -> Tracked:
     steps, means, stds = zip(*history, strict=True)
+    mean_limit, std_limit = _limits(layer)
     return Tracked(
         norm=kind.upper(),
         average=average,
         mean=tuple(means[-1].tolist()),
         std=tuple(stds[-1].tolist()),
+        mean_limit=mean_limit,
+        std_limit=std_limit,
         steps=steps,
         mean_history=tuple(tuple(mean.tolist()) for mean in means),
         std_history=tuple(tuple(std.tolist()) for std in stds),
     )
+
+
+def _limits(layer: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What the layer's running mean and deviation tend to, [C]: the means of the statistics of one batch.
+
+    Layers store the unbiased variance; batch renormalization stores the biased deviation. Instance norm takes the
+    variance of each sample alone, all others that store one that of the whole batch.
+    """
+    pixels = SHAPE[2] * SHAPE[3]
+    means = SAMPLE_MEANS[:1] if isinstance(layer, nn.InstanceNorm2d) else SAMPLE_MEANS
+    if "running_std" in dict(layer.named_buffers()):
+        stds = [expected_deviation(std, means, pixels) for std in CHANNEL_STDS]
+    else:
+        stds = [expected_variance(std, means, pixels) ** 0.5 for std in CHANNEL_STDS]
+    return (fmean(SAMPLE_MEANS),) * len(CHANNEL_STDS), tuple(stds)
 
 
 def _moments(label: str, outputs: Tensor) -> OutputMoments:

@@ -7,6 +7,7 @@ import pytest
 from normbench.explain.params import Counts, count_norms_on
 from normbench.explain.shape import Shape
 from normbench.norms.registry import ENTRIES
+from normbench.present.tables.explain import params_table
 from tests.tiny import invoke
 
 SHAPES: list[Shape] = [(4, 6), (3, 6, 5), (4, 6, 3, 2), (2, 6, 3, 2, 2)]
@@ -45,6 +46,13 @@ def test_batch_norm_1d_of_10() -> None:
     assert count.buffers == {"running_mean": (10,), "running_var": (10,), "num_batches_tracked": ()}
     shown = invoke("explain", "params", "--shape", "64,10").stdout
     assert "BatchNorm1d(10): 20 learned, 21 values stored, not 40" in shown
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_it_says_that_pytorchs_instance_norm_learns_nothing_by_default(shape: Shape) -> None:
+    note = "PyTorch's default, affine=False"
+    assert note in " ".join(params_table(count_norms_on(shape, ["in", "bn"])).notes)
+    assert note not in " ".join(params_table(count_norms_on(shape, ["bn"])).notes)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

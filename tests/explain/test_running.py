@@ -27,18 +27,32 @@ def test_the_stream_is_drawn_as_it_says() -> None:
     torch.testing.assert_close(x.std((0, 3, 4)), torch.tensor([[1.0, 2, 3, 4]] * 2), rtol=0.05, atol=0)
 
 
-def test_running_deviations_are_near_1_2_3_4(running: Running) -> None:
+@pytest.mark.parametrize(
+    ("norm", "variances"),
+    [
+        ("BN", [s**2 + 1 / 14 for s in (1, 2, 3, 4)]),
+        ("GBN", [s**2 + 1 / 14 for s in (1, 2, 3, 4)]),
+        ("IN", [1, 4, 9, 16]),
+    ],
+)
+def test_limits_are_those_of_the_statistics_that_a_layer_stores(running: Running, norm: str, variances: list) -> None:
+    for one in running.tracked:
+        if one.norm == norm:
+            assert one.std_limit == pytest.approx([variance**0.5 for variance in variances])
+            assert one.mean_limit == pytest.approx([0.5] * 4)
+
+
+def test_running_deviations_are_near_their_limits(running: Running) -> None:
     """The exponential average still holds e^-4 of its start. A batch's variance, of 8 values, is off by sqrt(2 / 7);
     the average over batches by sqrt(momentum / 2) of that, or sqrt(1 / batches): 6 times as much is allowed."""
     weights = {"exponential": MOMENTUM / 2, "cumulative": 1 / BATCHES}
-    for average, weight in weights.items():
-        noise = math.sqrt(2 / 7 * weight)
-        _, stds = tracked(running)["BN", average]
-        fading = (1 - MOMENTUM) ** BATCHES if average == "exponential" else 0
-        for channel, std in enumerate(stds, start=1):
-            variance = (1 - fading) * (channel**2 + 1 / 14) + fading
-            assert std**2 == pytest.approx(variance, rel=6 * noise)
-            assert std == pytest.approx(channel, abs=0.17 if average == "exponential" else 0.12)
+    assert {one.norm for one in running.tracked} == {"BN", "GBN", "BRN", "IN"}
+    for one in running.tracked:
+        noise = math.sqrt(2 / 7 * weights[one.average])
+        fading = (1 - MOMENTUM) ** BATCHES if one.average == "exponential" else 0
+        power = 1 if one.norm == "BRN" else 2  # what the layer averages: deviations, or variances
+        for std, limit in zip(one.std, one.std_limit, strict=True):
+            assert std**power == pytest.approx((1 - fading) * limit**power + fading, rel=6 * noise)
 
 
 def test_running_means_are_near_a_half(running: Running) -> None:

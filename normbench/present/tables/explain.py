@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from math import prod
 
 from rich.console import Console
@@ -24,7 +25,7 @@ def params_table(counts: Sequence[Counts]) -> Table:
     shape = counts[0].shape
     columns = ("norm", "layer", "over", "means, stds", "kept", "learned", "buffers")
     rows = tuple((count.norm, count.layer, *_counted(count)) for count in counts)
-    return Table(f"Norms on {_sizes(shape)}", columns, rows, (), _what_is_learned(counts))
+    return Table(f"Norms on {_sizes(shape)}", columns, rows, (), (*_what_is_learned(counts), *_unlike_pytorch(counts)))
 
 
 def network_table(network: NetworkCounts) -> Table:
@@ -37,7 +38,8 @@ def network_table(network: NetworkCounts) -> Table:
     rows.append(("all norm layers", "", "", means, "", f"{network.num_learned:,}", f"{network.num_buffers:,}"))
     title = f"{network.norm} in the network" + (f", {network.layers[0].shape[0]} images" if network.layers else "")
     rows.append(("whole network", "", "", "", "", f"{network.num_parameters:,}", ""))
-    return Table(title, columns, tuple(rows), (), _what_is_learned(network.layers))
+    notes = (*_what_is_learned(network.layers), *_unlike_pytorch(network.layers))
+    return Table(title, columns, tuple(rows), (), notes)
 
 
 def _counted(count: Counts) -> tuple[Cell, ...]:
@@ -75,18 +77,33 @@ def _what_is_learned(counts: Sequence[Counts]) -> tuple[str, ...]:
     )
 
 
+def _unlike_pytorch(counts: Sequence[Counts]) -> tuple[str, ...]:
+    """What a layer learns that PyTorch's layer, made without options, does not."""
+    if not any(count.norm == "IN" and count.num_learned for count in counts):
+        return ()
+    return (
+        "IN is made with affine=True, so that it learns as much as the other norms; PyTorch's default, affine=False, "
+        "learns nothing.",
+    )
+
+
 def running_tables(running: Running) -> list[Table]:
     """The running statistics, unless no norm keeps any, then mean and deviation of the outputs."""
     title = f"{running.num_batches:,} batches of {_sizes(running.shape)}, momentum {running.momentum:g}"
     channels = f"channels 0 to {len(running.true_std) - 1}"
     tables = []
     if running.tracked:
-        rows = [("drawn from", _row(running.true_mean), _row(running.true_std))]
-        rows += [(f"{one.norm} {one.average}", _row(one.mean), _row(one.std)) for one in running.tracked]
+        rows: list[tuple[Cell, ...]] = [("drawn from", _row(running.true_mean), _row(running.true_std))]
+        for limits, tracked in groupby(running.tracked, lambda one: (one.mean_limit, one.std_limit)):
+            rows += [(f"{one.norm} {one.average}", _row(one.mean), _row(one.std)) for one in tracked]
+            rows.append(("  tends to", *map(_row, limits)))
         fading = (1 - running.momentum) ** running.num_batches
         notes = (
             "The cumulative average (momentum none) weighs all batches alike; the exponential one still holds "
             f"{fading:.1%} of its start, mean 0 and deviation 1.",
+            "The deviation drawn from is that within a sample, to which IN tends. The unbiased variance of a batch is "
+            "1/14 more, as its two samples have the means 0.25 and 0.75: BN tends to sqrt(σ² + 1/14), not to 1, 2, 3, "
+            "4 as is often said. BRN averages deviations, not variances, and biased ones.",
         )
         columns = ("running statistics", f"mean, {channels}", f"deviation, {channels}")
         tables.append(Table(f"Running statistics after {title}", columns, tuple(rows), (), notes))
