@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from normbench.analysis.stats.confusion import right_against_wrong
 from normbench.plots.frame import frame, wrapped
 from normbench.plots.layout import OWN, Layout
-from normbench.plots.picture_grid import Picture, draw_pictures
+from normbench.plots.picture_grid import Picture, draw_pictures, type_size
 from normbench.plots.save import literal
 from normbench.plots.style import new_figure
 
@@ -58,24 +58,27 @@ def draw_disagreement(
     columns = page.columns_of(LEAST_INCHES, COLUMNS)
     inches = (page.width - 0.2) / columns
     found = [(a, b, _images_of(a, b, labels)) for a, b in ((one, other), (other, one))]
+    line = page.small / 72 * 1.4
+    shown = [
+        [Picture(images[i], *_texts(i, labels, right, wrong, class_names)) for i in which[: columns * ROWS]]
+        for right, wrong, which in found
+    ]
     texts = [_heading(a, b, which, len(labels), columns * ROWS) for a, b, which in found]
     heads = [wrapped(text, page.width, page.text) for text in texts]
-    line = page.small / 72 * 1.4
     heights: list[float] = []
-    for head, (_, _, which) in zip(heads, found, strict=True):
-        heights += [len(head) * page.text / 72 * 1.4, *[inches + 3.2 * line] * min(ROWS, -(-len(which) // columns))]
+    for head, pictures in zip(heads, shown, strict=True):
+        heights += [len(head) * page.text / 72 * 1.4, *[inches + 4 * line] * -(-len(pictures) // columns)]
     figure = new_figure(page, sum(heights))
+    figure.get_layout_engine().set(h_pad=0.5 * line)  # type: ignore[union-attr, call-arg]
     places = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-    row = 0
-    for head, (right, wrong, which) in zip(heads, found, strict=True):
+    size, row = type_size([*shown[0], *shown[1]], inches, page), 0
+    for head, pictures in zip(heads, shown, strict=True):
         heading = figure.add_subplot(places[row, :])
         heading.set_axis_off()
         heading.text(0.5, 0.3, literal("\n".join(head)), ha="center", va="center", fontsize=page.text)
-        shown = which[: columns * ROWS]
-        rows = -(-len(shown) // columns)
+        rows = -(-len(pictures) // columns)
         cells = [figure.add_subplot(places[row + 1 + at // columns, at % columns]) for at in range(rows * columns)]
-        pictures = [Picture(images[i], *_texts(i, labels, right, wrong, class_names)) for i in shown]
-        draw_pictures(cells, pictures, inches, page)
+        draw_pictures(cells, pictures, inches, size)
         row += 1 + rows
     frame(figure, page, f"Where {one.label} and {other.label} disagree", about, key=KEY, notes=_notes(one, other))
     return figure

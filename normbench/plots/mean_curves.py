@@ -48,6 +48,9 @@ def draw_band(axes: "Axes", line: Line, metric: str, style: Style) -> None:
     known = [(epoch, spread) for (epoch, _), spread in zip(line, spreads, strict=True) if spread is not None]
     if not known:
         return
+    if len(known) == 1:
+        ((epoch, only),) = known
+        axes.vlines(epoch, only.low, only.high, color=style.color, linewidth=1)
     epochs = [epoch for epoch, _ in known]
     low, high = [spread.low for _, spread in known], [spread.high for _, spread in known]
     axes.fill_between(epochs, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from normbench.plots.frame import frame
 from normbench.plots.layout import OWN, Layout, characters
-from normbench.plots.picture_grid import Picture, draw_pictures
+from normbench.plots.picture_grid import Picture, draw_pictures, type_size
 from normbench.plots.style import new_figure
 
 if TYPE_CHECKING:
@@ -58,7 +58,12 @@ def draw_misclassified(
     used_rows = math.ceil(len(pictures) / columns)
     figure = new_figure(page, (inches + 0.1 + lines * 1.3 * page.small / 72) * used_rows + 0.1)
     if used_rows:
-        draw_pictures(figure.subplots(used_rows, columns, squeeze=False).ravel(), pictures, inches, page)
+        draw_pictures(
+            figure.subplots(used_rows, columns, squeeze=False).ravel(),
+            pictures,
+            inches,
+            type_size(pictures, inches, page),
+        )
     frame(figure, page, title, count, key=KEY if len(wrong) else "")
     return figure
 

@@ -22,14 +22,17 @@ class Picture:
     below: tuple[str, ...] = ()
 
 
-def draw_pictures(cells: Iterable["Axes"], pictures: Sequence[Picture], inches: float, page: Page) -> None:
-    """Draws a picture into each cell, `inches` wide; cells that remain are empty.
-
-    All texts have one size, at which the longest line fits its cell. It is at least SMALLEST_TYPE: what is longer then
-    ends in `…`.
-    """
+def type_size(pictures: Sequence[Picture], inches: float, page: Page) -> float:
+    """The size in points at which the longest line fits a cell `inches` wide, at least SMALLEST_TYPE."""
     longest = max((len(line) for picture in pictures for line in (*picture.above, *picture.below)), default=1)
-    size = max(SMALLEST_TYPE, min(page.small, page.small * characters(inches, page.small) / longest))
+    return max(SMALLEST_TYPE, min(page.small, page.small * characters(inches, page.small) / longest))
+
+
+def draw_pictures(cells: Iterable["Axes"], pictures: Sequence[Picture], inches: float, size: float) -> None:
+    """Draws a picture into each cell, `inches` wide, with type of `size` points; a line that is too long ends in `…`.
+
+    Cells that remain are empty.
+    """
     most = characters(inches, size)
     places = list(cells)
     for axes in places:

@@ -34,7 +34,7 @@ def draw_run_curves(rows: Sequence[Mapping[str, float]], title: str, layout: Lay
                 color=style.color,
                 linestyle=style.line,
                 marker=style.marker,
-                markerfacecolor=style.color if name == split else "white",
+                markerfacecolor=_face(name, style),
                 markersize=page.marker,
                 linewidth=page.line,
             )
@@ -43,5 +43,10 @@ def draw_run_curves(rows: Sequence[Mapping[str, float]], title: str, layout: Lay
         tidy(axes, page)
     for axes in panels if not page.is_narrow else panels[-1:]:
         axes.set_xlabel("Epoch")
-    frame(figure, page, title, "", legend=[line_key(SPLITS[name], style) for name, style in styles.items()])
+    legend = [line_key(SPLITS[name], style, markerfacecolor=_face(name, style)) for name, style in styles.items()]
+    frame(figure, page, title, "", legend=legend)
     return figure
+
+
+def _face(split: str, style: Style) -> str:
+    return "white" if split == "train" else style.color

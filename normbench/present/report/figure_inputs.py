@@ -122,6 +122,8 @@ def few(reasons: Sequence[str], most: int = 2) -> str:
 
 def _ranged(values: list[Any], text: str) -> list[str]:
     found = list(dict.fromkeys(values))
+    if found == [1]:
+        text = text.removesuffix("s")  # 1 epoch
     if len(found) > 1 and all(isinstance(value, int | float) for value in found):
         return [text.format(f"{min(found):g} to {max(found):g}")]
     return [text.format(" or ".join(map(str, found)))] if found else []
