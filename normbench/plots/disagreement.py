@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 8, 2  # images shown for each direction, fewer columns where the page is narrow
 CELL_INCHES, LEAST_INCHES = 1.35, 1.05
+NO_BREAK = "\xa0"
 KEY = (
     "Above each image: its true class. Below: how many runs of each norm are right, and what the runs that are wrong "
     "take it for most often."
@@ -90,8 +91,8 @@ def _images_of(right: NormPredictions, wrong: NormPredictions, labels: "NDArray[
 
 def _heading(right: NormPredictions, wrong: NormPredictions, which: "NDArray[np.int64]", total: int, most: int) -> str:
     text = f"{right.label} right, {wrong.label} wrong: {len(which):,} of {total:,} images"
-    amount = "all shown" if len(which) <= most else f"the {most} strongest shown"
-    return f"{text} ({amount})" if len(which) else text
+    amount = "(all shown)" if len(which) <= most else f"(the {most} strongest shown)"
+    return f"{text} {amount.replace(' ', NO_BREAK)}" if len(which) else text
 
 
 def _texts(
