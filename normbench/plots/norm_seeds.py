@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_JOINED = 6  # norms; the lines between more norms hide the dots
+MOST_JOINED, MOST_SEEDS = 6, 12  # norms, and seeds of two norms; more lines between them hide the dots
 
 
 def draw_norm_seeds(
@@ -32,8 +32,8 @@ def draw_norm_seeds(
 
     accuracies: norm's label -> seed -> fraction. diverged: how many runs of the norm have no accuracy.
 
-    Dots that would hide each other are stacked. Thin lines join the runs of one seed where neighbouring norms share at
-    least two seeds. Beside each row, on a narrow page above it, stand mean, interval and n.
+    Dots that would hide each other are stacked. Thin lines join the runs of one seed where neighbouring norms share two
+    to MOST_SEEDS seeds. Beside each row, on a narrow page above it, stand mean, interval and n.
     """
     page = layout.page(9)
     rows = place_rows(accuracies, diverged, page)
@@ -87,7 +87,7 @@ def _join(axes: "Axes", rows: Collection[Row]) -> bool:
     joined = False
     for upper, lower in pairwise(rows):
         shared = [seed for seed in upper.dots if seed in lower.dots]
-        if len(shared) < 2:
+        if not 2 <= len(shared) <= MOST_SEEDS:
             continue
         joined = True
         for seed in shared:

@@ -45,13 +45,13 @@ def draw_shared_sets(blocks: Sequence[tuple[str, str, Sets]], layout: Layout = O
     for axes in panels:
         axes.set_axis_off()
     for axes, title, (*_, sets) in zip(panels, titles, blocks, strict=False):
-        _draw_block(axes, "\n".join(title), sets, page)
+        _draw_block(axes, "\n".join(title), sets, page, min(0.5, 0.05 * 72 * inches / (c + n * DEPTH[0])))
     block = f"N = {n}, C = {c}, H = {h}, W = {w}"
     frame(figure, page, "Values that share their statistics", block, key="In colour: one of the sets.")
     return figure
 
 
-def _draw_block(axes: "Axes", title: str, sets: Sets, page: Page) -> None:
+def _draw_block(axes: "Axes", title: str, sets: Sets, page: Page, edge: float) -> None:
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgb
 
@@ -63,7 +63,7 @@ def _draw_block(axes: "Axes", title: str, sets: Sets, page: Page) -> None:
         base = to_rgb(SHARED if flat[n][c][p] == shared else OTHER)
         corners.append(corner)
         colours.append(tuple(min(1.0, SHADES[face] * part) for part in base))
-    axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors=EDGE, linewidths=0.5))
+    axes.add_collection(PolyCollection(corners, facecolors=colours, edgecolors=EDGE, linewidths=edge))
     type_: Any = {"fontsize": page.small}
     axes.text(num_channels / 2, -num_pixels - 0.15, "C", ha="center", va="top", **type_)
     axes.text(-0.2, -num_pixels / 2, "H, W", ha="right", va="center", rotation=90, **type_)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The lightness of neighbours differs, for grey print: L* 29, 53, 72, 46, 58, 36, 73 of 100. The first three are after a
-# scheme made for that in P. Tol (2021), Colour schemes; line styles and markers differ too.
-COLOURS = ("#004488", "#C8603C", "#DDAA33", "#AA4499", "#009E73", "#555555", "#66BBEE")
+# The first three are the high-contrast scheme of P. Tol (2021), Colour schemes: they differ in lightness, so that they
+# are told apart in grey print and by colour-blind readers. L*: 29, 50, 72, 58, 73, 36, 46.
+COLOURS = ("#004488", "#BB5566", "#DDAA33", "#009E73", "#66BBEE", "#555555", "#AA4499")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
