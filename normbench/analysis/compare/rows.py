@@ -1,4 +1,4 @@
-"""Runs -> a row a norm: what the runs scored, one value a seed, and the estimates over them."""
+"""Runs -> one row per norm: what the runs scored, one value per seed, and the estimates over them."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class NormRow:
 
 
 def norm_row(runs: Sequence[Run], split: str, by: By = None) -> NormRow:
-    """The row of one norm's runs, one a seed, sorted by seed."""
+    """The row of one norm's runs, one per seed, sorted by seed."""
     finished = [run for run in runs if run.record.metrics is not None]
     units = {key: metric.unit for key, metric in metrics_of_split(split).items()}
     values = _values([metrics_of(run.record) for run in finished], split)

@@ -29,7 +29,8 @@ def tuning_notes(tuning: Tuning, labels: Sequence[str]) -> list[str]:
     found = "; ".join(f"{_name(best)} {_values(best)}" for best in chosen)
     seeds = ", ".join(map(str, tuning.seeds))
     notes = [
-        f"Tuned on held-out training images, {tuning.budget} trials a norm (seeds {seeds}; {grid}). Chosen: {found}."
+        f"Tuned on held-out training images, {tuning.budget} trials for each norm (seeds {seeds}; {grid}). "
+        f"Chosen: {found}."
     ]
     if untuned := [label for label in labels if label not in {best.label for best in tuning.chosen}]:
         notes.append(f"Not tuned: {', '.join(untuned)}.")

@@ -11,7 +11,7 @@ from normbench.present.tables.table import NOT_KNOWN, Cell, Table
 
 
 def calibration_table(comparison: Comparison, found: Sequence[Calibration]) -> Table:
-    """A row a norm: expected calibration error in %, negative log-likelihood in nats, each with its interval."""
+    """One row per norm: expected calibration error in %, negative log-likelihood in nats, each with its interval."""
     along = Along(comparison.key)
     return Table(
         title=f"Calibration on the {comparison.split} images",
@@ -46,7 +46,7 @@ def calibration_table(comparison: Comparison, found: Sequence[Calibration]) -> T
 
 
 def classes_table(comparison: Comparison, found: Sequence[Calibration]) -> Table:
-    """A row a class, a column a norm: accuracy in % on that class's images, mean over seeds with its interval."""
+    """One row per class, one column per norm: accuracy in % on its images, mean over seeds with interval."""
     along = Along(comparison.key)
     names = found[0].classes if found else ()
     return Table(

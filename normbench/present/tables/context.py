@@ -1,13 +1,23 @@
 """Notes on the context of a comparison: data, recipe, machine, the norm layers as built, the tuning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from normbench.analysis.compare.compare import Comparison, layers_text
 from normbench.analysis.compare.tune import tuning_notes
+from normbench.present.tables.numbers import percent
 from normbench.text import listed, plural
 
-TWO_RUNS = "n = 2 is too few for an interval: it would be 13 times as wide as the two runs are apart."
+
+def interval_note(counts: Collection[int], confidence: float) -> list[str]:
+    """What the brackets are, for means over these numbers of runs, and which means have none."""
+    said = {
+        f"[low, high]: {percent(confidence)} interval of the mean over n seeds": any(n > 2 for n in counts),
+        "n = 2 is too few for an interval": 2 in counts,
+        "n = 1: no interval": 1 in counts,
+    }
+    shown = [sentence for sentence, applies in said.items() if applies]
+    return [f"{'; '.join(shown)}."] if shown else []
 
 
 def comparison_title(comparison: Comparison) -> str:

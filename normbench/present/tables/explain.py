@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 
 def params_table(counts: Sequence[Counts]) -> Table:
-    """A row a norm layer; all on one input shape."""
+    """One row per norm layer; all on one input shape."""
     shape = counts[0].shape
     columns = ("norm", "layer", "over", "means, stds", "kept", "learned", "buffers")
     rows = tuple((count.norm, count.layer, *_counted(count)) for count in counts)
@@ -29,7 +29,7 @@ def params_table(counts: Sequence[Counts]) -> Table:
 
 
 def network_table(network: NetworkCounts) -> Table:
-    """A row a norm layer of the network, then the sums."""
+    """One row per norm layer of the network, then the sums."""
     columns = ("layer", "input C,H,W", "over", "means, stds", "kept", "learned", "buffers")
     rows: list[tuple[Cell, ...]] = [
         (count.layer, _comma(count.shape[1:]), *_counted(count)) for count in network.layers
@@ -168,7 +168,7 @@ def shapes_tables(shapes: Shapes) -> list[Table]:
 
 
 def equivalence_table(found: Equivalence) -> Table:
-    """A row a pair of norms."""
+    """One row per pair of norms."""
     rows: list[tuple[Cell, ...]] = []
     for one in found.comparisons:
         verdict = ("yes" if one.holds else "no") + ("" if one.holds == one.expected else ", unexpected")

@@ -4,7 +4,7 @@ from normbench.analysis.compare.by import Grid
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import By
 from normbench.present.tables.along import axis_value
-from normbench.present.tables.context import TWO_RUNS, comparison_title, context_notes
+from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, is_too_few, number, with_interval
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 
@@ -24,7 +24,10 @@ def grid_table(comparison: Comparison) -> Table:
             for value in grid.values
             if (label, value) in grid.cells
         ),
-        notes=(*_notes(grid), *context_notes(comparison)),
+        notes=(
+            *interval_note({estimate.n for estimate in grid.cells.values()}, comparison.confidence),
+            *context_notes(comparison),
+        ),
     )
 
 
@@ -53,13 +56,3 @@ def _record(grid: Grid, label: str, value: By) -> dict[str, Value]:
         **estimate_record("accuracy", estimate),
         "why_no_interval": estimate.why_undefined,
     }
-
-
-def _notes(grid: Grid) -> list[str]:
-    counts = {estimate.n for estimate in grid.cells.values()}
-    notes = []
-    if 1 in counts:
-        notes.append("n=1: no interval, no verdict.")
-    if 2 in counts:
-        notes.append(TWO_RUNS)
-    return notes

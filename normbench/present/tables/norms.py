@@ -7,7 +7,7 @@ from normbench.analysis.compare.environment import environment
 from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.metrics import Metric, metrics_of_split
 from normbench.present.tables.along import Along
-from normbench.present.tables.context import TWO_RUNS, comparison_title, context_notes
+from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, number, with_interval
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 
@@ -111,13 +111,7 @@ def _one(found: Iterable[str]) -> Value:
 def _notes(comparison: Comparison) -> list[str]:
     split, rows = comparison.split, comparison.rows
     augmented = " with augmentation" if comparison.recipe.get("data.augment") else ""
-    notes = [*context_notes(comparison)]
-    if any(row.n > 2 for row in rows):
-        notes.insert(0, f"[low, high]: {comparison.confidence:.0%} interval of the mean over n seeds.")
-    if any(row.n == 2 for row in rows):
-        notes.insert(0, TWO_RUNS)
-    if any(row.n == 1 for row in rows):
-        notes.insert(0, "n = 1: no interval.")
+    notes = [*interval_note({row.n for row in rows}, comparison.confidence), *context_notes(comparison)]
     if any(row.diverged_seeds for row in rows):
         notes.append("div.: runs that diverged, counted beside n and in no mean.")
     notes += [

@@ -1,4 +1,4 @@
-"""The sets of runs that there are to compare, as a table: a row a set."""
+"""The sets of runs that there are to compare, as a table: one row per set."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ NEVER = "never"
 
 
 def time_to_table(comparison: Comparison, found: Sequence[TimeTo], percent: float) -> Table:
-    """A row a norm: the number of runs that reached `percent` % accuracy, and their median epochs and seconds."""
+    """One row per norm: the number of runs that reached `percent` % accuracy, and their median epochs and seconds."""
     along = Along(comparison.key)
     return Table(
         title=f"To {percent:g} % {comparison.split} accuracy",

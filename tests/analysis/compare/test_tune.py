@@ -47,7 +47,7 @@ def test_what_was_chosen_may_differ_and_is_stated(results: Path) -> None:
     assert [row.n for row in comparison.rows] == [2, 2]
     assert comparison.recipe[LR] == "as tuned"
     stated = " ".join(comparison_table(comparison).notes)
-    assert "3 trials a norm (seeds 100; train.optimizer.lr from 0.05, 0.1, 0.2)" in stated
+    assert "3 trials for each norm (seeds 100; train.optimizer.lr from 0.05, 0.1, 0.2)" in stated
     assert "BN train.optimizer.lr 0.1 (val 81.00 %); GN(4) train.optimizer.lr 0.05 (val 79.00 %)" in stated
     assert "GN(4): the best train.optimizer.lr = 0.05 is on the edge of the grid" in stated
     assert "BN: the best" not in stated

@@ -26,7 +26,7 @@ _COLOURS: dict[Kind, str] = {
 }
 """Readable on a dark and on a light background."""
 
-_UNBROKEN = re.compile(r"\[[^\]]*\]|\b[pn] [=<] [\d.]+")
+_UNBROKEN = re.compile(r"\[[^\]]*\]|\b[pn] [=<] [\d.]+(?: and \d+)?")
 """An interval, or a number with its name: a line does not end within."""
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
