@@ -13,7 +13,6 @@ import typer
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.output import Quiet, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
-from normbench.text import capped
 
 if TYPE_CHECKING:
     from normbench.analysis.compare.comparisons import Comparisons
@@ -24,8 +23,6 @@ _MORE = "More tables"
 _LOOK = "Looks"
 RESULTS = Path("results")
 """Where one's own runs are."""
-MOST_NOTES = 5
-"""On what was left out."""
 
 
 class TableName(StrEnum):
@@ -155,7 +152,7 @@ def compare(
         view = View(format_, notes, quiet, _names(columns), caption, label)
         left_out = render_comparisons(found, Wanted(asked, full, wanted, to_accuracy), view, console())
         if not quiet:
-            for note in capped(left_out, MOST_NOTES, "like these"):
+            for note in left_out:
                 say(f"note: {note}")
         if request is not None:
             _figures(found, request)

@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_its_threads_and_records_what_changed(
     assert record["environment"]["torch"] == "1.0"
     assert record["environment_changes"] == {"torch": [str(torch.__version__), "1.0"]}
     shown = invoke("compare", "results")
-    assert f"environment.torch: {torch.__version__} then 1.0 (BN)" in shown.stderr
+    assert f"environment.torch: {torch.__version__} then 1.0 (BN)" in shown.stdout.replace("\n", " ")
     assert isinstance(invoke("compare", "results", "--strict").exception, ConfigError)
 
 

@@ -131,7 +131,22 @@ def _differs(found: RunSet, rows: Sequence[NormRow], kept: Sequence[Record]) -> 
     made = environment_sentence(kept)
     settings = None if found.key is None else varying_sentence(found.recipes, found.key)
     networks = [_mixed_model(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
-    return [sentence for sentence in (made, settings, *networks) if sentence]
+    statistics = [_mixed_statistics(row) for row in rows if len({*map(_statistics_of, row.finished)} - {None}) > 1]
+    return [sentence for sentence in (made, settings, *networks, *statistics) if sentence]
+
+
+def _statistics_of(run: Run) -> bool | None:
+    """Whether a run was evaluated with statistics of augmented images; None if with none of all training images."""
+    metrics, statistics = run.record.metrics, run.record.statistics
+    if metrics is None or statistics is None or metrics.held_out.accuracy != statistics.precise:
+        return None
+    return statistics.precise_augmented
+
+
+def _mixed_statistics(row: NormRow) -> str:
+    return (
+        f"{row.label}: only some of its runs were evaluated with statistics of augmented images; older ones were not."
+    )
 
 
 def _rivals(rows: Sequence[NormRow], key: str | None) -> list[list[NormRow]]:

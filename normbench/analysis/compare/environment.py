@@ -8,13 +8,15 @@ from normbench.errors import ConfigError
 from normbench.runs.record import Record
 from normbench.text import listed, plural
 
-MOST_KEYS = 4
+MOST_KEYS = 2
 """Keys of the environment that a table names."""
-MOST_LABELS = 5
+MOST_LABELS = 3
 """Norms that a table names for one value."""
 
 # Named first: what changes results most.
 _TELLING = ("precision", "device", *(f"environment.{name}" for name in ("gpu", "cpu", "torch", "normbench", "threads")))
+
+_COMMIT = "git_commit"  # says the least: what it changed, if anything, is not known
 
 _THEN = " then "  # between the values of a run that was interrupted and resumed elsewhere
 
@@ -43,14 +45,17 @@ def _values(record: Record) -> Iterator[tuple[str, str, str]]:
 def environment_sentence(records: Sequence[Record]) -> str | None:
     """What was not the same for all runs, the most telling first; None if all was."""
     differing = _differing(records, MOST_LABELS)
-    first = [name for name in _TELLING if name in differing]
-    last = ["git_commit"] if "git_commit" in differing else []
-    names = [*first, *(name for name in differing if name not in (*first, *last)), *last]
-    if not names:
+    if not differing:
         return None
-    more = len(names) - MOST_KEYS
-    rest = [f"and {plural(more, 'other key')}, which --strict names"] if more > 0 else []
-    return f"Not all runs were made alike: {'; '.join([*(differing[name] for name in names[:MOST_KEYS]), *rest])}."
+    names = sorted(differing, key=_importance)
+    named = [name for name in names[:MOST_KEYS] if name != _COMMIT] or names[:1]
+    more = len(names) - len(named)
+    rest = f"; and {plural(more, 'other key')}, which --strict names" if more > 0 else ""
+    return f"Not all runs were made alike: {'; '.join(differing[name] for name in named)}{rest}."
+
+
+def _importance(name: str) -> tuple[bool, int]:
+    return name == _COMMIT, _TELLING.index(name) if name in _TELLING else len(_TELLING)
 
 
 def refuse_other_environments(records: Sequence[Record]) -> None:

@@ -17,7 +17,10 @@ from normbench.present.tables.formats.output import shown
 from normbench.present.tables.overview import overview_table
 from normbench.present.tables.render import render
 from normbench.present.tables.table import Table
-from normbench.text import printable
+from normbench.text import capped, printable
+
+MOST_MISSING = 5
+"""Notes on files of runs that are missing or damaged."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def render_comparisons(found: Comparisons, wanted: Wanted, view: View, console: 
     Raises ConfigError for a table that none of the sets has.
     """
     parts, missing = _parts(found, wanted, view.format)
-    notes = [*found.notes, *missing]
+    notes = [*found.notes, *capped(missing, MOST_MISSING, "like these")]
     sets = overview_table(found.overview, len(found.shown), found.possible_axes)
     if view.format == "json":
         if view.columns:

@@ -60,3 +60,12 @@ def test_one_label_over_two_networks_is_noted() -> None:
     (sentence,) = compare_records(records)[0].differs
     assert "GN(4): its runs trained different networks" in sentence
     assert "8 BatchNorm2d" in sentence
+
+
+def test_precise_statistics_of_two_kinds_are_noted() -> None:
+    precise = {"running": 0.7, "batch": 0.8, "precise": 0.8, "batch_size": 64}
+    records = [make_record("pn", 0, statistics=precise), make_record("pn", 1, statistics=precise)]
+    assert compare_records(records)[0].differs == ()
+    records[0]["statistics"] = precise | {"precise_augmented": True}
+    (sentence,) = compare_records(records)[0].differs
+    assert sentence.startswith("PN: only some")
