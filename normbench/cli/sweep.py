@@ -229,7 +229,7 @@ def _compare(folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool
     from normbench.present.report.sets import Wanted, render_comparisons
 
     found = comparisons(folders, options=Wishes(flags.baseline, all_pairs=all_pairs, delta=flags.delta), most=None)
-    notes = render_comparisons(found, Wanted(), View(flags.format, quiet=quiet), console())
+    notes = render_comparisons(found, Wanted(), View(flags.format, notes=False, quiet=quiet, way="compare "), console())
     if not quiet:
         for note in notes:
             say(f"note: {note}")

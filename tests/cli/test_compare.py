@@ -175,9 +175,9 @@ def test_by_prints_the_grid_and_the_verdicts_at_each_value(results: Path) -> Non
             small = {"config__train__batch_size": 2, "run_id": run_id}
             write_run(results, make_record(kind, seed, accuracy + step * seed % 3 / 1000, **small))
     output = invoke("compare", results, "--by", "train.batch_size").stdout
-    assert "accuracy in % by train.batch_size" in output
+    assert "accuracy in % by batch size" in output
     assert "60.10 [59.85, 60.35] n=3" in output
-    assert "batch_size 2: GN(4) is 18.00 points above BN" in output
+    assert "batch size 2: GN(4) is 18.00 points above BN" in output
     assert "GN(4) - BN at 2 " in invoke("compare", results, "--by", "train.batch_size", "--full").stdout
     document = json.loads(invoke("compare", results, "--by", "train.batch_size", "--format", "json").stdout)
     assert document["by"] == "train.batch_size"

@@ -25,6 +25,11 @@ def in_words(key: str, values: Sequence[str]) -> str:
     return _WORDS.get(key, f"{key.rpartition('.')[2]} {{}}").format(listed(values))
 
 
+def name_in_words(key: str) -> str:
+    """The setting without a value: `batch size`, `epochs`, `dropout`."""
+    return in_words(key, [""]).strip() or key.rpartition(".")[2]
+
+
 def importance(key: str) -> int:
     """Sorts settings by how much they say: those that have words of their own first, in the order of _WORDS."""
     return list(_WORDS).index(key) if key in _WORDS else len(_WORDS)

@@ -35,6 +35,8 @@ class View:
     columns: tuple[str, ...] = ()
     caption: str | None = None
     label: str | None = None
+    way: str = ""
+    """What stands before the options that show more, of a command that has none of them."""
 
 
 def render_document(
@@ -112,10 +114,10 @@ def _fitted(tables: Sequence[Table], view: View, console: Console) -> list[Table
     ends = list(itertools.accumulate(num_lines(note, console) for note in notes))
     fits_all = not left_out and (not ends or ends[-1] <= MOST_LINES)
     kept = len(notes) if fits_all else sum(end < MOST_LINES for end in ends)
-    way = "a wider terminal" if "metrics" in {table.name for table in tables} else "--full"
+    way = "a wider terminal" if "metrics" in {table.name for table in tables} else f"{view.way}--full"
     parts = [f"{', '.join(dict.fromkeys(left_out))} ({way})"] if left_out else []
     if kept < len(notes):
-        parts.append(f"{plural(len(notes) - kept, 'note')} (--notes)")
+        parts.append(f"{plural(len(notes) - kept, 'note')} ({view.way}--notes)")
     more = (f"Not shown: {'; '.join(parts)}.",) if parts else ()
     return [*shown[:-1], replace(shown[-1], notes=(*notes[:kept], *more))]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from normbench.analysis.compare.facts import show_value
 from normbench.analysis.compare.rows import By
+from normbench.analysis.compare.words import name_in_words
 from normbench.present.tables.table import NOT_KNOWN, Value
 
 
@@ -15,7 +16,7 @@ class Along:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return () if self.key is None else (short_key(self.key),)
+        return () if self.key is None else (name_in_words(self.key),)
 
     def cells(self, value: By) -> tuple[str, ...]:
         return () if self.key is None else (axis_value(value, self.key),)
@@ -26,8 +27,3 @@ class Along:
 
 def axis_value(value: By, key: str) -> str:
     return NOT_KNOWN if value is None else show_value(value, key)
-
-
-def short_key(key: str) -> str:
-    """`train.batch_size` -> `batch_size`."""
-    return key.rpartition(".")[2]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
 from normbench.analysis.compare.until_decided import decided_note
+from normbench.analysis.compare.words import in_words, name_in_words
 from normbench.analysis.stats.verdict import MOST_TOLD
-from normbench.present.tables.along import axis_value, short_key
+from normbench.present.tables.along import axis_value
 from normbench.present.tables.numbers import number, p_value, percent
 from normbench.present.tables.pairs import pair_name, place_key
 from normbench.present.tables.table import Answer, Kind
@@ -70,12 +71,12 @@ def _without_baseline(comparison: Comparison) -> list[str]:
     if grid is None or place_key(comparison) is None:
         return []
     missing = [axis_value(value, grid.key) for value in grid.values if (baseline, value) not in grid.cells]
-    return [f"No {baseline} to compare with at {grid.key} {', '.join(missing)}."] if missing else []
+    return [f"No {baseline} to compare with at {name_in_words(grid.key)} {', '.join(missing)}."] if missing else []
 
 
 def _answer(pair: Pair, comparison: Comparison) -> Answer:
     key = place_key(comparison)
-    at = f"{short_key(key)} {axis_value(pair.by, key)}: " if key else ""
+    at = f"{in_words(key, [axis_value(pair.by, key)])}: " if key else ""
     same_n = len({row.n for row in comparison.rows}) == 1  # then the title says it
     word: Kind = "no verdict" if pair.verdict.kind == "undefined" else pair.verdict.kind
     return Answer(word, f"{at}{_sentence(pair, with_n=not same_n)}")
@@ -128,10 +129,10 @@ def _way_on(pair: Pair, delta: float) -> str:
 def _why_none(pairs: Sequence[Pair], why: str, comparison: Comparison) -> str:
     """Of single runs how far they differ by chance, of others the reason, for one pair or several."""
     if all(row.n <= 1 for row in comparison.rows) and any(row.n for row in comparison.rows):
-        chance, where = "about 0.7 points", ""
+        chance = "about 0.7 points apart by chance"
         if comparison.num_eval < USUAL_TEST_SIZE:
-            chance, where = "points", f" on {comparison.num_eval:,} images"
-        return f"n = 1: single runs differ by {chance}{where} by chance; train more seeds"
+            chance = f"several points apart by chance, on {comparison.num_eval:,} images"
+        return f"n = 1: two runs of one norm are {chance}; train more seeds"
     first = pairs[0]
     return f"{first.a} and {first.b}: {why}" if len(pairs) == 1 else f"{len(pairs)} pairs: {why}"
 

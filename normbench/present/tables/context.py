@@ -1,12 +1,12 @@
 """Notes on the context of a comparison: data, recipe, machine, the norm layers as built, the tuning."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from normbench.analysis.compare.compare import Comparison, layers_text
 from normbench.analysis.compare.tune import tuning_notes
+from normbench.analysis.compare.words import in_words
 from normbench.present.tables.numbers import percent
-from normbench.text import listed, plural
+from normbench.text import listed
 
 
 def interval_note(counts: Collection[int], confidence: float) -> list[str]:
@@ -59,16 +59,10 @@ def _one_group(comparison: Comparison) -> str:
 
 def _recipe(comparison: Comparison) -> str:
     recipe = comparison.recipe
+    shown = ("model.name", "train.epochs", "train.batch_size", "train.optimizer.name", "train.optimizer.lr")
     counts = {row.num_parameters for row in comparison.rows}
-    size = f" of {counts.pop():,} parameters" if len(counts) == 1 else ""
-    named: dict[str, Callable[[Any], str]] = {
-        "model.name": lambda name: f"network {name}{size}",
-        "train.epochs": lambda count: plural(count, "epoch"),
-        "train.batch_size": lambda size: f"batch size {size}",
-        "train.optimizer.name": str,
-        "train.optimizer.lr": lambda lr: f"lr {lr}",
-    }
-    return ", ".join(text(recipe[key]) for key, text in named.items() if key in recipe)
+    parameters = [f"{counts.pop():,} parameters"] if len(counts) == 1 else []
+    return ", ".join([*(in_words(key, [f"{recipe[key]}"]) for key in shown if key in recipe), *parameters])
 
 
 def _machine(environment: Mapping[str, tuple[str, ...]]) -> str:

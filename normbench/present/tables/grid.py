@@ -3,6 +3,7 @@
 from normbench.analysis.compare.by import Grid
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.rows import By
+from normbench.analysis.compare.words import name_in_words
 from normbench.present.tables.along import axis_value
 from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, is_too_few, number, with_interval
@@ -15,7 +16,7 @@ def grid_table(comparison: Comparison) -> Table:
     if grid is None:
         raise ValueError("the comparison goes along no key")
     return Table(
-        title=f"{comparison_title(comparison)}: accuracy in % by {grid.key}",
+        title=f"{comparison_title(comparison)}; {comparison.split} accuracy in % by {name_in_words(grid.key)}",
         columns=("Norm", *(_header(value, grid.key) for value in grid.values)),
         rows=tuple((label, *(_cell(grid, label, value) for value in grid.values)) for label in grid.labels),
         records=tuple(

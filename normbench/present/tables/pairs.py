@@ -2,6 +2,7 @@
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
+from normbench.analysis.compare.words import name_in_words
 from normbench.present.tables.along import Along, axis_value
 from normbench.present.tables.numbers import mean_and_interval, p_value, percent
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
@@ -14,7 +15,7 @@ def pairs_table(comparison: Comparison) -> Table:
     """One row per pair: the first norm minus the second, test (or val) accuracy in points."""
     at = place_key(comparison)
     return Table(
-        title=f"Differences in {comparison.split} accuracy{f', at each {at}' if at else ''}",
+        title=f"Differences in {comparison.split} accuracy{f', at each {name_in_words(at)}' if at else ''}",
         columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A>B)"),
         rows=tuple((pair_name(pair, at), *_cells(pair)) for pair in comparison.pairs),
         records=tuple(_record(pair, comparison) for pair in comparison.pairs),

@@ -103,7 +103,7 @@ def test_a_value_without_the_baseline_says_so() -> None:
     records = [record for record in batch_sizes() if (record["label"], _size(record)) != ("BN", 2)]
     comparison, _ = compare_records(records, Options(by="train.batch_size"))
     assert [pair.by for pair in comparison.pairs] == [16, 64]
-    assert "No BN to compare with at train.batch_size 2." in answer_notes(comparison)
+    assert "No BN to compare with at batch size 2." in answer_notes(comparison)
 
 
 def _size(record: dict) -> int:
