@@ -9,6 +9,9 @@ from types import FrameType
 def main() -> None:
     """Runs the command line. Ctrl-C ends any command with one line and exit code 130."""
     signal.signal(signal.SIGINT, _interrupt)
+    from normbench.cli.streams import make_usable
+
+    make_usable()
     from normbench.cli.main import main
 
     try:

@@ -62,7 +62,7 @@ class NormTimings:
     label: str
     macs: int
     timings: tuple[Timing, ...]
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None
 
     @property
     def middle(self) -> Timing:

@@ -48,10 +48,10 @@ class TimedProcess:
         self._connection.send(True)
         return self._receive()
 
-    def finish(self) -> int:
-        """Ends the process; returns the peak of its memory in bytes."""
+    def finish(self) -> int | None:
+        """Ends the process; returns the peak of its memory in bytes, None where that is not known."""
         self._connection.send(False)
-        peak: int = self._receive()
+        peak: int | None = self._receive()
         self.kill()  # an orderly exit of Python would take another second
         return peak
 

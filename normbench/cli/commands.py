@@ -1,5 +1,8 @@
 """How the command line looks: commands whose help shows flags as flags, and the answer to a name that is no command."""
 
+import ast
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -10,6 +13,11 @@ from normbench.text import nearest, shortened
 
 class Command(TyperCommand):
     """A command. Its help shows `--quiet` and `--shape TEXT`, not typer's `--quiet <bool>` and `--shape <str>`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.help is None and self.callback is not None:
+            self.help = _docstring(inspect.unwrap(self.callback))
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_plain_types(super().get_params(ctx))
@@ -34,6 +42,12 @@ class Commands(TyperGroup):
             hint = f"did you mean '{ctx.command_path} {full[near]}'? " if near else ""
             raise ConfigError(f"unknown command {shortened(repr(name))}: {hint}known: {', '.join(commands)}")
         return super().resolve_command(ctx, args)
+
+
+def _docstring(function: Callable[..., Any]) -> str | None:
+    """The docstring in the source of a function: with PYTHONOPTIMIZE=2 Python leaves it out."""
+    definition = ast.parse(inspect.getsource(function)).body[0]
+    return ast.get_docstring(definition) if isinstance(definition, ast.FunctionDef) else None
 
 
 _TYPES = {"str": "TEXT", "int": "INT", "int range": "INT", "float": "NUMBER", "path": "PATH"}

@@ -11,8 +11,9 @@ import typer
 import normbench
 from normbench.cli import bench, compare, explain, norms, summary, sweep, train
 from normbench.cli.commands import Command, Commands
+from normbench.cli.failure import explained
 from normbench.cli.output import say
-from normbench.errors import Interrupted, NormbenchError, resource_error
+from normbench.errors import Interrupted, NormbenchError
 
 app = typer.Typer(
     cls=Commands,
@@ -62,8 +63,8 @@ def main() -> None:
             raise
         _fail(Interrupted("stopped"))  # after Ctrl-C in any other command typer ends without a word
     except Exception as error:
-        if explained := resource_error(error):
-            _fail(explained)
+        if known := explained(error):
+            _fail(known)
         report = f"normbench {normbench.__version__}: {shlex.join(sys.argv)}\n\n{traceback.format_exc()}"
         try:
             with tempfile.NamedTemporaryFile("w", prefix="normbench-", suffix=".log", delete=False) as log:

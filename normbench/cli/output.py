@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -39,7 +39,8 @@ def console(*, stderr: bool = False) -> Console:
 
 def say(text: str, *, style: str = "dim") -> None:
     """Print a message on stderr; control characters in it, such as those of a file's name, are escaped."""
-    console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
+    with suppress(OSError):  # a stream that takes no more: the exit code is all that is left to say
+        console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
 
 
 def check_output(path: Path | None) -> Path | None:

@@ -15,6 +15,7 @@ import yaml
 from normbench.config.problems import Problems
 from normbench.config.tree import Exponent, KeyPath, Located, Place
 from normbench.errors import ConfigError
+from normbench.files import open_regular
 from normbench.text import UNPRINTABLE, shortened
 
 MAX_BYTES = 1_000_000
@@ -26,12 +27,10 @@ MAX_DIGITS = 1_000
 def read_text(path: Path) -> str:
     """The text of a small UTF-8 file. Raises ConfigError with one sentence if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:  # a pipe without a writer would be waited for
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder, not a config file") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > MAX_BYTES:

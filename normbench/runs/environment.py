@@ -3,7 +3,6 @@
 import logging
 import os
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -110,14 +109,21 @@ def git_commit() -> str | None:
         return None  # no git, or no commit yet
 
 
-def peak_memory_bytes(device: torch.device) -> int:
-    """On CUDA the most the allocator held; on the CPU the largest resident size of this process so far."""
+def peak_memory_bytes(device: torch.device) -> int | None:
+    """On CUDA the most the allocator held; on the CPU the largest resident size of this process so far.
+
+    None on a CPU where neither /proc nor the module `resource` tells it.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     # Not ru_maxrss where /proc has more: a process inherits its parent's.
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

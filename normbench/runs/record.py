@@ -151,8 +151,8 @@ class Timing(Part):
     """Median over the epochs."""
     images_per_s: Number | None = None
     """In training, median over the epochs."""
-    peak_memory_bytes: int
-    """Of the GPU's allocator; on the CPU, of the process."""
+    peak_memory_bytes: int | None
+    """Of the GPU's allocator; on the CPU, of the process; None where the system does not tell it."""
 
 
 class Record(Document):

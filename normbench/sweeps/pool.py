@@ -226,6 +226,6 @@ def _context() -> "ForkServerContext | SpawnContext":
 def _death(exit_code: int | None) -> Unfinished:
     if exit_code == -signal.SIGTERM:
         return Unfinished("interrupted", "stopped before its first step")
-    if exit_code == -signal.SIGKILL:
+    if exit_code == -9:  # SIGKILL, a name that Windows lacks
         return Unfinished("failed", "its process was killed, perhaps for lack of memory: try fewer --jobs")
     return Unfinished("failed", f"its process ended with exit code {exit_code}")

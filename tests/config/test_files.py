@@ -1,5 +1,6 @@
 """The files of a config: which file a name means, `extends`, and merging."""
 
+import os
 import re
 from pathlib import Path
 
@@ -71,9 +72,12 @@ def test_an_unknown_config_is_answered_with_the_shipped_ones(name: str) -> None:
     assert ("did you mean 'reference'?" in str(caught.value)) == name.startswith("refrence")
 
 
-def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is a folder, not a config file"):
-        load_config(tmp_path, FAKES)
+def test_a_folder_or_a_pipe_is_not_a_config(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would be waited for."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path, what in ((tmp_path, "a folder"), (tmp_path / "pipe.yaml", "a pipe")):
+        with pytest.raises(ConfigError, match=f"it is {what}.*, not a file"):
+            load_config(path, FAKES)
 
 
 def test_a_file_wins_over_a_shipped_config_and_a_folder_does_not(

@@ -43,8 +43,12 @@ def _norm_row(bench: Bench, norm: NormTimings) -> tuple[Cell, ...]:
         "-" if is_bare else _spread(bench.tax_s(norm), 1e3, 2),
         "-" if is_bare else _spread(bench.tax(norm), 1e2, 0),
         f"{100 * bench.share_of_peak(norm).median:.1f}",
-        f"{norm.peak_memory_bytes / MIB:,.0f}",
+        _mib(norm.peak_memory_bytes),
     )
+
+
+def _mib(memory_bytes: int | None) -> str:
+    return "-" if memory_bytes is None else f"{memory_bytes / MIB:,.0f}"
 
 
 def _norm_record(bench: Bench, norm: NormTimings) -> dict[str, Value]:
@@ -102,7 +106,7 @@ def _plain(bench: Bench) -> Table:
                 f"{plain.middle.images_per_s:,.0f}",
                 f"{norm.middle.images_per_s:,.0f}",
                 _spread(bench.times_plain(norm), 1, 2),
-                f"{plain.peak_memory_bytes / MIB:,.0f}",
+                _mib(plain.peak_memory_bytes),
             )
             for norm, plain in pairs
         ),

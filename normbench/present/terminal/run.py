@@ -124,7 +124,8 @@ def print_result(record: Record, folder: Path, console: Console) -> None:
 def _times(timing: Timing) -> str:
     per_epoch = "" if timing.train_s_per_epoch is None else f"{timing.train_s_per_epoch:.1f} s an epoch, "
     in_all = f"{timing.train_s + timing.eval_s:,.0f} s in all"
-    return f"{per_epoch}{in_all}, peak memory {timing.peak_memory_bytes / 2**20:,.0f} MiB"
+    peak = timing.peak_memory_bytes
+    return f"{per_epoch}{in_all}" + ("" if peak is None else f", peak memory {peak / 2**20:,.0f} MiB")
 
 
 def print_fields(fields: dict[str, str], console: Console) -> None:
