@@ -3,20 +3,15 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.output import Quiet, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
-
-if TYPE_CHECKING:
-    from normbench.analysis.compare.comparisons import Comparisons
-    from normbench.plots.layout import FigureRequest
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
 _MORE = "More tables"
@@ -144,7 +139,7 @@ def compare(
 
         needs = table_needs([wanted] if wanted else asked)
         if request is not None:
-            from normbench.present.report.figures import figure_needs
+            from normbench.present.report.figures import draw_comparisons, figure_needs
 
             needs |= figure_needs(by)
         options = Options(baseline, all_pairs, delta, by, strict)
@@ -155,23 +150,12 @@ def compare(
             for note in left_out:
                 say(f"note: {note}")
         if request is not None:
-            _figures(found, request)
+            draw_comparisons(found, request)
 
 
 def _names(columns: list[str] | None) -> tuple[str, ...]:
     """The names in `--columns a,b --columns c`."""
     return tuple(name.strip() for text in columns or [] for name in text.split(",") if name.strip())
-
-
-def _figures(found: "Comparisons", request: "FigureRequest") -> None:
-    """The figures of each set, in a folder of its own where there are several."""
-    from normbench.present.report.figures import draw_comparison
-    from normbench.present.report.names import slugs
-
-    names = slugs(["; ".join(row.experiments) for row in found.overview[: len(found.shown)]])
-    for comparison, name in zip(found.shown, names, strict=True):
-        folder = request.folder / name if len(found.shown) > 1 else request.folder
-        draw_comparison(comparison, replace(request, folder=folder))
 
 
 @contextmanager

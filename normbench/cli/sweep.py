@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from normbench.cli.completion import complete_assignment, complete_config, complete_norm
+from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.options import (
     BatchSize,
     Data,
@@ -39,6 +40,7 @@ from normbench.cli.several import (
     seeds_override,
 )
 from normbench.errors import ConfigError, Interrupted
+from normbench.plots.layout import FigureRequest
 from normbench.sweeps.options import Options, Rounds
 
 EXAMPLE = "Example: [bold]normbench sweep --norm bn --norm gn --norm ln --seeds 10[/bold]"
@@ -116,6 +118,10 @@ def sweep(
     results: Results = Path("results"),
     set_: Set = None,
     format_: Annotated[TableFormat, typer.Option("--format", "-f", help="Of the comparison.")] = TableFormat.table,
+    figures: Figures = None,
+    figure_format: FigureFormat = None,
+    width: Width = None,
+    no_title: NoTitle = False,
     no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
@@ -125,6 +131,7 @@ def sweep(
     """
     if not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
+    drawn = figure_request(figures, figure_format, width, no_title=no_title)
     axes = [*norms_override(each_once(norm), groups), *by_overrides(by)]
     if config is None and not axes and seeds is None and not set_:
         raise ConfigError(
@@ -143,7 +150,7 @@ def sweep(
     rounds = Rounds(max_seeds, delta) if until_decided else None
     options = Options(results, jobs, together, fail_fast, dry_run, rounds)
     machine = MachineFlags(device, threads)
-    comparison = ComparisonFlags(baseline, delta, format_)
+    comparison = ComparisonFlags(baseline, delta, format_, drawn)
     train_and_compare(config, overrides, options, machine, comparison, no_plugins=no_plugins, quiet=quiet)
 
 
@@ -162,6 +169,7 @@ class ComparisonFlags:
     baseline: str | None = None
     delta: float = 0.5
     format: TableFormat = TableFormat.table
+    figures: FigureRequest | None = None
 
 
 def train_and_compare(

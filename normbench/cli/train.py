@@ -113,7 +113,7 @@ def train(
                 record = train_run(resolved, folder, dataset, machine, restart=restart, report=view.show)
     except (Interrupted, KeyboardInterrupt) as stop:
         raise Interrupted(f"{str(stop) or 'stopped at once'}\nto go on: {same_command()}") from stop
-    print_result(record, folder.path, console())
+    print_result(record, folder, console())
     if where := record.diverged:
         raise RunError(
             f"the run diverged: the loss was {where.loss} in epoch {where.epoch}, step {where.step}; "

@@ -29,12 +29,16 @@ class Started:
 
 @dataclass(frozen=True)
 class Step:
-    """`step` of `num_steps` in `epoch` are done; `images_per_s` is the mean over the epoch so far."""
+    """`step` of `num_steps` in `epoch` are done; the other numbers are means over the epoch so far."""
 
     epoch: int
     step: int
     num_steps: int
     images_per_s: float
+    loss: float | None = None
+    """In training; None on a GPU, where to know it would be to wait for the device."""
+    accuracy: float | None = None
+    """A fraction; None likewise."""
 
 
 @dataclass(frozen=True)

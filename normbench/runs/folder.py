@@ -52,6 +52,12 @@ class RunFolder:
         """One of PICTURES; a format is the ending of its file."""
         return self.path / f"{name}.{format_}"
 
+    def outputs(self) -> list[Path]:
+        """The files that a finished run has left here."""
+        pictures = [self.picture(name, format_) for name in PICTURES for format_ in FORMATS]
+        files = (self.record, self.metrics, self.config, self.weights, self.predictions, *pictures)
+        return [file for file in files if file.is_file()]
+
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"

@@ -1,6 +1,6 @@
 """A run in training: its parts, and what training has produced so far."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from torch import Tensor, nn
@@ -78,4 +78,8 @@ class Session:
         """The step just done, of `num_steps` an epoch."""
         position = self.member.position
         seen = min(position.step * self.member.recipe.batch_size, len(self.train))
-        return Step(position.epoch, position.step, num_steps, seen / position.train_s)
+        step = Step(position.epoch, position.step, num_steps, seen / position.train_s)
+        if self.setting.device.type != "cpu":
+            return step
+        loss, accuracy = position.loss_sum.item() / seen, position.num_correct.item() / seen
+        return replace(step, loss=loss, accuracy=accuracy)

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.comparisons import Need
+from normbench.analysis.compare.comparisons import Comparisons, Need
 from normbench.analysis.compare.curves import curves_of
 from normbench.errors import ConfigError
 from normbench.plots.curves_apart import draw_curves_apart
@@ -17,7 +18,7 @@ from normbench.plots.small_multiples import MANY
 from normbench.plots.style import norm_styles
 from normbench.plots.sweep import draw_sweep
 from normbench.present.report.figure_inputs import FigureInputs, Named, few
-from normbench.present.report.names import slug
+from normbench.present.report.names import slug, slugs
 from normbench.present.report.prediction_figures import confusion_figures, disagreement_figures
 from normbench.text import printable
 
@@ -25,6 +26,14 @@ log = logging.getLogger(__name__)
 
 Draw = Callable[[FigureInputs], Iterable[Named]]
 """Draws the figures of one kind, each with its name; logs why where there is none."""
+
+
+def draw_comparisons(found: Comparisons, request: FigureRequest) -> None:
+    """`draw_comparison` for each set that is shown, in a folder of its own where there are several."""
+    names = slugs(["; ".join(row.experiments) for row in found.overview[: len(found.shown)]])
+    for comparison, name in zip(found.shown, names, strict=True):
+        folder = request.folder / name if len(found.shown) > 1 else request.folder
+        draw_comparison(comparison, replace(request, folder=folder))
 
 
 def draw_comparison(comparison: Comparison, request: FigureRequest) -> list[Path]:

@@ -1,10 +1,10 @@
 """A run while it trains: a header, a line for each epoch, and on a terminal a progress bar."""
 
+import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from normbench.config import Config
@@ -12,7 +12,10 @@ from normbench.norms import norm_label
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.folder import RunFolder
 from normbench.runs.record import Record, Timing
-from normbench.text import plural, printable
+from normbench.text import plural, printable_lines
+
+LIVE_TEXT = 72
+"""Columns of the live line without its bar, with numbers of the usual length."""
 
 
 class RunView:
@@ -25,19 +28,22 @@ class RunView:
     def __init__(self, config: Config, folder: RunFolder, console: Console, *, quiet: bool) -> None:
         self._config, self._folder, self._console, self._quiet = config, folder, console, quiet
         self._num_epochs = config.train.epochs
+        self._row: Mapping[str, float] = {}
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
+            BarColumn(bar_width=max(4, min(40, console.width - LIVE_TEXT))),
             TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[metrics]}"),
             TextColumn("{task.fields[rate]:,.0f} images/s"),
-            TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
         )
-        self._task = self._progress.add_task("train", total=None, start=False, visible=False, epoch=0, rate=0.0)
+        self._task = self._progress.add_task(
+            "train", total=None, start=False, visible=False, epoch=0, metrics="", rate=0.0
+        )
 
     def __enter__(self) -> "RunView":
         self._progress.start()
@@ -52,8 +58,10 @@ class RunView:
                 self._move_bar(event)
             case Started() if not self._quiet:
                 print_header(self._config, self._folder, event, self._console)
-            case EpochDone(row) if not self._quiet:
-                self._console.print(epoch_line(row, self._num_epochs), highlight=False, soft_wrap=True)
+            case EpochDone(row):
+                self._row = row
+                if not self._quiet:
+                    self._console.print(epoch_line(row, self._num_epochs), highlight=False, soft_wrap=True)
             case Finished(already=True) if not self._quiet:
                 line = "finished already; --restart trains it again"
                 self._console.print(line, highlight=False, soft_wrap=True)
@@ -67,8 +75,15 @@ class RunView:
             total=self._num_epochs * step.num_steps,
             completed=step.epoch * step.num_steps + step.step,
             epoch=f"{step.epoch + 1}/{self._num_epochs}",
+            metrics=self._metrics(step),
             rate=step.images_per_s,
         )
+
+    def _metrics(self, step: Step) -> str:
+        """Loss and accuracy of the epoch so far, else of the epoch before."""
+        if step.loss is not None and step.accuracy is not None:
+            return f"loss {step.loss:.3f}  train {step.accuracy:5.1%}"
+        return f"loss {self._row['train_loss']:.3f}  train {self._row['train_accuracy']:5.1%}" if self._row else ""
 
 
 def print_header(config: Config, folder: RunFolder, run: Started, console: Console) -> None:
@@ -82,7 +97,7 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         "network": f"{config.model.name}, {run.num_parameters:,} parameters{of_budget}",
         "data": f"{run.source}: {run.num_train:,} train, {run.num_held_out:,} "
         f"{config.data.evaluate_on} images, {run.num_classes} classes",
-        "recipe": f"{config.name}: {train.epochs} epochs, batch {train.batch_size}, {train.optimizer.name} "
+        "recipe": f"{config.name}: {plural(train.epochs, 'epoch')}, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
         "machine": f"{run.device}, {plural(run.threads, 'thread')}, {run.precision}"
         + (", as decided once for this experiment" if train.precision == "auto" else ""),
@@ -106,8 +121,8 @@ def epoch_line(row: Mapping[str, float], epochs: int) -> str:
     )
 
 
-def print_result(record: Record, folder: Path, console: Console) -> None:
-    """Prints the metrics of the last epoch, times, and the run's folder."""
+def print_result(record: Record, folder: RunFolder, console: Console) -> None:
+    """Prints the metrics of the last epoch, times, the run's folder and the files in it."""
     if record.metrics is None:
         lines = {"status": "diverged"}
     else:
@@ -118,7 +133,11 @@ def print_result(record: Record, folder: Path, console: Console) -> None:
             f"({held_out.errors:,} of {data.num_eval:,} {data.source} images wrong)",
             "time": _times(record.timing),
         }
-    print_fields(lines | {"folder": str(folder)}, console)
+    print_fields(lines | {"folder": str(folder.path)}, console)
+    if names := [path.name for path in folder.outputs()]:
+        indent = f"{'':>10}"
+        text = textwrap.fill(", ".join(names), max(console.width, 40), initial_indent=indent, subsequent_indent=indent)
+        print_fields({"files": text.removeprefix(indent)}, console)
 
 
 def _times(timing: Timing) -> str:
@@ -131,4 +150,4 @@ def _times(timing: Timing) -> str:
 def print_fields(fields: dict[str, str], console: Console) -> None:
     """Prints a line for each field, its name in bold."""
     for key, text in fields.items():
-        console.print(Text.assemble((f"{key:>8}", "bold"), f"  {printable(text)}"), soft_wrap=True)
+        console.print(Text.assemble((f"{key:>8}", "bold"), f"  {printable_lines(text)}"), soft_wrap=True)

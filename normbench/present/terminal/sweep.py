@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from normbench.analysis.stats.sequential import PairDecision
@@ -19,6 +20,8 @@ from normbench.sweeps.worker import RunRequest
 from normbench.text import plural, printable_lines
 
 TOO_EARLY = 0.05  # share of the work below which the plan's estimate is better than the pace so far
+
+BAR = 12  # columns of a progress bar
 
 Title = Callable[[Config], str]
 
@@ -63,6 +66,9 @@ class SweepView:
 
 def run_title(axes: Sequence[str]) -> Title:
     """A function that titles a run by norm, seed and swept values: `GN(4) seed 3, batch_size 8`."""
+    names = {axis: axis.rpartition(".")[2] for axis in axes}
+    if len(set(names.values())) < len(names):
+        names = {axis: axis for axis in axes}
 
     def title(config: Config) -> str:
         parts = [f"{norm_label(config.norm.name, config.norm.options)} seed {config.seed}"]
@@ -73,7 +79,7 @@ def run_title(axes: Sequence[str]) -> Title:
             value = plain
             for key in axis.split("."):
                 value = value[key]
-            parts.append(f"{axis.rpartition('.')[2]} {value:g}" if isinstance(value, float) else f"{axis} {value}")
+            parts.append(f"{names[axis]} {value:g}" if isinstance(value, float) else f"{names[axis]} {value}")
         return ", ".join(parts)
 
     return title
@@ -125,6 +131,11 @@ def _seeds(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
+def _cut(width: int) -> Column:
+    """A column that is cut at `width`: rich would take the space from all columns, the elapsed time among them."""
+    return Column(max_width=max(width, 1), no_wrap=True, overflow="ellipsis")
+
+
 class _Bars:
     """The progress bars of a sweep. Progress is counted in estimated seconds, so that long runs weigh more."""
 
@@ -137,19 +148,23 @@ class _Bars:
         self.last_row: dict[int, str] = {}
         self.num_over = self.num_waiting = 0
         self.num_runs = len(plan.to_do)
+        longest = max((len(title(request.config)) for request in plan.to_do), default=0)
+        titles = min(longest, console.width // 2 - BAR)
+        notes = max(console.width - titles - BAR - len(" 100 % 0:00:00  "), 1)
         self.progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
+            TextColumn("{task.description}", markup=False, table_column=_cut(titles)),
+            BarColumn(bar_width=BAR),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", table_column=_cut(notes)),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
         )
-        self.overall = self.progress.add_task("all runs", total=sum(self.weight.values()), note="")
-        self.bars: dict[int, TaskID] = {}
         self.estimate_s = plan.total_s
+        note = f"0/{self.num_runs} runs, about {duration(self.estimate_s)} left"
+        self.overall = self.progress.add_task("all runs", total=sum(self.weight.values()), note=note)
+        self.bars: dict[int, TaskID] = {}
         self.start: float | None = None
 
     def show(self, event: RunEvent | Waiting | Stopping) -> None:

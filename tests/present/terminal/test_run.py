@@ -67,10 +67,16 @@ def test_a_resumed_run_says_where_it_goes_on(config: Config) -> None:
 
 
 def test_on_a_terminal_a_bar_shows_the_epoch_and_the_pace(config: Config) -> None:
-    text = shown(config, [STARTED, Step(1, 3, 6, 1234.0)], is_terminal=True)
+    text = shown(config, [STARTED, Step(1, 3, 6, 1234.0, loss=1.5, accuracy=0.456)], is_terminal=True)
     assert "epoch 2/3" in text
+    assert "loss 1.500  train 45.6%" in text
     assert "50 %" in text
     assert "1,234 images/s" in text
+
+
+def test_on_a_gpu_the_bar_shows_the_epoch_before(config: Config) -> None:
+    text = shown(config, [STARTED, EpochDone(ROW), Step(2, 3, 6, 1234.0)], is_terminal=True)
+    assert "loss 1.250  train 50.0%" in text
 
 
 def test_quiet_shows_nothing(config: Config) -> None:
@@ -79,12 +85,17 @@ def test_quiet_shows_nothing(config: Config) -> None:
     assert "--restart trains it again" in shown(config, [finished])
 
 
-def test_the_result_of_a_run_and_of_one_that_diverged() -> None:
+def test_the_result_of_a_run_and_of_one_that_diverged(tmp_path: Path) -> None:
     console = Console(width=100, file=io.StringIO())
     timing = {"timing": make_record()["timing"] | {"train_s": 60.0, "eval_s": 5.0, "peak_memory_bytes": 2**29}}
-    print_result(Record.model_validate(make_record(accuracy=0.8) | timing), Path("here"), console)
-    print_result(Record.model_validate(make_diverged() | timing), Path("there"), console)
+    here = RunFolder(tmp_path / "here")
+    here.path.mkdir()
+    for file in (here.record, here.metrics, here.picture("curves", "png"), here.checkpoint):
+        file.touch()
+    print_result(Record.model_validate(make_record(accuracy=0.8) | timing), here, console)
+    print_result(Record.model_validate(make_diverged() | timing), RunFolder(Path("there")), console)
     text = console.file.getvalue()
     assert "80.00%  loss 0.6200  (2,000 of 10,000 folder images wrong)" in text
     assert "12.5 s an epoch, 65 s in all, peak memory 512 MiB" in text
+    assert "files  run.json, metrics.csv, curves.png" in text
     assert text.splitlines()[-2:] == ["  status  diverged", "  folder  there"]

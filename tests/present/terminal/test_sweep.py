@@ -32,8 +32,8 @@ def happened(number: int, event: Event) -> RunEvent:
     return RunEvent(ORDERS[number], slot=number, event=event)
 
 
-def shown(events: list[SweepEvent], *, quiet: bool = False, is_terminal: bool = False) -> str:
-    console = Console(width=100, file=io.StringIO(), force_terminal=is_terminal, color_system=None)
+def shown(events: list[SweepEvent], *, quiet: bool = False, is_terminal: bool = False, width: int = 100) -> str:
+    console = Console(width=width, file=io.StringIO(), force_terminal=is_terminal, color_system=None)
     with SweepView(console, quiet=quiet) as view:
         for event in events:
             view.show(event)
@@ -85,6 +85,14 @@ def test_on_a_terminal_bars_show_all_runs_and_each_that_trains() -> None:
     assert "epoch 2/2  1,234 images/s" in text
 
 
+def test_a_narrow_terminal_cuts_notes_and_not_the_time() -> None:
+    planned = Planned("tiny", PLAN, ("train.optimizer.momentum", "train.optimizer.weight_decay"), "", trains=True)
+    text = shown([planned, happened(2, Step(1, 3, 6, 123_456.0))], is_terminal=True, width=80)
+    lines = [line.rstrip() for line in text.splitlines() if "GN(4) seed 0" in line]
+    assert lines
+    assert all("0:00:0" in line and len(line) <= 80 for line in lines)
+
+
 def test_quiet_shows_nothing() -> None:
     assert shown([PLANNED, happened(1, Finished(record()))], quiet=True) == ""
 
@@ -99,4 +107,4 @@ def test_a_duration_is_rounded_as_an_estimate(seconds: float, text: str) -> None
 
 def test_a_title_has_the_swept_values() -> None:
     title = run_title(("norm", "norm.num_groups", "train.batch_size", "train.optimizer.lr"))
-    assert title(CONFIGS[2]) == f"GN(4) seed 0, train.batch_size 64, lr {CONFIGS[2].train.optimizer.options['lr']:g}"
+    assert title(CONFIGS[2]) == f"GN(4) seed 0, batch_size 64, lr {CONFIGS[2].train.optimizer.options['lr']:g}"
