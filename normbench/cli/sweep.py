@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from normbench.cli.compare import MOST_NOTES
 from normbench.cli.completion import complete_assignment, complete_config, complete_norm
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.options import (
@@ -42,6 +43,7 @@ from normbench.cli.several import (
 from normbench.errors import ConfigError, Interrupted
 from normbench.plots.layout import FigureRequest
 from normbench.sweeps.options import Options, Rounds
+from normbench.text import capped
 
 EXAMPLE = "Example: [bold]normbench sweep --norm bn --norm gn --norm ln --seeds 10[/bold]"
 
@@ -230,14 +232,20 @@ def _print_next(experiment: Path, format: TableFormat) -> None:
 
 
 def _compare(folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool, quiet: bool) -> None:
-    """The comparison of the sweep's runs, as `compare` prints it."""
+    """The comparison of the sweep's runs, as `compare` prints and draws it."""
     from normbench.analysis.compare.compare import Options as Wishes
     from normbench.analysis.compare.comparisons import comparisons
     from normbench.present.report.document import View
+    from normbench.present.report.figures import draw_comparisons, figure_needs
     from normbench.present.report.sets import Wanted, render_comparisons
 
-    found = comparisons(folders, options=Wishes(flags.baseline, all_pairs=all_pairs, delta=flags.delta), most=None)
-    notes = render_comparisons(found, Wanted(), View(flags.format, notes=False, quiet=quiet, way="compare "), console())
+    needs = figure_needs(None) if flags.figures else set()
+    wishes = Wishes(flags.baseline, all_pairs=all_pairs, delta=flags.delta)
+    found = comparisons(folders, options=wishes, needs=needs, most=None)
+    view = View(flags.format, notes=False, quiet=quiet, way="compare ")
+    notes = render_comparisons(found, Wanted(), view, console())
     if not quiet:
-        for note in notes:
+        for note in capped(notes, MOST_NOTES, "like these"):
             say(f"note: {note}")
+    if flags.figures:
+        draw_comparisons(found, flags.figures)

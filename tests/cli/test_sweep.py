@@ -65,7 +65,8 @@ def test_a_sweep_trains_all_runs_and_compares_them(config: Path) -> None:
     assert "4 runs, 4 of them finished" in again.output
     assert "Test Acc" in again.output
     assert {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()} == before
-    document = invoke("sweep", config, "--format", "json", "--baseline", "ln")
+    document = invoke("sweep", config, "--format", "json", "--baseline", "ln", "--figures", "figures")
+    assert Path("figures/seeds.svg").is_file()
     assert json.loads(document.stdout)["baseline"] == "LN"
     assert "4 runs, 4 of them finished" in document.stderr
 
