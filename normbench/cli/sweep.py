@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.compare import MOST_NOTES
 from normbench.cli.completion import complete_assignment, complete_config, complete_norm
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.options import (
@@ -43,7 +42,6 @@ from normbench.cli.several import (
 from normbench.errors import ConfigError, Interrupted
 from normbench.plots.layout import FigureRequest
 from normbench.sweeps.options import Options, Rounds
-from normbench.text import capped
 
 EXAMPLE = "Example: [bold]normbench sweep --norm bn --norm gn --norm ln --seeds 10[/bold]"
 
@@ -245,7 +243,7 @@ def _compare(folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool
     view = View(flags.format, notes=False, quiet=quiet, way="compare ")
     notes = render_comparisons(found, Wanted(), view, console())
     if not quiet:
-        for note in capped(notes, MOST_NOTES, "like these"):
+        for note in notes:
             say(f"note: {note}")
     if flags.figures:
         draw_comparisons(found, flags.figures)
