@@ -28,8 +28,7 @@ def draw_running(running: Running, layout: Layout) -> "Figure":
         one = alike[0]
         name = f"{one.average} average" + (f", momentum {running.momentum:g}" if one.average == "exponential" else "")
         norms = [tracked.norm for tracked in alike]
-        limits = running.true_mean, running.true_std
-        curves = Curves(norms, one.steps, one.mean_history, one.std_history, *limits)
+        curves = Curves(norms, one.steps, one.mean_history, one.std_history, one.mean_limit, one.std_limit)
         averages.setdefault(name, []).append(curves)
     title = f"Running statistics over {running.num_batches:,} batches of {running.shape[0]} samples"
     return draw_running_statistics(averages, title, layout)
