@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE, Box
 from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -30,6 +30,8 @@ _UNBROKEN = re.compile(r"\[[^\]]*\]|\b[pn] [=<] [\d.]+(?: and \d+)?")
 """An interval, or a number with its name: a line does not end within."""
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+
+_IN_ASCII = Box(str(SIMPLE).replace("─", "-"), ascii=True)
 
 _WORD = max(map(len, _SIGNS))
 _INDENT = " " * (2 + _WORD + 2)
@@ -109,7 +111,11 @@ def _print_grid(table: Table, layout: _Layout, console: Console) -> None:
     is_broken = _width(replace(table, wraps=False), layout) > console.width or any(
         "\n" in cell for row in rows for cell in row
     )
-    grid = RichTable(box=SIMPLE, padding=(0, _GAP - 1, 0, 0), leading=int(is_broken))
+    grid = RichTable(
+        box=SIMPLE if console.encoding.lower().startswith("utf") else _IN_ASCII,
+        padding=(0, _GAP - 1, 0, 0),
+        leading=int(is_broken),
+    )
     for place, header in enumerate(headers(table, layout[1])):
         justify: JustifyMethod = "left" if place < table.num_text_columns else "right"
         grid.add_column(
