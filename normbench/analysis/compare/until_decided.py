@@ -33,14 +33,14 @@ def as_decided(
     return tuple(pairs), f"decisions.json, of the sweep until decided, is not used: {why}; {ONE_LOOK}"
 
 
-def decided_note(decisions: Decisions) -> str:
+def decided_notes(decisions: Decisions) -> list[str]:
     """By which rule the words are chosen."""
     looks = ", ".join(map(str, decisions.looks))
-    return (
+    return [
         f"Words and intervals allow for {plural(decisions.look + 1, 'look')} of those planned at {looks} seeds, to "
-        f"decide within {decisions.delta:g} points; false alarms at most {decisions.alpha:.0%} over all pairs. A "
-        "difference that stopped a sweep early lies too far from 0 on average."
-    )
+        f"decide within {decisions.delta:g} points; false alarms at most {decisions.alpha:.0%} over all pairs.",
+        "A difference that stopped a sweep early lies too far from 0 on average.",
+    ]
 
 
 def _other_question(decisions: Decisions, rows: Sequence[NormRow], delta: float) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.pairs import Pair
-from normbench.analysis.compare.until_decided import decided_note
+from normbench.analysis.compare.until_decided import decided_notes
 from normbench.analysis.compare.words import in_words, name_in_words
 from normbench.analysis.stats.verdict import MOST_TOLD
 from normbench.present.tables.along import axis_value
@@ -39,7 +39,7 @@ def answer_notes(comparison: Comparison) -> list[str]:
     kinds = {pair.verdict.kind for pair in pairs}
     if kinds <= {"undefined"}:
         return _without_baseline(comparison)
-    notes = [decided_note(comparison.decisions) if comparison.decisions else _rule(comparison)]
+    notes = decided_notes(comparison.decisions) if comparison.decisions else [_rule(comparison)]
     notes += [
         f"{pair_name(pair, at)}: Welch's test says otherwise (Holm p {p_value(pair.welch_p_adjusted)}), but takes runs "
         "of one seed as independent: trust the test that pairs them."
@@ -48,7 +48,7 @@ def answer_notes(comparison: Comparison) -> list[str]:
     ]
     if "undecided" in kinds and not comparison.decisions:
         notes.append(
-            "Undecided: more seeds beside these, and a second look, find differences that are not there. Begin anew: "
+            "Undecided: adding seeds here and looking again finds differences that are not there. Begin anew: "
             f"sweep --until-decided --set name=NEW --set 'seeds=[{_next_seed(comparison)}]'."
         )
     if diverged := dict.fromkeys(row.label for row in comparison.rows if row.diverged_seeds and row.n):
