@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from normbench.cli.completion import complete_assignment, complete_key, complete_norm, complete_results
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.output import Quiet, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
@@ -32,11 +33,19 @@ class TableName(StrEnum):
 
 
 def compare(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of runs.", show_default="results")] = None,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
+    ] = None,
     experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", "-w", help="Only runs with key=value, e.g. train.epochs=20. Repeatable."),
+        typer.Option(
+            "--where",
+            "-w",
+            help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
+            autocompletion=complete_assignment,
+        ),
     ] = None,
     all_sets: Annotated[
         bool, typer.Option("--all-sets", help="Compare all sets of runs, not only the three newest.")
@@ -47,7 +56,12 @@ def compare(
     ] = False,
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", help="The norm the others are compared with.", show_default="bn, or the first"),
+        typer.Option(
+            "--baseline",
+            help="The norm the others are compared with.",
+            show_default="bn, or the first",
+            autocompletion=complete_norm,
+        ),
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", "-a", help="Compare every norm with every other.")] = False,
     delta: Annotated[
@@ -60,7 +74,11 @@ def compare(
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option("--by", help="Compare the norms at each value of this key, e.g. train.batch_size."),
+        typer.Option(
+            "--by",
+            help="Compare the norms at each value of this key, e.g. train.batch_size.",
+            autocompletion=complete_key,
+        ),
     ] = None,
     full: Annotated[
         bool,
@@ -83,6 +101,7 @@ def compare(
             "--mcnemar",
             metavar="RUN_A RUN_B",
             help="Instead: McNemar's test of two runs, by folder or run id.",
+            autocompletion=complete_results,
             rich_help_panel=_MORE,
         ),
     ] = None,

@@ -92,6 +92,15 @@ def test_the_newest_sets_are_shown_and_the_rest_named(results: Path) -> None:
     assert len(re.findall(r"^Set \d of 5", everything, re.MULTILINE)) == 5
 
 
+def test_sets_are_headings_in_markdown_and_comments_in_latex(results: Path) -> None:
+    write_run(results, make_record("bn", experiment="other", config__train__epochs=1))
+    assert "\nSet 2 of 2: other, 1 epoch\n" in invoke("compare", results, "--format", "md").stdout
+    latex = invoke("compare", results, "--format", "latex").stdout
+    assert "\n% Set 2 of 2: other, 1 epoch\n" in latex
+    labels = re.findall(r"\\label{(.*)}", latex)
+    assert len(set(labels)) == len(labels) >= 2
+
+
 def test_options_apply_where_they_can_and_are_refused_where_nowhere(results: Path) -> None:
     write_run(results, make_record("in", 0, experiment="other", config__train__epochs=1))
     assert "GN(4) is 1.00 points above LN" in invoke("compare", results, "--baseline", "gn").stdout

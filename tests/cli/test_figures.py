@@ -238,3 +238,14 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     result = invoke("compare", tmp_path / "results", "--figures", tmp_path / "taken")
     assert isinstance(result.exception, ConfigError)
     assert "taken: cannot be written" in str(result.exception)
+
+
+def test_each_set_of_runs_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    for epochs in (1, 2, 3):
+        name = "default" if epochs < 3 else "other"
+        record = make_record("bn", experiment=name, run_id=f"bn-{epochs}", config__train__epochs=epochs)
+        write_run(tmp_path / "results", record)
+    result = invoke("compare", tmp_path / "results", "--figures", tmp_path / "figures")
+    assert result.exit_code == 0, result.output
+    drawn = {str(path.relative_to(tmp_path / "figures")) for path in (tmp_path / "figures").glob("*/seeds.png")}
+    assert drawn == {"default/seeds.png", "default-2/seeds.png", "other/seeds.png"}

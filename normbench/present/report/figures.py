@@ -18,7 +18,7 @@ from normbench.plots.small_multiples import MANY
 from normbench.plots.style import norm_styles
 from normbench.plots.sweep import draw_sweep
 from normbench.present.report.figure_inputs import FigureInputs, Named, few
-from normbench.present.report.names import slug, slugs
+from normbench.present.report.names import numbered, slug
 from normbench.present.report.prediction_figures import confusion_figures, disagreement_figures
 from normbench.text import printable
 
@@ -30,7 +30,7 @@ Draw = Callable[[FigureInputs], Iterable[Named]]
 
 def draw_comparisons(found: Comparisons, request: FigureRequest) -> None:
     """`draw_comparison` for each set that is shown, in a folder of its own where there are several."""
-    names = slugs(["; ".join(row.experiments) for row in found.overview[: len(found.shown)]])
+    names = numbered([slug(" ".join(row.experiments)) for row in found.overview[: len(found.shown)]], "-")
     for comparison, name in zip(found.shown, names, strict=True):
         folder = request.folder / name if len(found.shown) > 1 else request.folder
         draw_comparison(comparison, replace(request, folder=folder))

@@ -1,6 +1,6 @@
 """The comparisons of several sets of runs as one document: what there is, then the tables of each set."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from normbench.errors import ConfigError
 from normbench.present.report.document import View, as_document, comparison_head, render_document
 from normbench.present.report.tables import answer, default_tables
 from normbench.present.tables.formats.data import put_json
-from normbench.present.tables.formats.output import shown
+from normbench.present.tables.formats.output import put, shown
+from normbench.present.tables.formats.text import escape_markdown
 from normbench.present.tables.overview import overview_table
 from normbench.present.tables.render import render
 from normbench.present.tables.table import Table
@@ -90,17 +91,47 @@ def _parts(found: Comparisons, wanted: Wanted, format: str) -> tuple[list[_Part]
 
 
 def _print(found: Comparisons, parts: Sequence[_Part], sets: Table, view: View, console: Console) -> None:
+    """The sets one after the other, under a table of what there is; LaTeX has the tables only, and comments."""
+    say = _SAID[view.format]
     if found.published:
-        console.print(Text(_no_own_runs(found)))
-        console.print()
-    is_alone = len(found.overview) == 1
-    if not is_alone:
+        say(_no_own_runs(found), console)
+    if len(found.overview) == 1:
+        render_document(parts[0].tables, view, console, {}, [])
+        return
+    if view.format != "latex":
         render(sets, view.format, console)
-    for part in parts:
-        if not is_alone:
-            console.print()
-            console.print(Text(shown(part.title, console), style="dim"))
-        render_document(part.tables, view, console, {}, [])
+    for number, part in enumerate(parts, 1):
+        say(part.title, console)
+        if number > 1:  # what was asked for is of the first table of all
+            view = replace(view, caption=None, label=None)
+        render_document(_named(part.tables, f"-{number}" if number > 1 else ""), view, console, {}, [])
+
+
+def _named(tables: Mapping[str, Table], ending: str) -> dict[str, Table]:
+    """The tables, the name of each with an ending: it is its label in LaTeX."""
+    return {name: replace(table, name=f"{table.name or name}{ending}") for name, table in tables.items()}
+
+
+def _say_plainly(text: str, console: Console) -> None:
+    if console.is_terminal:
+        console.print(Text(f"\n{shown(text, console)}", style="bold"))
+    else:
+        put(f"\n{text}\n", console)
+
+
+def _say_in_markdown(text: str, console: Console) -> None:
+    put(f"\n{escape_markdown(text)}\n", console)
+
+
+def _say_in_latex(text: str, console: Console) -> None:
+    put(f"\n% {text}", console)
+
+
+_SAID: dict[str, Callable[[str, Console], None]] = {
+    "table": _say_plainly,
+    "md": _say_in_markdown,
+    "latex": _say_in_latex,
+}
 
 
 def _document(found: Comparisons, parts: Sequence[_Part], sets: Table, notes: Sequence[str]) -> dict[str, Any]:
