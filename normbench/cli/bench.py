@@ -46,7 +46,7 @@ def bench(
     config: Config = "default",
     against: Annotated[
         Against | None,
-        typer.Option("--against", help="plain: also the loop of the notebooks, in the same rounds, and the ratio."),
+        typer.Option("--against", help="plain: also a plain PyTorch loop with a DataLoader, in the same rounds."),
     ] = None,
     full: Annotated[
         bool,

@@ -2,13 +2,15 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from normbench.errors import ConfigError
-from normbench.text import nearest, shortened
+from normbench.text import nearest, shortened, unknown_name
 
 
 class Command(TyperCommand):
@@ -21,6 +23,13 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_plain_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _with_nearest(error.message)
+            raise
 
 
 class Commands(TyperGroup):
@@ -48,6 +57,12 @@ def _docstring(function: Callable[..., Any]) -> str | None:
     """The docstring in the source of a function: with PYTHONOPTIMIZE=2 Python leaves it out."""
     definition = ast.parse(inspect.getsource(function)).body[0]
     return ast.get_docstring(definition) if isinstance(definition, ast.FunctionDef) else None
+
+
+def _with_nearest(message: str) -> str:
+    """typer's `'xml' is not one of 'md', 'csv'.` in the words of all messages about names."""
+    found = re.fullmatch(r"(?:Value error, )?'(.*?)' is not one of (.*?)\.?", message)
+    return unknown_name("value", found[1], re.findall(r"'(.*?)'", found[2])) if found else message
 
 
 _TYPES = {"str": "TEXT", "int": "INT", "int range": "INT", "float": "NUMBER", "path": "PATH"}

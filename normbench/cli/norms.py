@@ -18,7 +18,7 @@ def norms(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NORM]...",
+            metavar="NORM",
             help="Only these, each with formula, options and paper.",
             show_default="all, one line each",
             autocompletion=complete_norm,

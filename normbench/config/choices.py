@@ -125,7 +125,9 @@ def _not_a_name(chosen: Located, what: str, label: str, registry: Registry) -> s
     if isinstance(chosen.value, str):
         return unknown_name(what, chosen.value, registry)
     form = f"a name, or a mapping with {label!r} and options"
-    return f"must be {form}; known names: {', '.join(registry)}; found {shown(chosen.plain())}"
+    text = f"must be {form}; known names: {', '.join(registry)}; found {shown(chosen.plain())}"
+    is_switch = isinstance(chosen.value, bool)
+    return f"{text} (YAML reads no, yes, off and on as false and true)" if is_switch else text
 
 
 def _unknown_option(

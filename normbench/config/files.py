@@ -104,6 +104,9 @@ def _extended(extends: Located, seen: list[Path]) -> Path:
     if not _is(beside, Path.is_file) and name not in shipped:
         text = f"no such file: {beside}; {unknown_name('shipped config', name, shipped)}"
         raise ConfigError(str(Problem(extends.place, key, text)))
+    is_itself = _is(beside, Path.is_file) and beside.resolve() == seen[-1].resolve()
+    if is_itself and name in shipped:  # a file may extend the shipped config whose name it has
+        beside = shipped[name]
     found = beside if _is(beside, Path.is_file) else shipped[name]
     if found.resolve() in [path.resolve() for path in seen]:
         chain = " -> ".join(str(path) for path in [*seen, found])

@@ -59,4 +59,13 @@ def describe(errors: Iterable[ErrorDetails], found: object) -> str:
             allowed.append(f"{words} {context[name]:,}")
         else:
             allowed.append(_ALLOWED.get(kind) or f"valid ({error['msg']})")
-    return f"must be {' or '.join(dict.fromkeys(allowed))}, found {shown(found)}"
+    return f"must be {' or '.join(dict.fromkeys(allowed))}, found {shown(found)}{_cure(found)}"
+
+
+def _cure(found: object) -> str:
+    """What to do about text that is meant as a number."""
+    if isinstance(found, str) and re.fullmatch(r"[-+]?\d+,\d+", found):
+        return f"; write {found.replace(',', '.')}"
+    if isinstance(found, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", found):
+        return ", which is text, because of its quotes: leave them out"
+    return ""

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from normbench.config.choices import resolve_choice
 from normbench.config.messages import describe, shown
+from normbench.config.overrides import ALIASES
 from normbench.config.problems import Problem, Problems
 from normbench.config.schema import (
     AUGMENT,
@@ -151,6 +152,7 @@ def _unknown_key(path: tuple[str, ...], place: Place) -> str:
     if len(path) == 1 and place.line is not None:
         known += ["extends", *EXPERIMENT_KEYS]
     homes = [dotted((*section, key)) for section, model in SECTIONS.items() if key in model.model_fields]
+    homes += [full for short, full in ALIASES.items() if key in (short, short.rpartition(".")[2])]
     text = unknown_name("key", key, known)
     if homes:
         return f"{text}; the key of that name is {homes[0]}"

@@ -59,8 +59,7 @@ def parse_yaml(
         raise ConfigError(f"{Place(origin, line)}: {error}") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark and has_lines else None
-        reason = ", ".join(shortened(part, 200) for part in (error.context, error.problem) if part)
-        raise ConfigError(f"{Place(origin, line)}: is not YAML: {reason}") from None
+        raise ConfigError(f"{Place(origin, line)}: is not YAML: {_reason(error)}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if has_lines else None
         raise ConfigError(f"{Place(origin, line)}: is not YAML: {error.reason} ({_character(error)})") from None
@@ -69,6 +68,16 @@ def parse_yaml(
     if root is None:
         return None
     return _Builder(origin, has_lines, loader.tagged, problems).build(root, _line(root), at)
+
+
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    """The library's words; for the slips that are made most, what to do."""
+    words = ", ".join(shortened(part, 200) for part in (error.context, error.problem) if part)
+    if "'\\t'" in words:
+        return "a tab stands where spaces are needed: indent with spaces"
+    if "double-quoted" in words and ("escape" in words or "hexadecimal" in words):
+        return "in double quotes a backslash begins an escape sequence: use single quotes, or slashes in a path"
+    return words
 
 
 class _TooMuchError(Exception):
