@@ -90,7 +90,7 @@ def bench(
     if full and batch_size is None:
         usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
-    known, check = registries(plugins=not no_plugins), check_parts(within_budget=False)
+    known, check = registries(plugins=not no_plugins), check_parts(within_budget=False, needs_data=True)
     show_log(quiet=quiet)
     with loading(quiet=quiet):
         configs = [

@@ -191,7 +191,7 @@ def train_and_compare(
     from normbench.runs.validate import check_parts
 
     show_log(quiet=quiet)
-    known, check = registries(plugins=not no_plugins), check_parts(within_budget=True)
+    known, check = registries(plugins=not no_plugins), check_parts(within_budget=True, needs_data=True)
     with loading(quiet=quiet):
         experiment = load_experiment(config, known, overrides, check)
         from normbench.data.load import load_dataset

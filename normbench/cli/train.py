@@ -88,8 +88,9 @@ def train(
     from normbench.runs.validate import check_parts
 
     show_log(quiet=quiet)
+    known, check = registries(plugins=not no_plugins), check_parts(within_budget=True, needs_data=True)
     with loading(quiet=quiet):
-        resolved = load_config(config, registries(plugins=not no_plugins), overrides, check_parts(within_budget=True))
+        resolved = load_config(config, known, overrides, check)
         from normbench.data.load import load_dataset
         from normbench.present.terminal.run import RunView, print_result
         from normbench.runs.events import Finished

@@ -58,8 +58,13 @@ def validated(tree: Located, problems: Problems, registries: Registries, check: 
         here.extend(_schema_problems(error, tree))
         return None
     if here.ok:
-        here.extend(_placed(tree, key, text) for key, text in check(config))
+        here.extend(refusals(tree, config, check))
     return config if here.ok else None
+
+
+def refusals(tree: Located, config: Config, check: Check) -> list[Problem]:
+    """What `check` finds wrong with the config of `tree`, each at the place of its value."""
+    return [_placed(tree, key, text) for key, text in check(config)]
 
 
 def _resolved_choices(

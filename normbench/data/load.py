@@ -1,15 +1,15 @@
 """The data set that a config names, from its source or from the cache."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normbench.data.cache import load_cached
 from normbench.data.dataset import Dataset
+from normbench.data.place import named_place
 from normbench.data.sources.registry import SOURCES
 from normbench.data.sources.source import SourceRequest
-from normbench.errors import ConfigError, DataError
+from normbench.errors import ConfigError
 from normbench.files import cache_folder
 from normbench.text import unknown_name
 
@@ -27,7 +27,7 @@ def load_dataset(config: "DataConfig", cache_dir: Path | None = None, *, bar: bo
     if config.source not in SOURCES:
         raise ConfigError(unknown_name("data source", config.source, SOURCES))
     cache = cache_dir if cache_dir is not None else cache_folder()
-    place, given_by = _named_place(config.dir)
+    place, given_by = named_place(config.dir)
     request = SourceRequest(
         dir=place,
         dir_given_by=given_by,
@@ -36,15 +36,3 @@ def load_dataset(config: "DataConfig", cache_dir: Path | None = None, *, bar: bo
         bar=sys.stderr.isatty() if bar is None else bar,
     )
     return load_cached(config.source, SOURCES[config.source](request), cache)
-
-
-def _named_place(in_config: str | None) -> tuple[Path | None, str]:
-    """The file or folder that the user named, and the setting that named it."""
-    given_by = "data.dir" if in_config else "NORMBENCH_DATA"
-    text = in_config or os.environ.get("NORMBENCH_DATA")
-    if not text:
-        return None, given_by
-    try:
-        return Path(text).expanduser(), given_by
-    except RuntimeError as error:
-        raise DataError(f"{given_by}: {text}: {error}") from error

@@ -88,3 +88,13 @@ def test_a_file_wins_over_a_shipped_config_and_a_folder_does_not(
     assert load_config("reference", FAKES).name == "reference"
     (tmp_path / "reference.yaml").write_text("name: mine")
     assert load_config("reference.yaml", FAKES).name == "mine"
+
+
+def test_a_file_may_extend_the_shipped_config_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "default.yaml").write_text("extends: default.yaml\nnorm: gn\n")
+    assert load_config(tmp_path / "default.yaml", FAKES) == load_text(tmp_path, "norm: gn")
+
+
+def test_what_yaml_reads_as_a_switch_is_no_name(tmp_path: Path) -> None:
+    (message,) = errors_of(tmp_path, "norm: no")
+    assert "YAML reads no, yes, off and on as false and true" in message

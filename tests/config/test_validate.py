@@ -17,7 +17,16 @@ from tests.config_fakes import errors_of, load_text
         ),
         ("train: {epochs: true}", "train.epochs: must be a whole number, found true"),
         ("train: {epochs: 3.0}", "train.epochs: must be a whole number, found 3.0"),
-        ("train: {epochs: '3'}", "train.epochs: must be a whole number, found '3'"),
+        (
+            "train: {epochs: '3'}",
+            "train.epochs: must be a whole number, found '3', which is text, because of its quotes",
+        ),
+        (
+            "train: {optimizer: {lr: '1e-3'}}",
+            "train.optimizer.lr: must be a number, found '1e-3', which is text, because",
+        ),
+        ("train: {lr: 0.1}", "train.lr: unknown key 'lr': known: epochs, batch_size, precision, optimizer, schedule; "),
+        ("momentum: 0.1", "momentum: unknown key 'momentum': "),
         ("train: {batch_size: 0}", "train.batch_size: must be at least 1, found 0"),
         (
             "train: {precision: fp23}",

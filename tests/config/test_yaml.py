@@ -27,6 +27,8 @@ def test_numbers_of_yaml_1_2(tmp_path: Path, number: str) -> None:
         (b"name: x\nnorm: \x07\n", "my.yaml, line 2: is not YAML: special characters are not allowed"),
         (b'name: "\\UFFFFFFFF"\n', "my.yaml: is not YAML"),
         (b"%YAML " + b"9" * 5000 + b".1\n--- {}\n", "my.yaml: is not YAML"),
+        (b"train:\n\tepochs: 3\n", "my.yaml, line 2: is not YAML: a tab stands where spaces are needed"),
+        (b'data: {dir: "C:\\Users"}\n', "my.yaml, line 1: is not YAML: in double quotes a backslash begins an escape"),
         (b"--- {}\n--- {}\n", "is not YAML: expected a single document"),
         (b"name: *x\n", "my.yaml, line 1: is not YAML: found undefined alias"),
         (b"name: " + b"[" * 5000, "nested deeper than 20 levels"),

@@ -67,7 +67,9 @@ def test_a_flag_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_names_the_place_and_loads_no_data(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text("\nnorm: {kind: gn, num_groups: 3}\ndata: {source: folder, dir: nowhere}")
+    (tmp_path / "empty").mkdir()
+    text = f"\nnorm: {{kind: gn, num_groups: 3}}\ndata: {{source: folder, dir: {tmp_path / 'empty'}}}"
+    (tmp_path / "my.yaml").write_text(text)
     for command in (["train", "--config"], ["sweep"]):
         result = invoke(*command, tmp_path / "my.yaml", "--results", tmp_path / "results")
         assert isinstance(result.exception, ConfigError)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from normbench.config.problems import Problems
 from normbench.config.ranges import MAX_RUNS, MAX_VALUES
 from normbench.config.schema import Config
 from normbench.config.tree import Located, Place, located
-from normbench.config.validate import Check, Registries, check_nothing, validated
+from normbench.config.validate import Check, Registries, check_nothing, refusals, validated
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,22 @@ def load_experiment(
     base = on_defaults(layers)
     check_disjoint(sections.axes, problems)
     _check_number(sections.sweep, base, problems)
-    validate = partial(validated, registries=registries, check=check)
+    right: list[tuple[Located, Config]] = []
+
+    def validate(tree: Located, problems: Problems) -> Config | None:
+        config = validated(tree, problems, registries)
+        if config:
+            right.append((tree, config))
+        return config
+
     cells, num_excluded = included_cells(base, sections.sweep, sections.exclude, validate, problems)
+    right[:] = [(cell.tree, cell.config) for cell in cells if cell.config]  # an excluded cell may be wrong
     tune = read_tune(sections, cells, validate, problems)
+    if not problems.ok:  # told before `check`, which may take seconds
+        raise problems.error()
+    for tree, config in right:
+        problems.extend(refusals(tree, config, check))
+        problems.raise_if_many()
     configs = [cell.config for cell in cells if cell.config]
     if not problems.ok:
         raise problems.error()

@@ -18,3 +18,6 @@ SOURCES: "dict[str, Source]" = {
 
 CONSTANT_SOURCES = frozenset({"cifar10"})
 """Sources whose content is fixed by a published hash: a finished run need not load them again to compare the data."""
+
+PLACED_SOURCES = frozenset({"cifar10", "folder"})
+"""Sources that read the file or folder which the user names."""

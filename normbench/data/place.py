@@ -1,0 +1,36 @@
+"""The file or folder of images that the user names. What is wrong with its name is found without torch."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normbench.data.sources.registry import CONSTANT_SOURCES, PLACED_SOURCES
+from normbench.errors import DataError
+from normbench.files import cache_folder
+
+if TYPE_CHECKING:
+    from normbench.config import DataConfig
+
+
+def named_place(in_config: str | None) -> tuple[Path | None, str]:
+    """The file or folder that the user named, and the setting that named it."""
+    given_by = "data.dir" if in_config else "NORMBENCH_DATA"
+    text = in_config or os.environ.get("NORMBENCH_DATA")
+    if not text:
+        return None, given_by
+    try:
+        return Path(text).expanduser(), given_by
+    except RuntimeError as error:
+        raise DataError(f"{given_by}: {text}: {error}") from error
+
+
+def check_place(config: "DataConfig") -> None:
+    """Raises DataError if the source needs the named file or folder, and nothing is there."""
+    if config.source not in PLACED_SOURCES:
+        return
+    place, given_by = named_place(config.dir)
+    if place is None or os.path.lexists(place):
+        return
+    if config.source in CONSTANT_SOURCES and (cache_folder() / f"{config.source}.safetensors").is_file():
+        return
+    raise DataError(f"{place} (from {given_by}): nothing is there; the data source {config.source!r} reads it")
