@@ -1,7 +1,5 @@
 """normbench: which normalization layer should a small network use, and is the difference real?"""
 
-import logging
-
-logging.getLogger("normbench").addHandler(logging.NullHandler())  # a library is silent until its user listens
+# Nothing is imported here: until `__main__` has its handler of Ctrl-C, Python ends with a traceback.
 
 __version__ = "0.1.0"

@@ -1,19 +1,16 @@
-"""The table of `normbench norms`."""
+"""The table of `normbench norms --full`."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 from normbench.bench.step_times import Ratio
 from normbench.models.norm_cards import NormCard
 from normbench.present.tables.table import Cell, Table, Value
 
-NUM_PIECES = 2  # lines of a cell on a narrow terminal
-
 
 def norm_table(cards: Sequence[NormCard], times: Mapping[str, Ratio] | None) -> Table:
     """A row for each norm; `times`, if measured, are times of a step by kind, as multiples of bn's."""
     timed = times is not None
-    columns = ("norm", "label", "does", "learns", "stores", "parameters", "budget")
+    columns = ("norm", "label", "learns", "stores", "parameters", "budget")
     limit = cards[0].max_parameters
     notes = [
         "parameters: the norm's own, of all in the reference network (10 classes)",
@@ -35,7 +32,8 @@ def norm_table(cards: Sequence[NormCard], times: Mapping[str, Ratio] | None) -> 
         rows=tuple(_row(card, times) for card in cards),
         records=tuple(_record(card, times) for card in cards),
         notes=tuple(notes),
-        num_text_columns=5,
+        num_text_columns=4,
+        dispensable=("stores", "label"),
     )
 
 
@@ -43,10 +41,9 @@ def _row(card: NormCard, times: Mapping[str, Ratio] | None) -> tuple[Cell, ...]:
     return (
         card.kind,
         card.label,
-        _broken(card.sentence),
         _listed(card.learns),
         _listed(card.stores),
-        (f"{card.norm_parameters:,} of", f"{card.num_parameters:,}"),
+        f"{card.norm_parameters:,} of {card.num_parameters:,}",
         "fits" if card.fits_budget else "over",
         *(() if times is None else (_time(times[card.kind]),)),
     )
@@ -78,15 +75,6 @@ def _time(ratio: Ratio) -> Cell:
     if ratio.low == ratio.high:
         return f"{ratio.median:.2f}"
     return f"{ratio.median:.2f}", f"[{ratio.low:.2f},", f"{ratio.high:.2f}]"
-
-
-def _broken(sentence: str) -> Cell:
-    """The sentence in pieces of about the same length."""
-    for width in range(max(len(sentence) // NUM_PIECES, 1), len(sentence) + 1):
-        lines = textwrap.wrap(sentence, width)
-        if len(lines) <= NUM_PIECES:
-            return tuple(lines)
-    return sentence
 
 
 def _listed(names: Sequence[str]) -> Cell:

@@ -7,12 +7,12 @@ from rich.text import Text
 
 from normbench.norms.description import Description
 
-MOST_COLUMNS = 100  # longer lines are hard to read
+FEWEST, MOST = 40, 100  # columns: other lines are hard to read
 
 
 def print_norm(norm: Description, label: str, console: Console) -> None:
     """`label` is the norm's label in tables, with its default options."""
-    width = min(console.width, MOST_COLUMNS)
+    width = min(max(console.width, FEWEST), MOST)
     heading = Text(norm.kind, style="bold")
     heading.append(f"  {norm.name}, {label} in tables", style="not bold")
     console.print(heading, soft_wrap=True)
