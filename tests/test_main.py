@@ -41,3 +41,14 @@ def test_ctrl_c_ends_any_command_with_one_line(tmp_path: Path, module: str, cont
     )
     assert (done.returncode, done.stderr) == (130, "normbench: stopped\n")
     assert not done.stdout
+
+
+def test_a_width_of_0_is_an_unknown_one() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "normbench", "norms", "gn"],
+        env=os.environ | {"COLUMNS": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Group norm" in done.stdout
