@@ -70,9 +70,7 @@ _TYPES = {"str": "TEXT", "int": "INT", "int range": "INT", "float": "NUMBER", "p
 
 def _with_plain_types(params: list[Any]) -> list[Any]:
     for param in params:
-        if param.param_type_name == "option" and hasattr(
-            param, "display_type_rich"
-        ):  # typer 0.2x; before, types are plain
+        if param.param_type_name == "option" and hasattr(param, "display_type_rich"):  # older typers show no <bool>
             shown = None if param.is_bool_flag else param.metavar or _plain(param.display_type_rich(None))
             param.display_type_rich = lambda ctx, shown=shown: shown
     return params
