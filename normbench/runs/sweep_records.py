@@ -33,6 +33,10 @@ class Sweep(Document):
     way_back: ClassVar[str] = "give the same sweep again"
 
 
+MOST_LOOKS = 20
+"""Of a plan; a sweep plans five. What each look may spend takes longer to compute the more there are."""
+
+
 class Chosen(Part):
     """The best trial of one norm in one cell of the sweep."""
 
@@ -136,6 +140,8 @@ class Decisions(Document):
             raise flaw("seeds: one is there twice")
         if not looks or looks[0] < 2 or any(b <= a for a, b in pairwise(looks)) or looks[-1] != len(seeds):
             raise flaw(f"looks: expected growing numbers from 2 to the {len(seeds)} seeds, found {list(looks)}")
+        if len(looks) > MOST_LOOKS:
+            raise flaw(f"looks: expected at most {MOST_LOOKS}, found {len(looks)}")
         if not 0 < self.delta <= 100:
             raise flaw(f"delta: {self.delta} is not a number of points above 0")
         if not 0 < self.alpha < 0.5:

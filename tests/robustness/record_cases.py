@@ -5,13 +5,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from normbench.analysis.stats.sequential import decide
+from normbench.runs.record import Record
 from tests.records import make_diverged, make_record, write_run
 
 NUM_IMAGES, CLASSES = 30, ("cat", "dog")
@@ -21,11 +24,12 @@ LR = "train.optimizer.lr"
 
 
 def write_results(results: Path) -> None:
-    """Three norms with two seeds each, one run of which diverged; tuned, and added to in rounds."""
+    """Four norms with two seeds each, one run of which diverged; tuned, and looked at by a sweep until decided."""
     for number, kind in enumerate(("bn", "gn", "ln")):
         for seed in range(2):
             write_whole_run(results, kind, seed, num_errors=6 + 3 * number + seed)
     write_run(results, make_diverged("in", 0, data__num_eval=NUM_IMAGES, config__train__epochs=2))
+    write_whole_run(results, "in", 1, num_errors=9)
     folder = results / "default"
     chosen = [
         {"norm": {"kind": label.lower()}, "label": label, "values": {LR: 0.1}, "val_accuracy": 0.8, "on_edge": [LR]}
@@ -33,10 +37,24 @@ def write_results(results: Path) -> None:
     ]
     tuning = {"schema_version": 1, "budget": 2, "grid": {LR: [0.1, 0.2]}, "seeds": [100], "chosen": chosen}
     (folder / "tuning.json").write_text(json.dumps(tuning))
-    pair = {"a": "GN(4)", "b": "BN", "kind": "real", "text": "real: GN(4) is 9.0 points below BN [2.0, 16.0]"}
-    decisions = {"schema_version": 1, "norms": ["BN", "GN(4)"], "seeds": [0, 1, 2, 3], "looks": [2, 4], "look": 0}
-    decisions |= {"delta": 0.5, "alpha": 0.05, "pairs": [pair]}
-    (folder / "decisions.json").write_text(json.dumps(decisions))
+    (folder / "decisions.json").write_text(json.dumps(_decisions(folder)))
+
+
+def _decisions(folder: Path) -> dict[str, Any]:
+    """The plan and the first look of four, as `sweep --until-decided` leaves them."""
+    records = [json.loads(file.read_text()) for file in sorted(folder.glob("*/run.json"))]
+    norms = ["BN", "GN(4)", "LN", "IN"]
+    accuracies = {name: [it["metrics"]["test_accuracy"] for it in records if it["label"] == name] for name in norms}
+    values = {name: [value and 100 * value for value in of_norm] for name, of_norm in accuracies.items()}
+    pairs = decide(values, [(b, a) for a, b in combinations(norms, 2)], (2, 4), 0, 0.5)
+    runs = [
+        {"run_id": it["run_id"], "norm": it["label"], "seed": it["seed"], "accuracy": it["metrics"]["test_accuracy"]}
+        | {"config_digest": Record.model_validate(it).config_digest, "look": 0}
+        for it in records
+    ]
+    plan = {"schema_version": 1, "norms": norms, "seeds": [0, 1, 2, 3], "looks": [2, 4], "look": 0}
+    about = {"experiment": "default", "fingerprint": records[0]["data"]["fingerprint"], "evaluated_on": "test"}
+    return plan | {"delta": 0.5, "alpha": 0.05, "pairs": list(map(asdict, pairs))} | about | {"runs": runs}
 
 
 def write_whole_run(results: Path, kind: str, seed: int, num_errors: int, **changes: Any) -> Path:

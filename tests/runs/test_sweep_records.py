@@ -88,6 +88,13 @@ def test_an_impossible_plan_is_no_plan(key: str, value: Any, tmp_path: Path) -> 
         read_decisions(tmp_path)
 
 
+def test_a_plan_of_a_hundred_looks_is_not_computed(tmp_path: Path) -> None:
+    many = {"looks": list(range(2, 101)), "seeds": list(range(100))}
+    (tmp_path / "decisions.json").write_text(json.dumps({"schema_version": 1, **PLAN, "pairs": [], **many}))
+    with pytest.raises(RecordError, match="at most 20, found 99"):
+        read_decisions(tmp_path)
+
+
 def test_without_a_file_there_is_no_record(tmp_path: Path) -> None:
     assert read_sweep(tmp_path) is None
     assert read_tuning(tmp_path) is None
