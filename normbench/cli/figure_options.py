@@ -24,6 +24,7 @@ FigureFormat = Annotated[
         "--figure-format",
         help="png, svg or pdf. Repeatable, or with commas.",
         show_default="png,svg",
+        autocompletion=lambda: list(FORMATS),
         rich_help_panel=_HELP,
     ),
 ]

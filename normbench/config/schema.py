@@ -54,6 +54,11 @@ def _list_as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _text_as_tuple(value: Any) -> Any:
+    """`pdf` stands for `[pdf]`."""
+    return (value,) if isinstance(value, str) else _list_as_tuple(value)
+
+
 def _without_controls(text: str) -> str:
     if UNPRINTABLE.search(text):
         raise ValueError("must hold no control characters or line breaks")
@@ -117,7 +122,7 @@ class Budget(_Section):
 class Pictures(_Section):
     """How a run's pictures are drawn: in which formats, how wide in inches, and the grid of misclassified images."""
 
-    formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_list_as_tuple)] = ("png",)
+    formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_text_as_tuple)] = ("png",)
     width: Annotated[float, Field(ge=2.5, le=30)] | None = None
     title: bool = True
 

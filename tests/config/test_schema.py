@@ -57,3 +57,8 @@ def test_a_config_is_frozen(tmp_path: Path) -> None:
     config = load_text(tmp_path, "{}")
     with pytest.raises(ValueError, match="frozen"):
         config.train.epochs = 3  # type: ignore[misc]
+
+
+def test_one_format_of_pictures_needs_no_list() -> None:
+    assert Config.model_validate({"pictures": {"formats": "pdf"}}).pictures.formats == ("pdf",)
+    assert Config.model_validate({"pictures": {"formats": ["png", "svg"]}}).pictures.formats == ("png", "svg")
