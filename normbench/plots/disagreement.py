@@ -58,29 +58,27 @@ def draw_disagreement(
     page = layout.page(CELL_INCHES * COLUMNS + 0.2)
     columns = page.columns_of(LEAST_INCHES, COLUMNS)
     inches = (page.width - 0.2) / columns
-    found = [(a, b, _images_of(a, b, labels)) for a, b in ((one, other), (other, one))]
-    line = page.small / 72 * 1.4
-    shown = [
-        [Picture(images[i], *_texts(i, labels, right, wrong, class_names)) for i in which[: columns * ROWS]]
+    most = columns * ROWS
+    found = [(right, wrong, _images_of(right, wrong, labels)) for right, wrong in ((one, other), (other, one))]
+    heads = [wrapped(_heading(*direction, len(labels), most), page.width, page.text) for direction in found]
+    grids = [
+        [Picture(images[i], *_texts(i, labels, right, wrong, class_names)) for i in which[:most]]
         for right, wrong, which in found
     ]
-    texts = [_heading(a, b, which, len(labels), columns * ROWS) for a, b, which in found]
-    heads = [wrapped(text, page.width, page.text) for text in texts]
-    heights: list[float] = []
-    for head, pictures in zip(heads, shown, strict=True):
+    line, size = page.small / 72 * 1.4, type_size([*grids[0], *grids[1]], inches, page)
+    heights: list[float] = []  # of each row: a heading, then images, twice
+    for head, pictures in zip(heads, grids, strict=True):
         heights += [len(head) * page.text / 72 * 1.4, *[inches + 4 * line] * -(-len(pictures) // columns)]
     figure = new_figure(page, sum(heights))
     figure.get_layout_engine().set(h_pad=0.5 * line)  # type: ignore[union-attr, call-arg]
-    places = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-    size, row = type_size([*shown[0], *shown[1]], inches, page), 0
-    for head, pictures in zip(heads, shown, strict=True):
-        heading = figure.add_subplot(places[row, :])
+    rows = iter(figure.add_gridspec(len(heights), 1, height_ratios=heights))
+    for head, pictures in zip(heads, grids, strict=True):
+        heading = figure.add_subplot(next(rows))
         heading.set_axis_off()
         heading.text(0.5, 0.3, literal("\n".join(head)), ha="center", va="center", fontsize=page.text)
-        rows = -(-len(pictures) // columns)
-        cells = [figure.add_subplot(places[row + 1 + at // columns, at % columns]) for at in range(rows * columns)]
-        draw_pictures(cells, pictures, inches, size)
-        row += 1 + rows
+        for first in range(0, len(pictures), columns):
+            cells = next(rows).subgridspec(1, columns).subplots(squeeze=False).ravel()
+            draw_pictures(cells, pictures[first : first + columns], inches, size)
     frame(figure, page, f"Where {one.label} and {other.label} disagree", about, key=KEY, notes=_notes(one, other))
     return figure
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NOTE_COLOUR = "0.35"
 PAD = 0.06  # inches
 LINE_HEIGHT = 1.3  # in the size of the type
+FONT_HEIGHT = 1.16  # of DejaVu Sans, in its size
 HANDLE = 2.6  # length of a legend's sample of a line, in the size of the type
 
 
@@ -53,7 +54,7 @@ def frame(
 
     def put(lines: Sequence[str], x: float, y: float, **options: Any) -> None:
         text = literal("\n".join(lines))
-        figure.text(x, y / height, text, linespacing=LINE_HEIGHT / 1.16, verticalalignment="top", **options)
+        figure.text(x, y / height, text, linespacing=LINE_HEIGHT / FONT_HEIGHT, verticalalignment="top", **options)
 
     if head:
         put(head, 0.5, height - PAD, ha="center", fontsize=page.text)
@@ -97,7 +98,7 @@ def _grid(legend: Sequence["Artist"], page: Page) -> tuple[int, int]:
     return 1, len(legend)
 
 
-def line_key(label: str, style: "Style", **changes: Any) -> "Artist":
+def line_key(label: str, style: Style, **changes: Any) -> "Artist":
     """A legend's sample of a norm's line and marker."""
     from matplotlib.lines import Line2D
 

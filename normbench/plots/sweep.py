@@ -1,17 +1,15 @@
 """Accuracy against the values of a config key, one line for each norm."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from normbench.analysis.stats.estimate import Estimate
 from normbench.plots.frame import bar_key, frame, hollow_key, line_key
 from normbench.plots.layout import OWN, Layout, Page
-from normbench.plots.save import literal
 from normbench.plots.small_multiples import MANY, OTHERS, others_key, panels_of
 from normbench.plots.spread import INTERVAL, TWO_RUNS, counts, spread_of
 from normbench.plots.style import Style, new_figure, tidy
+from normbench.plots.value_axis import Value, ValueAxis, axis_label, set_axis, value_axis, value_in_words
 from normbench.plots.words import capitalized, in_words, metric_in_words
 from normbench.text import plural
 
@@ -21,24 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Transform
 
-Value = float | int | str | bool | None
 Line = Sequence[tuple[Value, Estimate]]
 """(value of the key, accuracy as a fraction) of one norm; the value is None for runs whose config lacks the key."""
 
-LOG_KEYS = ("lr", "sgd_lr", "weight_decay", "eps")
-LOG_FROM = 16  # ratio of the largest to the smallest value from which a linear axis would crowd the small ones
 BESIDE_POINTS = 7.0  # distance of two norms' bars at one value
-ROOM = 0.12  # at either end of the horizontal axis, in its length
 SHARE = 0.6  # of the distance between two values: what the bars at one value take at most
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Where each value of the key stands on the horizontal axis."""
-
-    places: Mapping[Value, float]
-    scale: str
-    """`log2`, `log10`, `linear` or `categorical`."""
 
 
 def draw_sweep(
@@ -59,61 +44,34 @@ def draw_sweep(
     n if n is below the largest of its line. A cross at the foot marks a value at which no run finished.
     """
     page = layout.page(10 if len(lines) > MANY else 8)
-    axis = _axis(lines, key)
+    axis = value_axis({label: [value for value, _ in line] for label, line in lines.items()}, key)
     points = {label: _points(line, axis) for label, line in lines.items()}
+    texts = {label: f"{label}, {counts(estimate for _, estimate in line)}" for label, line in lines.items()}
     accuracy = capitalized(metric_in_words(split, "accuracy"))
     if len(lines) > MANY:
-        titles = {label: _named_n(label, line) for label, line in lines.items()}
-        figure, panels = panels_of(page, titles, _axis_label(key, axis), accuracy)
+        figure, panels = panels_of(page, texts, axis_label(key, axis), accuracy)
+        legend = [others_key("means of the other norms")]
         for label, axes in panels.items():
             for others in points.values():
-                known = [(x, 100 * estimate.mean) for x, estimate in others if estimate.mean is not None]
-                axes.plot([x for x, _ in known], [y for _, y in known], **OTHERS)
+                axes.plot(*_means(others), **OTHERS)
             _draw_line(axes, points[label], styles[label], 0.0, page)
-            _finish(axes, axis, page)
-        legend: list[Artist] = [others_key("means of the other norms")]
     else:
         figure = new_figure(page, max(1.9, 0.45 * page.width))
-        axes = figure.subplots()
-        for label, aside in zip(lines, _beside(len(lines), len(axis.places), page), strict=True):
+        panels = dict.fromkeys(lines, figure.subplots())
+        legend = [line_key(texts[label], styles[label]) for label in lines]
+        for (label, axes), aside in zip(panels.items(), _beside(len(lines), len(axis.places), page), strict=True):
             _draw_line(axes, points[label], styles[label], aside, page)
-        axes.set_xlabel(_axis_label(key, axis))
-        axes.set_ylabel(accuracy)
-        _finish(axes, axis, page)
-        legend = [line_key(_named_n(label, line), styles[label]) for label, line in lines.items()]
-    _fit(axes, points.values())
+            axes.set(xlabel=axis_label(key, axis), ylabel=accuracy)
+    for axes in panels.values():
+        set_axis(axes, axis)
+        tidy(axes, page)
+        _fit(axes, points.values())
     legend += _bar_keys(lines)
     frame(figure, page, f"{accuracy} by {in_words(key)}", about, legend=legend, notes=_notes(lines, diverged, key))
     return figure
 
 
-def axis_scale(key: str, values: Sequence[Value]) -> str:
-    """`log2` for powers of two, `log10` for learning rates and wide ranges, `linear` for other numbers, `categorical`.
-
-    Example: axis_scale("train.batch_size", [2, 8, 64]) == "log2".
-    """
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return "categorical"
-    numbers = [float(value) for value in values]  # type: ignore[arg-type]
-    if len(numbers) > 1 and min(numbers) > 0:
-        if all(math.log2(number).is_integer() for number in numbers):
-            return "log2"
-        if key.rpartition(".")[2] in LOG_KEYS or max(numbers) / min(numbers) >= LOG_FROM:
-            return "log10"
-    return "linear"
-
-
-def _axis(lines: Mapping[str, Line], key: str) -> Axis:
-    """None gets a place only if its norm has other values too; else the norm is a level line."""
-    without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
-    values = list(dict.fromkeys(value for label, line in lines.items() if label not in without for value, _ in line))
-    scale = axis_scale(key, values)
-    if scale == "categorical":
-        return Axis({value: float(index) for index, value in enumerate(values)}, scale)
-    return Axis({value: float(value) for value in values}, scale)  # type: ignore[arg-type]
-
-
-def _points(line: Line, axis: Axis) -> list[tuple[float, Estimate]]:
+def _points(line: Line, axis: ValueAxis) -> list[tuple[float, Estimate]]:
     """(place, mean) from left to right; two places with the same mean for a norm that lacks the key."""
     points = {axis.places[value]: estimate for value, estimate in line if value in axis.places}
     if not points and axis.places:
@@ -131,8 +89,7 @@ def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: St
     moved, foot = _moved(axes, axes.transData, aside), _moved(axes, axes.get_xaxis_transform(), aside)
     known = [(x, 100 * e.mean, e) for x, e in points if e.mean is not None]
     most = max((estimate.n for _, _, estimate in known), default=0)
-    means = ([x for x, _, _ in known], [mean for _, mean, _ in known])
-    axes.plot(*means, color=style.color, linestyle=style.line, linewidth=page.line, transform=moved)
+    axes.plot(*_means(points), color=style.color, linestyle=style.line, linewidth=page.line, transform=moved)
     for x, estimate in points:
         if estimate.mean is None:  # an empty artist that is not clipped would break the layout
             cross = {"marker": "x", "markersize": 6, "clip_on": False}
@@ -158,23 +115,18 @@ def _draw_line(axes: "Axes", points: Sequence[tuple[float, Estimate]], style: St
             axes.annotate(f"n={estimate.n}", (x, mean), (4 + aside, 5), textcoords="offset points", fontsize=page.small)
 
 
+def _means(points: Sequence[tuple[float, Estimate]]) -> tuple[list[float], list[float]]:
+    """The places of the means that are known, and the means in %."""
+    known = [(x, 100 * estimate.mean) for x, estimate in points if estimate.mean is not None]
+    return [x for x, _ in known], [mean for _, mean in known]
+
+
 def _moved(axes: "Axes", transform: "Transform", aside: float) -> "Transform":
     from matplotlib.transforms import ScaledTranslation
 
     figure = axes.get_figure(root=True)
     assert figure is not None
     return transform + ScaledTranslation(aside / 72, 0, figure.dpi_scale_trans)
-
-
-def _finish(axes: "Axes", axis: Axis, page: Page) -> None:
-    from matplotlib.ticker import NullLocator
-
-    if axis.scale.startswith("log"):
-        axes.set_xscale("log", base=int(axis.scale[3:]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(list(axis.places.values()), [literal(_named(value)) for value in axis.places])
-    axes.set_xlim(*_limits(list(axis.places.values()), axis.scale))
-    tidy(axes, page)
 
 
 def _fit(axes: "Axes", lines: Iterable[Sequence[tuple[float, Estimate]]]) -> None:
@@ -185,31 +137,6 @@ def _fit(axes: "Axes", lines: Iterable[Sequence[tuple[float, Estimate]]]) -> Non
     if shown:
         margin = 0.05 * (max(shown) - min(shown)) or 0.5
         axes.set_ylim(min(shown) - margin, max(shown) + margin)
-
-
-def _limits(places: Sequence[float], scale: str) -> tuple[float, float]:
-    """The ends of the horizontal axis, with room for the bars beside the outermost values."""
-    if not places:
-        return 0.0, 1.0
-    if scale.startswith("log"):
-        low, high = _limits([math.log(place) for place in places], "linear")
-        return math.exp(low), math.exp(high)
-    room = ROOM * (max(places) - min(places)) or 0.5
-    return min(places) - room, max(places) + room
-
-
-def _axis_label(key: str, axis: Axis) -> str:
-    return literal(f"{capitalized(in_words(key))}{' (log scale)' if axis.scale.startswith('log') else ''}")
-
-
-def _named(value: Value) -> str:
-    if value is None:
-        return "not set"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _named_n(label: str, line: Line) -> str:
-    return f"{label}, {counts(estimate for _, estimate in line)}"
 
 
 def _bar_keys(lines: Mapping[str, Line]) -> list["Artist"]:
@@ -234,9 +161,8 @@ def _notes(lines: Mapping[str, Line], diverged: Mapping[tuple[str, Value], int],
     without = [label for label, line in lines.items() if all(value is None for value, _ in line)]
     if without and len(without) < len(lines):
         notes.append(f"Level line: {', '.join(without)} without {in_words(key)}.")
-    lost = [
-        f"{label} at {_named(value)}: {plural(count, 'run')}" for (label, value), count in diverged.items() if count
-    ]
+    known = {key: count for key, count in diverged.items() if count}
+    lost = [f"{label} at {value_in_words(value)}: {plural(n, 'run')}" for (label, value), n in known.items()]
     if lost:
         notes.append(f"Diverged, in no mean: {', '.join(lost)}.")
     return notes

@@ -4,7 +4,8 @@ import pytest
 
 from normbench.analysis.stats.estimate import mean_interval
 from normbench.plots.style import norm_styles
-from normbench.plots.sweep import axis_scale, draw_sweep
+from normbench.plots.sweep import draw_sweep
+from normbench.plots.value_axis import axis_scale
 from tests.svg import svg_text
 
 ABOUT = "folder data, 500 test images, 3 epochs"
