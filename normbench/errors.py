@@ -53,6 +53,11 @@ def cannot_write(path: object, error: OSError) -> NormbenchError:
             f"{path}: {why}, so two processes could train the same run: name a folder on another file system, such as "
             "a local disk"
         )
+    if number == errno.ENOENT:
+        return RunError(
+            f"{path}: cannot be written, as its folder is gone: if it was moved or renamed, give it back its name, and "
+            "the same command goes on where this one stopped"
+        )
     if number in _NOT_ALLOWED:
         return ConfigError(f"{path}: cannot be written ({why}): name a folder that can be written, or allow it here")
     if number in _IN_THE_WAY:

@@ -7,6 +7,7 @@ tensors do not share memory, and it cannot hold code.
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -165,7 +166,8 @@ def from_bytes(content: bytes, device: torch.device) -> Checkpoint:
 def load_into(checkpoint: Checkpoint, model: nn.Module, optimizer: optim.Optimizer) -> None:
     """Gives `model` and `optimizer` the checkpoint's values; `check_fits` must have passed it.
 
-    A tensor that the optimizer keeps gets the memory layout of its parameter, which decides the order of sums.
+    A tensor that the optimizer keeps gets the memory layout of its parameter, which decides the order of sums. One that
+    is missing for some parameters begins at zero: fused optimizers take all or none.
     """
     model.load_state_dict(checkpoint.model)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -173,7 +175,23 @@ def load_into(checkpoint: Checkpoint, model: nn.Module, optimizer: optim.Optimiz
         index: {name: _laid_out_as(parameters[index], value) for name, value in kept.items()}
         for index, kept in checkpoint.optimizer["state"].items()
     }
+    if state:
+        for index, kept in state_after_a_step(optimizer).items():
+            for name, value in kept.items():
+                if isinstance(value, Tensor):
+                    state.setdefault(index, {}).setdefault(name, torch.zeros_like(value))
     optimizer.load_state_dict({"state": state, "param_groups": checkpoint.optimizer["param_groups"]})
+
+
+def state_after_a_step(optimizer: optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """By the index of the parameter, what the optimizer keeps once it has taken a step: found out on a copy."""
+    copied = deepcopy(optimizer)
+    parameters = [parameter for group in copied.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    copied.step()
+    kept: dict[int, dict[str, Any]] = copied.state_dict()["state"]
+    return {index: kept.get(index, {}) for index in range(len(parameters))}
 
 
 def _laid_out_as(parameter: Tensor, value: Any) -> Any:

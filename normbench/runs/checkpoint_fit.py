@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Collection, Mapping
-from copy import deepcopy
 from typing import Any
 
-import torch
 from torch import Tensor, nn, optim
 
-from normbench.runs.checkpoint import Checkpoint, CheckpointError
+from normbench.runs.checkpoint import Checkpoint, CheckpointError, state_after_a_step
 from normbench.runs.epochs import check_rows
 from normbench.runs.schema import MAX_LOSS
 from normbench.train.loop import Position, steps_per_epoch
@@ -72,7 +70,7 @@ def _check_groups(groups: list[dict[str, Any]], optimizer: optim.Optimizer) -> N
 
 
 def _check_state(state: Mapping[int, Mapping[str, Any]], optimizer: optim.Optimizer) -> None:
-    expected = _state_after_a_step(optimizer)
+    expected = state_after_a_step(optimizer)
     for index, kept in state.items():
         if index not in expected:
             raise CheckpointError("its optimizer keeps a state of other parameters")
@@ -81,17 +79,6 @@ def _check_state(state: Mapping[int, Mapping[str, Any]], optimizer: optim.Optimi
             fits = _is_like(value, wanted) if isinstance(wanted, Tensor) else type(value) is type(wanted)
             if name not in expected[index] or not fits:
                 raise CheckpointError(f"its optimizer keeps a {name:.30} that does not fit its parameter")
-
-
-def _state_after_a_step(optimizer: optim.Optimizer) -> dict[int, dict[str, Any]]:
-    """By the index of the parameter, what the optimizer keeps once it has taken a step: found out on a copy."""
-    copied = deepcopy(optimizer)
-    parameters = [parameter for group in copied.param_groups for parameter in group["params"]]
-    for parameter in parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    copied.step()
-    kept: dict[int, dict[str, Any]] = copied.state_dict()["state"]
-    return {index: kept.get(index, {}) for index in range(len(parameters))}
 
 
 def _check_position(position: Position, epochs: int, num_steps: int) -> None:

@@ -14,6 +14,8 @@ from normbench.text import ABOVE_SPACE, UNPRINTABLE, shortened
 SCHEMA_VERSION = 1
 MAX_DEPTH = 50
 """Levels of mappings and lists in one file."""
+MAX_SHOWN = 120
+"""Characters of a dotted key in a message."""
 MAX_WHOLE = 2**63
 MAX_LOSS = 3.41e38
 """A loss is computed in float32, which holds numbers up to 3.403e38."""
@@ -209,6 +211,7 @@ _TYPE_NAMES = {
 
 
 def _sentence(error: ErrorDetails, key: str) -> str:
+    key = shortened(key, MAX_SHOWN)
     match error["type"]:
         case "missing":
             return f"{key} is missing"
@@ -246,7 +249,7 @@ def _check_version(content: Any, way_back: str) -> None:
 def _check_printable(value: Any, key: str) -> None:
     if isinstance(value, str):
         if UNPRINTABLE.search(value):
-            raise Flaw(f"{key or 'a key'}: holds control characters: {_short(value)}")
+            raise Flaw(f"{shortened(key, MAX_SHOWN) or 'a key'}: holds control characters: {_short(value)}")
     elif isinstance(value, dict):
         for name, inner in value.items():
             _check_printable(name, "")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn, optim
 
+from normbench.kernels.library import without_kernels
 from normbench.runs.checkpoint import Checkpoint, CheckpointError, from_bytes, load_into, sealed, to_bytes
 from normbench.runs.checkpoint_fit import check_fits
 from normbench.runs.epochs import columns
@@ -80,6 +81,19 @@ def test_what_is_loaded_is_what_was_kept_in_the_layout_of_the_parameters(name: s
         for key, value in values.items():
             assert torch.equal(value, kept[index][key])
             assert value.stride() == parameter.stride()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_momentum_that_is_missing_begins_at_zero(name: str) -> None:
+    """PyTorch's fused step fails where some parameters have one and others have not."""
+    content = content_of(trained(name))
+    missing = next(key for key in content.tensors if key.endswith(".momentum_buffer"))
+    del content.tensors[missing]
+    model, optimizer = build(name)
+    load_into(read(content, name), model, optimizer)
+    model(torch.randn(2, 3, 8, 8)).sum().backward()
+    with without_kernels():
+        optimizer.step()
 
 
 def test_one_of_an_older_version_is_called_that() -> None:

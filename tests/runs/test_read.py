@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from normbench.runs.folder import RunFolder
-from normbench.runs.read import RecordError, read_predictions
+from normbench.runs.read import RecordError, finished_record, read_epochs, read_predictions, read_record
 from normbench.runs.record import Record
 from tests.predictions import CONFIDENT, LABELS, small_record
+from tests.records import make_record, write_run
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,36 @@ def test_files_that_are_no_predictions_are_refused(tmp_path: Path, content: byte
     (tmp_path / "predictions.npz").write_bytes(content)
     with pytest.raises(RecordError, match=r"predictions\.npz"):
         read_predictions(RunFolder(tmp_path), Record.model_validate(small_record()))
+
+
+BOM = b"\xef\xbb\xbf"
+HEADER = "epoch,lr,train_loss,train_s,test_accuracy\n"
+
+
+def test_a_mark_that_editors_put_before_a_text_is_passed_over(tmp_path: Path) -> None:
+    folder = RunFolder(write_run(tmp_path, make_record("bn")))
+    record = read_record(folder)
+    folder.record.write_bytes(BOM + folder.record.read_bytes())
+    assert read_record(folder) == record
+    epochs = record.num_epochs or 1
+    last = record.metrics_by_key
+    rows = [f"{n},0.1,{last['train_loss']},1.0,{last['test_accuracy']}" for n in range(1, epochs + 1)]
+    folder.metrics.write_bytes(BOM + (HEADER + "\r\n".join(rows)).encode())
+    assert [row["epoch"] for row in read_epochs(folder, record)] == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize(
+    "row", ["2,0.1,2.3,1.0,0.5", "1,-1,2.3,1.0,0.5", "1,0.1,1e308,1.0,0.5", "1,0.1,2.3,1e10,0.5", "1,0.1,2.3,1.0,1.5"]
+)
+def test_numbers_that_no_epoch_has_are_refused(row: str, tmp_path: Path) -> None:
+    folder = RunFolder(write_run(tmp_path, make_record("bn", config__train__epochs=1)))
+    folder.metrics.write_text(HEADER + row)
+    with pytest.raises(RecordError, match=r"metrics\.csv: row 1: "):
+        read_epochs(folder, read_record(folder))
+
+
+def test_a_run_whose_folder_was_renamed_is_not_told_to_be_removed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, make_record("bn"))
+    renamed = folder.rename(folder.with_name("bn-s9-00000000"))
+    with pytest.raises(RecordError, match=f"is the record of another run, {folder.name}: give the folder that name"):
+        finished_record(RunFolder(renamed))
