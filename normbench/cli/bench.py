@@ -56,10 +56,11 @@ def bench(
             "and whether they compute what the CPU does.",
         ),
     ] = False,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each has its turn.")] = 5,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps in a turn.")] = 20,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; each norm has one turn in a round.")] = 5,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps of a turn.")] = 20,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads a process.", show_default="what torch takes")
+        int | None,
+        typer.Option("--threads", min=1, help="CPU threads of each process.", show_default="as many as torch takes"),
     ] = None,
     batch_size: BatchSize = None,
     data: Data = None,

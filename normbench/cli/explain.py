@@ -23,7 +23,7 @@ from normbench.errors import ConfigError
 
 app = typer.Typer(
     cls=Commands,
-    help="What a norm computes, learns and stores, on numbers one can check by hand.",
+    help="What a norm computes, learns and stores, on numbers that can be checked by hand.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,7 +36,7 @@ Norms = Annotated[
 Groups = Annotated[
     int | None, typer.Option("--groups", "-g", help="Groups of gn.", show_default="2, or 1 where C is odd")
 ]
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of the random numbers.")]
 OutputFormat = Annotated[Format, typer.Option("--format", "-f", help="table or json.")]
 
 
@@ -78,7 +78,7 @@ def params(
 def tensor(
     file: Annotated[
         Path | None,
-        typer.Argument(help="Nested lists in .yaml, or a .npy file.", show_default="the parameter analysis's tensor"),
+        typer.Argument(help="Nested lists in .yaml, or a .npy file.", show_default="a small example"),
     ] = None,
     shape: Annotated[str | None, typer.Option("--shape", help="Draw a tensor of this shape at random.")] = None,
     seed: Seed = 0,
@@ -106,7 +106,9 @@ def tensor(
 @app.command(cls=Command, epilog="Example: [bold]normbench explain running --output running.png[/bold]")
 def running(
     batches: Annotated[int, typer.Option("--batches", help="How many batches of two samples.")] = 4000,
-    momentum: Annotated[float, typer.Option("--momentum", help="Of the exponential average.")] = 0.001,
+    momentum: Annotated[
+        float, typer.Option("--momentum", help="The newest batch's share in the exponential average.")
+    ] = 0.001,
     seed: Seed = 0,
     norm: Norms = None,
     groups: Groups = None,

@@ -33,22 +33,25 @@ Norm = Annotated[
 Groups = Annotated[
     int | None, typer.Option("--groups", "-g", help="Groups of gn and evo-s0: they must divide every channel count.")
 ]
-Epochs = Annotated[int | None, typer.Option("--epochs", "-e", help="At most 20 under the budget.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", "-e", help="Epochs; the budget allows 20.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", "-b", help="Images in a training step.")]
-LearningRate = Annotated[float | None, typer.Option("--lr", help="The base learning rate.")]
+LearningRate = Annotated[
+    float | None, typer.Option("--lr", help="Learning rate of the optimizer, which the schedule scales.")
+]
 Data = Annotated[
     str | None,
     typer.Option("--data", "-d", help="cifar10, folder, synthetic or synthetic-small.", autocompletion=complete_data),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where the archive or the images lie (also: NORMBENCH_DATA).")
+    Path | None,
+    typer.Option("--data-dir", help="The archive of CIFAR-10, or the folder of images; also NORMBENCH_DATA."),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of a run; their number changes its last bits.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=complete_device)]
 Results = Annotated[
-    Path, typer.Option("--results", help="Where the folders of runs lie.", autocompletion=complete_results)
+    Path, typer.Option("--results", help="The folder in which runs are kept.", autocompletion=complete_results)
 ]
 Set = Annotated[
     list[str] | None,

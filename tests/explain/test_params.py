@@ -45,7 +45,7 @@ def test_batch_norm_1d_of_10() -> None:
     assert count.learned == {"weight": (10,), "bias": (10,)}
     assert count.buffers == {"running_mean": (10,), "running_var": (10,), "num_batches_tracked": ()}
     shown = invoke("explain", "params", "--shape", "64,10").stdout
-    assert "BatchNorm1d(10): 20 learned, 21 values stored, not 40" in shown
+    assert "BatchNorm1d(10) learns 20 values and stores 21" in shown
 
 
 @pytest.mark.parametrize("shape", SHAPES[1:])

@@ -71,9 +71,9 @@ def _what_is_learned(counts: Sequence[Counts]) -> tuple[str, ...]:
     kept = sum(prod(shape) for name, shape in storing.buffers.items() if name.startswith("running_"))
     name = storing.layer.partition("-")[0]
     return (
-        f"{name}({storing.shape[1]}): {storing.num_learned:,} learned, {storing.num_buffers:,} values stored, "
-        f"not {storing.num_learned + kept:,}.",
-        "running_mean and running_var are averages over the batches seen: buffers, which the gradient never touches.",
+        f"{name}({storing.shape[1]}) learns {storing.num_learned:,} values and stores {storing.num_buffers:,}. It does "
+        f"not learn {storing.num_learned + kept:,}: running_mean and running_var are averages over the batches seen, "
+        "kept in buffers, which the gradient never touches.",
     )
 
 
