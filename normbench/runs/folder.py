@@ -200,7 +200,7 @@ def survey(paths: Sequence[Path]) -> Survey:
         if path.name == RunFolder(path).record.name and path.is_file():
             path = path.parent
         if not path.exists():
-            raise ConfigError(f"{printable(path)}: no such folder; normbench train makes results, and runs in it")
+            raise ConfigError(f"{printable(path)}: no such folder; normbench train --norm gn makes a run, in results")
         if not path.is_dir():
             raise ConfigError(f"{printable(path)} is not a folder; give a folder that holds runs")
         if not walk.finds_runs(path) and not walk.published:

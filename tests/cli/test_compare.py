@@ -61,7 +61,7 @@ def test_two_recipes_stand_side_by_side_the_newest_first(results: Path) -> None:
     assert shown.exit_code == 0, shown.output
     overview, first, second = re.split(r"Set \d of 2: ", shown.stdout)
     assert re.findall(r"^\d  +(\w+)", overview, re.MULTILINE) == ["other", "default"]
-    assert "batch size 8, folder 400 training images" in first
+    assert "batch size 8, folder of 400 images" in first
     assert "folder data, 400 train and" in first
     assert "batch size 64" in second
     assert "folder data, 50,000 train and" in second

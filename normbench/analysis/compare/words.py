@@ -11,8 +11,8 @@ _WORDS = {
     "train.optimizer.lr": "lr {}",
     "model.name": "network {}",
     "data": "{}",
-    "data.num_train": "{} training images",
-    "data.num_eval": "{} evaluated images",
+    "data.num_train": "of {} images",
+    "data.num_eval": "scored on {} images",
     "data.evaluate_on": "scored on {} images",
     "data.fingerprint": "{}",
 }
@@ -20,6 +20,8 @@ _WORDS = {
 
 def in_words(key: str, values: Sequence[str]) -> str:
     """The setting at a dotted key with its values as text; `train.dropout: 0.1` is `dropout 0.1`."""
+    if key.startswith("data."):
+        values = [f"{int(value):,}" if value.isdecimal() and key != "data.fingerprint" else value for value in values]
     if key == "train.epochs" and list(values) == ["1"]:
         return "1 epoch"
     return _WORDS.get(key, f"{key.rpartition('.')[2]} {{}}").format(listed(values))
