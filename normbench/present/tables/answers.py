@@ -11,6 +11,7 @@ from normbench.present.tables.along import axis_value
 from normbench.present.tables.numbers import number, p_value, percent
 from normbench.present.tables.pairs import pair_name, place_key
 from normbench.present.tables.table import Answer, Kind
+from normbench.text import plural
 
 MOST_POINTS = 100
 """An interval that goes beyond says nothing but that the runs are too few."""
@@ -118,7 +119,7 @@ def _p(value: float) -> str:
 def _way_on(pair: Pair, delta: float) -> str:
     verdict = pair.verdict
     if verdict.looks is not None:
-        return f", after {verdict.looks} look{'' if verdict.looks == 1 else 's'}"
+        return f", after {plural(verdict.looks, 'look')}"
     if verdict.kind != "undecided":
         return ""
     if verdict.new_seeds is None or verdict.new_seeds > MOST_TOLD:
