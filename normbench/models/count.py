@@ -40,11 +40,11 @@ def count_norms(model: nn.Module) -> dict[str, Any]:
     `norm_layers`: class name -> number of layers, `{}` without a norm; `norm_parameters`: trainable values in them;
     `norm_buffers`: values they store without learning them (running statistics and their counters).
     """
-    layers = norm_layers(model).values()
+    layers = nn.ModuleList(norm_layers(model).values())  # together: what layers share counts once
     return {
         "norm_layers": dict(Counter(type(layer).__name__ for layer in layers)),
-        "norm_parameters": sum(count_parameters(layer) for layer in layers),
-        "norm_buffers": sum(buffer.numel() for layer in layers for buffer in layer.buffers()),
+        "norm_parameters": count_parameters(layers),
+        "norm_buffers": sum(buffer.numel() for buffer in layers.buffers()),
     }
 
 

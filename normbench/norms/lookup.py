@@ -168,13 +168,22 @@ def _as_norm(name: str, found: object) -> "Norm":
             with torch.random.fork_rng(devices=[]):
                 return _checked(found, num_channels, **options) if is_layer else _checked(factory, num_channels, size)
 
-        factory = None if is_layer else found(**options)
+        factory = None if is_layer else _called(found, **options)
         return layer
+
+    def _called(function: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except ConfigError:
+            raise
+        except Exception as error:  # the user's code may raise anything
+            given = ", ".join([*map(str, arguments), *(f"{key}={value!r}" for key, value in options.items())])
+            raise ConfigError(f"norm {name!r} cannot be made ({given}): {_reason(error)}") from error
 
     def _checked(function: Any, *arguments: Any, **options: Any) -> nn.Module:
         if not callable(function):
             raise ConfigError(f"norm {name!r} gives {type(function).__name__}, not a factory (num_channels, size)")
-        made = function(*arguments, **options)
+        made = _called(function, *arguments, **options)
         if not isinstance(made, nn.Module):
             raise ConfigError(f"norm {name!r} makes {type(made).__name__}, not an nn.Module")
         return made

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
 from normbench.data.augmentations import AUGMENTATIONS
@@ -30,6 +31,11 @@ def build_network(config: Config, num_classes: int) -> nn.Module:
             raise ConfigError(
                 f"{config.norm.name}: {name} in its state is of type {type(value).__name__}, and only tensors can be "
                 "kept: use register_buffer"
+            )
+        if is_lazy(value):
+            raise ConfigError(
+                f"norm {config.norm.name!r}: makes {name} in its first call, too late to be trained: make it "
+                "in __init__, from num_channels"
             )
     return model
 

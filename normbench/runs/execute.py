@@ -16,6 +16,7 @@ from normbench.data.sources.registry import CONSTANT_SOURCES
 from normbench.errors import DataError, NormbenchError, RunError
 from normbench.runs.events import Finished, GroupReport, Report
 from normbench.runs.folder import RunFolder
+from normbench.runs.foreign_norm import norm_explained
 from normbench.runs.out_of_memory import memory_explained
 from normbench.runs.pictures import draw_run
 from normbench.runs.read import finished_record
@@ -121,10 +122,11 @@ def train_group(
         for _, group in groupby(sorted(sessions, key=lambda session: session.place), lambda session: session.place):
             together = list(group)
             with using_threads(together[0].threads):
-                with memory_explained(batch_size, machine.device):
+                models = [session.model for session in together]
+                with memory_explained(batch_size, machine.device), norm_explained(together[0].config, models):
                     train(together, way, report)
                 for session in together:
-                    with apart(session.number):
+                    with apart(session.number), norm_explained(session.config, [session.model]):
                         end(session.number, finish(session, pictures=pictures), already=False)
     return records
 

@@ -20,6 +20,7 @@ from normbench.runs.checkpoints import keep_checkpoint, newest_checkpoint
 from normbench.runs.environment import environment_now, environments_so_far
 from normbench.runs.epochs import columns
 from normbench.runs.folder import RunFolder, experiment_of
+from normbench.runs.foreign_norm import norm_explained, try_norm
 from normbench.runs.machines import decided_precision
 from normbench.runs.outputs import metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.pictures import draw_run
@@ -60,10 +61,13 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
         folder.clear()
     keep_freed_memory()
     precision = resumed.precision if resumed else machine.precision_for(config.train.precision)
+    tried = Setting(machine.device, "fp32" if precision == "auto" else precision)
+    try_norm(config, len(dataset.class_names), tried, min(config.train.batch_size, len(train)))
     if precision == "auto":
-        precision = decided_precision(
-            experiment_of(folder), machine.device, lambda: faster_precision(model, train.images, machine.device)
-        )
+        with norm_explained(config, [model]):
+            precision = decided_precision(
+                experiment_of(folder), machine.device, lambda: faster_precision(model, train.images, machine.device)
+            )
     setting = Setting(machine.device, precision)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())

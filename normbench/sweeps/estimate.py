@@ -3,8 +3,8 @@
 import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.runs.build import build_network, new_member
+from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.stages import split_sizes
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
@@ -48,21 +49,33 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -
         for config in configs:
             kind = json.dumps(_kind(config), sort_keys=True)
             if kind not in measured:
-                measured[kind] = (
-                    _epoch_seconds(config, dataset, machine)
-                    if machine.is_cpu
-                    else _epoch_seconds_together([config], dataset, machine, "lanes")
-                )
-            seconds.append(measured[kind] * config.train.epochs)
+                with _norm_may_fail(config):
+                    measured[kind] = (
+                        _epoch_seconds(config, dataset, machine)
+                        if machine.is_cpu
+                        else _epoch_seconds_together([config], dataset, machine, "lanes")
+                    )
+            seconds.append(measured.get(kind, 0.0) * config.train.epochs)
     return seconds
 
 
 def group_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> float:
     """Seconds that runs which differ in their seed only will take together, as `run_seconds` measures one alone."""
-    with using_threads(machine.threads):
+    seconds = 0.0
+    with using_threads(machine.threads), _norm_may_fail(configs[0]):
         seconds = configs[0].train.epochs * _epoch_seconds_together(configs, dataset, machine, way)
     torch.cuda.empty_cache()  # other processes will train
     return seconds
+
+
+@contextmanager
+def _norm_may_fail(config: Config) -> Iterator[None]:
+    """Within, an error of a norm from outside is left to its run, which tells it: the other runs are estimated."""
+    try:
+        yield
+    except Exception:
+        if not is_foreign(config):
+            raise
 
 
 def _epoch_seconds_together(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> float:

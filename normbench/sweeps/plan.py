@@ -11,6 +11,7 @@ from normbench.errors import RunError
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_network
 from normbench.runs.folder import experiment_of
+from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.machines import decided, decided_precision
 from normbench.runs.read import RecordError, finished_record
 from normbench.runs.record import Record
@@ -81,7 +82,11 @@ def make_plan(
 
 
 def _precision(requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, *, keep: bool) -> str:
-    """What `train.precision: auto` means here, or what the first request's config says if none is auto."""
+    """What `train.precision: auto` means here, or what the first request's config says if none is auto.
+
+    Measured with a norm of normbench's own where there is one: a norm from outside may fail.
+    """
+    requests = sorted(requests, key=lambda it: is_foreign(it.config))
     first = next((it for it in requests if it.config.train.precision == "auto"), requests[0])
 
     def measure() -> str:

@@ -61,6 +61,13 @@ def test_the_precision_is_decided_once_for_an_experiment(images: Path, tmp_path:
         assert train_run(single.config, single.folder, dataset, CPU).precision == precision
 
 
+def test_a_norm_that_fails_leaves_the_other_runs_their_plan(images: Path, tmp_path: Path) -> None:
+    """Its own run, which will say what is wrong, takes no time."""
+    configs = [config_for(images, norm, precision="auto") for norm in ("tests.foreign_norms:Raises", "bn")]
+    plan = plan_of(configs, tmp_path)
+    assert plan.seconds[0] == 0 < plan.seconds[1]
+
+
 def test_runs_of_one_norm_share_the_time_of_their_group(images: Path, tmp_path: Path) -> None:
     configs = [config_for(images, norm, seed) for seed in (0, 1) for norm in ("bn", "none")]
     for way in WAYS:

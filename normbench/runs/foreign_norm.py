@@ -1,0 +1,154 @@
+"""Norms from outside of normbench: tried in a few steps before a run, and named when they fail in it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from normbench.config import Config
+from normbench.errors import ConfigError, NormbenchError, is_out_of_memory
+from normbench.norms import NORMS
+from normbench.runs.build import build_network
+from normbench.train.setting import Setting
+
+_STEPS = 3  # training steps; an evaluation comes before the last
+
+
+def is_foreign(config: Config) -> bool:
+    """Whether the config's norm is code from outside of normbench."""
+    return config.norm.name not in NORMS
+
+
+def try_norm(config: Config, num_classes: int, setting: Setting, batch_size: int) -> None:
+    """Trains and evaluates a network of its own for a few steps on noise, if the config's norm is from outside.
+
+    Raises ConfigError, which names norm, layer and error, for a layer that raises one, returns another shape, type or
+    device than its input has, makes its state in its first call, or keeps the graph of a step. Torch's random state and
+    the network that is trained are left as they are.
+    """
+    if not is_foreign(config):
+        return
+    network = build_network(config, num_classes)
+    network.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
+    images = torch.zeros(batch_size, *network.image_shape)  # type: ignore[misc]
+    for layer, module in _layers(network).items():
+        module.register_forward_hook(_checked(config.norm.name, layer))
+    state = set(network.state_dict())
+    cuda = [setting.device] if setting.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), _tried(config.norm.name), norm_explained(config, [network]):
+        torch.manual_seed(0)
+        images = images.normal_().to(setting.device).to(memory_format=setting.memory_format)
+        for step in range(_STEPS):
+            if step == _STEPS - 1:
+                with torch.inference_mode(), setting.autocast():
+                    network.eval()(images)
+            with setting.autocast():
+                logits = network.train()(images)
+            logits.float().square().mean().backward()
+            _check_state(config.norm.name, network, state)
+            network.zero_grad()
+
+
+@contextmanager
+def _tried(norm: str) -> Iterator[None]:
+    """Within, every error is the norm's: without it, the same network trains."""
+    try:
+        yield
+    except NormbenchError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        if "modified by an inplace operation" in str(error):
+            raise ConfigError(
+                f"norm {norm!r} needs its output for the backward pass, and the ReLU after it changes that in place: "
+                "return a clone() of it"
+            ) from error
+        raise ConfigError(f"norm {norm!r}: a step of training with it fails: {_first_line(error)}") from error
+
+
+@contextmanager
+def norm_explained(config: Config, networks: Sequence[nn.Module]) -> Iterator[None]:
+    """Within, an error out of a norm from outside becomes a ConfigError that names norm, layer and error."""
+    try:
+        yield
+    except NormbenchError:
+        raise
+    except Exception as error:
+        if not is_foreign(config) or is_out_of_memory(error):
+            raise
+        for network in networks:
+            if layer := _blamed(error.__traceback__, network):
+                raise _refusal(config.norm.name, layer, _first_line(error)) from error
+        raise
+
+
+def _layers(network: nn.Module) -> dict[str, nn.Module]:
+    """The norm layers by their names in the network."""
+    return {name: module for name, module in network.named_modules() if getattr(module, "is_norm", False)}
+
+
+def _checked(norm: str, layer: str):  # type: ignore[no-untyped-def]  # a forward hook
+    def check(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        (x,) = inputs
+        if not isinstance(output, Tensor):
+            raise _refusal(norm, layer, f"returned {type(output).__name__}, not a tensor")
+        if output.shape != x.shape:
+            raise _refusal(norm, layer, f"returned the shape {_size(output)} for {_size(x)}: they must be equal")
+        if output.dtype not in (x.dtype, torch.float32):
+            raise _refusal(norm, layer, f"returned {output.dtype} for {x.dtype}: they must be equal")
+        if output.device != x.device:
+            raise _refusal(norm, layer, f"returned a tensor on {output.device} for one on {x.device}")
+
+    return check
+
+
+def _check_state(norm: str, network: nn.Module, before: set[str]) -> None:
+    """Raises ConfigError for state that the first call has made, for parameters in hiding, and for a kept graph."""
+    made = sorted(set(network.state_dict()) - before)
+    if made:
+        layer, _, name = made[0].rpartition(".")
+        raise _refusal(norm, layer, f"makes {name!r} in its first call, too late to be kept: make it in __init__")
+    known = {id(parameter) for parameter in network.parameters()}
+    for layer, module in _layers(network).items():
+        for name, tensor in _tensors_held(module):
+            if tensor.grad_fn is not None:
+                raise _refusal(norm, layer, f"keeps the graph of a step in {name!r}: use detach() on what it stores")
+            if tensor.requires_grad and id(tensor) not in known:
+                raise _refusal(norm, layer, f"{name!r} is never trained: use nn.Parameter or nn.ParameterList")
+
+
+def _tensors_held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The buffers of the module and of those in it, and the tensors in attributes of theirs, also in lists."""
+    for inner in module.modules():
+        for name, value in (*vars(inner).items(), *inner._buffers.items()):
+            for part in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(part, Tensor):
+                    yield name, part
+
+
+def _blamed(traceback: TracebackType | None, network: nn.Module) -> str | None:
+    """The norm layer of the network, or its class in a copy of the network, that a frame of the traceback is of."""
+    owners = {id(inner): name for name, layer in _layers(network).items() for inner in layer.modules()}
+    while traceback:
+        owner = traceback.tb_frame.f_locals.get("self")
+        if id(owner) in owners:
+            return owners[id(owner)]
+        if isinstance(owner, nn.Module) and getattr(owner, "is_norm", False):
+            return type(owner).__name__
+        traceback = traceback.tb_next
+    return None
+
+
+def _refusal(norm: str, layer: str, what: str) -> ConfigError:
+    return ConfigError(f"norm {norm!r}, layer {layer}: {what}")
+
+
+def _size(x: Tensor) -> str:
+    return "[" + ", ".join(map(str, x.shape)) + "]"
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}".removesuffix(": ")
