@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from normbench.explain.expected import expected_deviation, expected_variance
 from normbench.explain.layers import build_layer, norms_for, options_for
 from normbench.explain.shape import Shape, groups_for
 from normbench.explain.stored import running_statistics
-from normbench.norms import norm_label
+from normbench.norms import NORMS, norm_label
 
 SHAPE: Shape = (2, 4, 2, 2)
 SAMPLE_MEANS = (0.25, 0.75)
@@ -26,7 +27,7 @@ HISTORY = 120  # points of a curve, evenly spaced on a logarithmic axis
 class Tracked:
     """The running mean and deviation of one layer.
 
-    mean, std: [C], after the last batch. mean_limit, std_limit: [C], what they tend to.
+    mean, std: [C], after the last batch. mean_limit, std_limit: [C], what they tend to; empty for a norm from outside.
     mean_history, std_history: [steps][C], after the batches counted in `steps`.
     """
 
@@ -82,7 +83,8 @@ def explain_running(
         raise ConfigError(f"--momentum {momentum} is out of range: above 0 (nothing moves) and at most 1")
     batches = stream(num_batches, seed)
     kinds = norms_for(SHAPE, chosen)
-    tracked, outputs = [], []
+    tracked: dict[str, list[Tracked]] = {kind: [] for kind in kinds}
+    outputs = []
     for kind in kinds:
         options = options_for(kind, SHAPE, num_groups=groups_for(SHAPE[1], groups), momentum=momentum)
         layer = build_layer(kind, SHAPE, options)
@@ -90,13 +92,14 @@ def explain_running(
         options.pop("momentum", None)  # has no effect on the output in training, so it is left out of the label
         outputs.append(_moments(norm_label(kind, options), passed.outputs))
         if passed.history:
-            tracked.append(_tracked(kind, "exponential", layer, passed.history))
+            tracked[kind].append(_tracked(kind, "exponential", layer, passed.history))
     for kind, average, layer in _averaging_layers(momentum):
         if kind in kinds:
-            tracked.append(_tracked(kind, average, layer, _pass(layer, batches).history))
-    tracked.sort(key=lambda one: kinds.index(one.norm.lower()))  # stable: the averages of a norm, side by side
+            tracked[kind].append(_tracked(kind, average, layer, _pass(layer, batches).history))
     true_mean = (fmean(SAMPLE_MEANS),) * len(CHANNEL_STDS)
-    return Running(num_batches, momentum, seed, SHAPE, true_mean, CHANNEL_STDS, tuple(tracked), tuple(outputs))
+    return Running(
+        num_batches, momentum, seed, SHAPE, true_mean, CHANNEL_STDS, (*chain(*tracked.values()),), tuple(outputs)
+    )
 
 
 def stream(num_batches: int, seed: int) -> Tensor:
@@ -144,9 +147,9 @@ def _noted_steps(num_batches: int) -> list[int]:
 
 def _tracked(kind: str, average: str, layer: nn.Module, history: list[tuple[int, Tensor, Tensor]]) -> Tracked:
     steps, means, stds = zip(*history, strict=True)
-    mean_limit, std_limit = _limits(layer)
+    mean_limit, std_limit = _limits(layer) if kind in NORMS else ((), ())
     return Tracked(
-        norm=kind.upper(),
+        norm=kind.upper() if kind in NORMS else norm_label(kind, {}),
         average=average,
         mean=tuple(means[-1].tolist()),
         std=tuple(stds[-1].tolist()),

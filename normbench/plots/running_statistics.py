@@ -27,7 +27,7 @@ class Curves:
     stds: Sequence[Sequence[float]]
     """[steps][C]"""
     mean_limit: Sequence[float]
-    """[C]"""
+    """[C]; empty where it is not known."""
     std_limit: Sequence[float]
     """[C]"""
 
@@ -60,7 +60,7 @@ def draw_running_statistics(averages: Mapping[str, Sequence[Curves]], title: str
             tidy(axes, page)
     for axes in panels[-1]:
         axes.set_xlabel("Batches seen")
-    channels = len(next(iter(averages.values()))[0].mean_limit)
+    channels = len(next(iter(averages.values()))[0].means[0])
     legend = [line_key(f"channel {channel}", Style(_colour(channel), "-", "")) for channel in range(channels)]
     legend += [line_key(", ".join(dict.fromkeys(norms[first])), Style("0.25", lines[first], "")) for first in norms]
     legend.append(line_key("what it tends to", Style("0.25", DOTTED, ""), linewidth=1.0))
@@ -72,7 +72,8 @@ def _draw(
     axes: "Axes", steps: Sequence[int], history: Sequence[Sequence[float]], limits: Sequence[float], **look: Any
 ) -> None:
     for channel, values in enumerate(zip(*history, strict=True)):
-        axes.axhline(limits[channel], color=_colour(channel), linestyle=DOTTED, linewidth=1)
+        if limits:
+            axes.axhline(limits[channel], color=_colour(channel), linestyle=DOTTED, linewidth=1)
         axes.plot(steps, values, color=_colour(channel), **look)
 
 

@@ -55,6 +55,12 @@ def test_running_deviations_are_near_their_limits(running: Running) -> None:
             assert std**power == pytest.approx((1 - fading) * limit**power + fading, rel=6 * noise)
 
 
+def test_the_limit_of_a_norm_from_outside_is_not_known() -> None:
+    tracked = explain_running(20, MOMENTUM, chosen=["tests.foreign_norms:Averages", "bn"]).tracked
+    assert [one.norm for one in tracked] == ["Averages", "BN", "BN"]
+    assert tracked[0].std_limit == () != tracked[1].std_limit
+
+
 def test_running_means_are_near_a_half(running: Running) -> None:
     for norm in ("BN", "IN"):
         means, _ = tracked(running)[norm, "exponential"]

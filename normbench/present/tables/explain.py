@@ -96,7 +96,8 @@ def running_tables(running: Running) -> list[Table]:
         rows: list[tuple[Cell, ...]] = [("drawn from", _row(running.true_mean), _row(running.true_std))]
         for limits, tracked in groupby(running.tracked, lambda one: (one.mean_limit, one.std_limit)):
             rows += [(f"{one.norm} {one.average}", _row(one.mean), _row(one.std)) for one in tracked]
-            rows.append(("  tends to", *map(_row, limits)))
+            if all(limits):
+                rows.append(("  tends to", *map(_row, limits)))
         fading = (1 - running.momentum) ** running.num_batches
         notes = (
             "The cumulative average (momentum none) weighs all batches alike; the exponential one still holds "
