@@ -17,6 +17,7 @@ from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
 from normbench.plots.layout import FigureRequest
 from normbench.present.report.figures import draw_comparison, figure_needs
+from tests.kernel_cache import with_kernels
 from tests.records import compare_folder, make_diverged, make_record, write_run
 from tests.tiny import CLASSES, invoke, make_folder
 
@@ -168,7 +169,7 @@ def test_other_images_are_not_shown(
     write("gn", wrong=2)
     first = next((shown_images.place / "test" / "cat").iterdir())
     first.write_bytes(next((shown_images.place / "test" / "dog").iterdir()).read_bytes())
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "other-cache"))
+    monkeypatch.setenv("NORMBENCH_CACHE", str(with_kernels(tmp_path / "other-cache")))
     names, said = draw(tmp_path, caplog)
     assert "confusion-gn-4.svg" in names
     assert not any(name.startswith("disagreement") for name in names)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel_cache import with_kernels
 from tests.pages import run_page
 from tests.tiny import make_folder
 
@@ -31,7 +32,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Path) -> Path
     (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
     (tmp_path / "my-images").symlink_to(images)
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / ".cache"))
+    monkeypatch.setenv("NORMBENCH_CACHE", str(with_kernels(tmp_path / ".cache")))
     monkeypatch.delenv("NORMBENCH_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel_cache import with_kernels
 from tests.pages import blocks, make_file
 from tests.tiny import make_folder
 
@@ -24,7 +25,7 @@ def test_the_examples_can_be_made_and_used(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     for kind, text in blocks(page):
         make_file(kind, text)
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NORMBENCH_CACHE": str(tmp_path / "cache")}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NORMBENCH_CACHE": str(with_kernels(tmp_path / "cache"))}
     command = [sys.executable, "-m", "tests.pages", str(page), str(images)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

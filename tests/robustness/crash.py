@@ -22,6 +22,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.kernel_cache import with_kernels
 from tests.robustness import folders
 from tests.robustness.attempts import (
     SIGNALS,
@@ -117,7 +118,7 @@ def prepare(place: Path) -> list[Kind]:
     images = make_folder(place / "images")
     for name in ("cache", "temporary"):
         (place / name).mkdir()
-    os.environ |= {"NORMBENCH_CACHE": str(place / "cache"), "TMPDIR": str(place / "temporary")}
+    os.environ |= {"NORMBENCH_CACHE": str(with_kernels(place / "cache")), "TMPDIR": str(place / "temporary")}
     (place / "sweep.yaml").write_text(SWEEP)
     (place / "tuned.yaml").write_text(SWEEP.replace("name: tiny", "name: tuned").replace("[0, 1]", "[0]") + TUNE)
     common = [*COMMON, "--data-dir", str(images)]
@@ -149,7 +150,7 @@ def story(kind: Kind, rng: random.Random, place: Path, tally: Tally, *, anew: bo
     results = place / "results"
     shutil.rmtree(results, ignore_errors=True)
     if rng.random() < 0.5:
-        for file in (place / "cache").iterdir():
+        for file in (place / "cache").glob("*.safetensors"):
             file.unlink()
     command = [*kind.arguments, "--results", results]
     tally.stories[kind.name] += 1
@@ -188,7 +189,7 @@ def story(kind: Kind, rng: random.Random, place: Path, tally: Tally, *, anew: bo
         wrong += [] if "is damaged" in last.text else [f"not said to be damaged: {damaged}"]
     wrong += folders.wrong_in_finished(kind.reference, results)
     elsewhere = folders.names(place / "temporary") | folders.names(place / "cache")
-    return wrong + [f"left behind: {name}" for name in elsewhere if not name.endswith((".safetensors", ".lock"))]
+    return wrong + [f"left behind: {name}" for name in elsewhere if not name.endswith((".safetensors", ".lock", ".so"))]
 
 
 def disturbed(
