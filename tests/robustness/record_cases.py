@@ -19,7 +19,7 @@ from tests.records import make_diverged, make_record, write_run
 
 NUM_IMAGES, CLASSES = 30, ("cat", "dog")
 RUN_FILES = ("run.json", "metrics.csv", "predictions.npz")
-EXPERIMENT_FILES = ("tuning.json", "decisions.json")
+EXPERIMENT_FILES = ("sweep.json", "tuning.json", "decisions.json")
 LR = "train.optimizer.lr"
 
 
@@ -38,6 +38,9 @@ def write_results(results: Path) -> None:
     tuning = {"schema_version": 1, "budget": 2, "grid": {LR: [0.1, 0.2]}, "seeds": [100], "chosen": chosen}
     (folder / "tuning.json").write_text(json.dumps(tuning))
     (folder / "decisions.json").write_text(json.dumps(_decisions(folder)))
+    names = [path.parent.name for path in folder.glob("*/run.json")]
+    plan = {"axes": {"norm": ["bn", "gn", "ln", "in"], "train.batch_size": [64, 128], LR: [0.1]}, "runs": names}
+    (folder / "sweep.json").write_text(json.dumps({"schema_version": 1, "plans": [plan]}))
 
 
 def _decisions(folder: Path) -> dict[str, Any]:
