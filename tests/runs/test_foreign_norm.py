@@ -22,6 +22,7 @@ MISTAKES = {
     "RaisesInEval": "layer layers.stem.1: KeyError: 'eval'",
     "RaisesInItsBackward": "a step of training with it fails: KeyError: 'scale'",
     "Shape": r"layer layers.stem.1: returned the shape \[4, 16, 31, 32\] for \[4, 16, 32, 32\]",
+    "ShapeOfOneBatchSize": r"layer layers.stem.1: returned the shape \[1, 16, 32, 32\] for \[3, 16, 32, 32\]",
     "Double": "layer layers.stem.1: returned torch.float64 for torch.float32",
     "Pair": "layer layers.stem.1: returned tuple, not a tensor",
     "OnAnotherDevice": "layer layers.stem.1: returned a tensor on meta for one on cpu",
