@@ -27,6 +27,7 @@ from normbench.runs.schema import (
     Part,
     Seconds,
     Texts,
+    Whole,
     expected,
     flaw,
 )
@@ -43,9 +44,9 @@ class Data(Part):
     """A digest of all images and labels, in hexadecimal."""
     classes: Texts = ()
     """Names by class index."""
-    num_train: int
+    num_train: Whole
     """Images that the run trained on."""
-    num_eval: int
+    num_eval: Whole
     """Images that the run was evaluated on."""
     evaluated_on: Split
     """`test`, or `val` for images held out of the training set."""
@@ -54,15 +55,15 @@ class Data(Part):
 class Model(Part):
     """The network that was trained. The norm layers are counted on the network itself, not taken from the config."""
 
-    num_parameters: int
+    num_parameters: Whole
     """Trainable parameters."""
     norm_layers: Counts
     """Number of layers by class name."""
-    norm_parameters: int | None = None
+    norm_parameters: Whole | None = None
     """Trainable parameters of the norm layers."""
-    norm_buffers: int | None = None
+    norm_buffers: Whole | None = None
     """Values that the norm layers store besides, such as running statistics."""
-    macs: int | None = None
+    macs: Whole | None = None
     """Multiply-adds of one image's forward pass."""
 
 
@@ -78,7 +79,7 @@ class HeldOutMetrics(Part):
 
     loss: Loss
     accuracy: Fraction
-    errors: int
+    errors: Whole
     """Images classified wrongly."""
 
 
@@ -113,7 +114,7 @@ class Statistics(Part):
     """With the statistics of each evaluated batch."""
     precise: Fraction
     """With the statistics of all training images."""
-    batch_size: int | None = None
+    batch_size: Whole | None = None
     """Images in an evaluated batch."""
     precise_augmented: bool = False
     """Whether the images of `precise`, and those of the norm `pn`, were augmented as in training.
@@ -130,9 +131,9 @@ class Statistics(Part):
 class Diverged(Part):
     """The step whose loss was not finite."""
 
-    epoch: int
+    epoch: Whole
     """From 1."""
-    step: int
+    step: Whole
     """Within the epoch, from 1."""
     loss: str
     """`nan`, `inf` or `-inf`."""
@@ -151,7 +152,7 @@ class Timing(Part):
     """Median over the epochs."""
     images_per_s: Number | None = None
     """In training, median over the epochs."""
-    peak_memory_bytes: int | None
+    peak_memory_bytes: Whole | None
     """Of the GPU's allocator; on the CPU, of the process; None where the system does not tell it."""
 
 
@@ -189,7 +190,7 @@ class Record(Document):
     """ISO 8601."""
     finished_at: str
     """ISO 8601."""
-    resumed_at_epoch: int | None = None
+    resumed_at_epoch: Whole | None = None
     """From 1; None for a run that was never interrupted."""
 
     way_back: ClassVar[str] = "train the run again"

@@ -116,8 +116,10 @@ def _from_0_to(most: float) -> Callable[[Any], float]:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < MAX_WHOLE:
-        raise expected("a whole number from 0", value)
+    if type(value) is not int:
+        raise expected("a whole number", value)
+    if not 0 <= value < MAX_WHOLE:
+        raise flaw(f"{_short(value)} is not a count")
     return value
 
 
