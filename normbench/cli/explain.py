@@ -18,7 +18,7 @@ from normbench.cli.commands import Command, Commands
 from normbench.cli.completion import complete_norm
 from normbench.cli.figure_options import NoTitle, Picture, Width, picture_layout
 from normbench.cli.options import NoPlugins, norm_overrides
-from normbench.cli.output import Format, console, say
+from normbench.cli.output import Format, console, loading, say
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -54,14 +54,16 @@ def params(
     format_: OutputFormat = Format.table,
 ) -> None:
     """How many means a norm computes, how many values it learns and how many it stores."""
-    from normbench.explain.network import count_configured_network
-    from normbench.explain.params import count_norms_on
-    from normbench.explain.shape import AXES, parse_shape
-    from normbench.present.tables.explain import network_table, params_table
-    from normbench.present.tables.render import render
+    kinds = _kinds(norm, plugins=not no_plugins)
+    with loading():
+        from normbench.explain.network import count_configured_network
+        from normbench.explain.params import count_norms_on
+        from normbench.explain.shape import AXES, parse_shape
+        from normbench.present.tables.explain import network_table, params_table
+        from normbench.present.tables.render import render
 
     if not model:
-        counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), _kinds(norm, plugins=not no_plugins), groups)
+        counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), kinds, groups)
         content = [asdict(count) for count in counts]
         _show(content, format_, lambda out: render(params_table(counts), "table", out))
         return
@@ -93,13 +95,13 @@ def tensor(
     format_: OutputFormat = Format.table,
 ) -> None:
     """A small tensor through each norm in train and eval mode: statistics, output, state_dict."""
-    from normbench.explain.tensor import explain_tensor
-    from normbench.explain.tensor_input import choose_tensor
-    from normbench.present.terminal.tensor import print_tensor
+    kinds = _kinds(norm, plugins=not no_plugins)
+    with loading():
+        from normbench.explain.tensor import explain_tensor
+        from normbench.explain.tensor_input import choose_tensor
+        from normbench.present.terminal.tensor import print_tensor
 
-    found = explain_tensor(
-        choose_tensor(file, shape, seed), _kinds(norm, plugins=not no_plugins), groups, momentum, affine
-    )
+    found = explain_tensor(choose_tensor(file, shape, seed), kinds, groups, momentum, affine)
     _show(asdict(found), format_, lambda out: print_tensor(found, out))
 
 
@@ -119,13 +121,15 @@ def running(
     format_: OutputFormat = Format.table,
 ) -> None:
     """Running statistics on a stream of small batches: exponential against cumulative average."""
-    from normbench.explain.running import explain_running
-    from normbench.plots.save import save_figure
-    from normbench.present.report.explain_figures import draw_running
-    from normbench.present.tables.explain import render_all, running_tables
+    kinds = _kinds(norm, plugins=not no_plugins)
+    with loading():
+        from normbench.explain.running import explain_running
+        from normbench.plots.save import save_figure
+        from normbench.present.report.explain_figures import draw_running
+        from normbench.present.tables.explain import render_all, running_tables
 
     layout = picture_layout(output, width, no_title=no_title)
-    found = explain_running(batches, momentum, seed, _kinds(norm, plugins=not no_plugins), groups)
+    found = explain_running(batches, momentum, seed, kinds, groups)
     if output and not found.tracked:
         raise ConfigError("--output draws running statistics, and none of these norms keeps any: add --norm bn")
     _show(asdict(found), format_, lambda out: render_all(running_tables(found), out))
@@ -140,9 +144,10 @@ def shapes(
     format_: OutputFormat = Format.table,
 ) -> None:
     """The shape after each layer, which norm takes which input, and what is wrong where one does not fit."""
-    from normbench.explain.shape import parse_shape
-    from normbench.explain.shapes import explain_shapes
-    from normbench.present.tables.explain import render_all, shapes_tables
+    with loading():
+        from normbench.explain.shape import parse_shape
+        from normbench.explain.shapes import explain_shapes
+        from normbench.present.tables.explain import render_all, shapes_tables
 
     found = explain_shapes(parse_shape(shape, [4]))
     _show(asdict(found), format_, lambda out: render_all(shapes_tables(found), out))
@@ -160,14 +165,16 @@ def axes(
     format_: OutputFormat = Format.table,
 ) -> None:
     """Which values of the N, C, H, W block share a mean and a deviation, as a picture or in the terminal."""
-    from normbench.explain.axes import explain_axes
-    from normbench.explain.shape import parse_shape
-    from normbench.plots.save import save_figure
-    from normbench.present.report.explain_figures import draw_axes
-    from normbench.present.terminal.axes import print_axes
+    kinds = _kinds(norm, plugins=not no_plugins)
+    with loading():
+        from normbench.explain.axes import explain_axes
+        from normbench.explain.shape import parse_shape
+        from normbench.plots.save import save_figure
+        from normbench.present.report.explain_figures import draw_axes
+        from normbench.present.terminal.axes import print_axes
 
     layout = picture_layout(output, width, no_title=no_title)
-    found = explain_axes(parse_shape(shape, [4]), _kinds(norm, plugins=not no_plugins), groups)
+    found = explain_axes(parse_shape(shape, [4]), kinds, groups)
     if output and not found.norms:
         raise ConfigError("--output has nothing to draw: none of these norms is known to share statistics")
     if format_ is Format.json or output is None:
@@ -184,10 +191,11 @@ def equivalence(
     format_: OutputFormat = Format.table,
 ) -> None:
     """GN(1) = LN and GN(C) = IN on a random tensor, and where that stops being true."""
-    from normbench.explain.equivalence import explain_equivalence
-    from normbench.explain.shape import parse_shape
-    from normbench.present.tables.explain import equivalence_table
-    from normbench.present.tables.render import render
+    with loading():
+        from normbench.explain.equivalence import explain_equivalence
+        from normbench.explain.shape import parse_shape
+        from normbench.present.tables.explain import equivalence_table
+        from normbench.present.tables.render import render
 
     found = explain_equivalence(parse_shape(shape, [4]), seed)
     _show(asdict(found), format_, lambda out: render(equivalence_table(found), "table", out))
@@ -195,15 +203,15 @@ def equivalence(
 
 def _kinds(names: list[str] | None, *, plugins: bool) -> list[str] | None:
     """The norms that `--norm` names. Raises ConfigError for an unknown one, and for a plugin that is not allowed."""
-    from normbench.norms import norm_registry
+    from normbench.norms import NORMS, norm_registry
 
     kinds = []
     for name in names or ():
         kind, options = norm_registry(plugins=plugins).named(name)
         if options:
             raise ConfigError(f"--norm {name}: name the norm alone, {kind}; --groups sets its groups")
-        if ":" in kind:
-            norm_registry(plugins=plugins)[kind]
+        if kind not in NORMS and not plugins:
+            norm_registry(plugins=False)[kind]  # raises ConfigError
         kinds.append(kind)
     return kinds or None
 

@@ -78,12 +78,14 @@ def test_the_flag_refuses_and_imports_nothing(command: str, kind: str, imported:
     assert not imported.exists()
 
 
-@pytest.mark.parametrize("command", ["tensor", "running", "axes"])
+@pytest.mark.parametrize("command", ["params", "tensor", "running", "axes"])
 @pytest.mark.parametrize("kind", ["their_norms:Norm", "theirs"])
-def test_what_takes_only_our_norms_imports_none(command: str, kind: str, imported: Path) -> None:
-    for flags in ([], ["--no-plugins"]):
-        assert isinstance(invoke("explain", command, "--norm", kind, *flags).exception, ConfigError)
+def test_an_explanation_takes_them_unless_the_flag_refuses(command: str, kind: str, imported: Path) -> None:
+    refused = invoke("explain", command, "--norm", kind, "--no-plugins").exception
+    assert "--no-plugins refuses it" in str(refused)
     assert not imported.exists()
+    assert invoke("explain", command, "--norm", kind).exit_code == 0
+    assert imported.exists()
 
 
 def test_neither_a_typing_error_nor_the_list_imports_them(imported: Path) -> None:
