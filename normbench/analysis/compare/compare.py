@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from normbench.analysis.compare.by import Grid, ascending, grid, value_of
-from normbench.analysis.compare.environment import environment, environment_sentence
+from normbench.analysis.compare.environment import Environment, environment, environment_sentence
 from normbench.analysis.compare.pairs import DELTA, Pair, baseline_of, compare_pairs
 from normbench.analysis.compare.recipe import shared, varying_sentence
 from normbench.analysis.compare.rows import By, NormRow, norm_row, order, same_norm, when
@@ -84,9 +84,10 @@ def compare(
     with one norm and seed the newest is used. Raises ConfigError for a baseline that no run has.
     """
     options, key = options or Options(), found.key
-    kept, duplicates = _newest(found.runs, key)
+    newest, duplicates = _newest(found.runs, key)
+    kept = sorted(newest, key=lambda run: order(run.record))
     by_norm: dict[tuple[str, By], list[Run]] = {}
-    for run in sorted(kept, key=lambda run: order(run.record)):
+    for run in kept:
         by_norm.setdefault((same_norm(run.record), value_of(run.record, key)), []).append(run)
     data = kept[0].record.data
     metric = f"{data.evaluated_on}_accuracy"
@@ -102,6 +103,7 @@ def compare(
         else:
             not_used = f"decisions.json is not used: it is no comparison along {key}; {ONE_LOOK}"
     records = [run.record for run in kept]
+    made_in = environment(records)
     comparison = Comparison(
         split=data.evaluated_on,
         rows=tuple(rows),
@@ -111,14 +113,14 @@ def compare(
         num_train=data.num_train,
         num_eval=data.num_eval,
         recipe=shared(list(found.recipes.values())),
-        environment={name: tuple(values) for name, values in environment(records).items()},
+        environment={name: tuple(values) for name, values in made_in.items()},
         baseline=baseline,
         delta=delta,
         pairs=pairs,
         grid=None if key is None else grid(rows, key, metric),
         tuning=found.tuning,
         decisions=None if not_used else decisions,
-        differs=tuple(([not_used] if not_used else []) + _differs(found, rows, records)),
+        differs=tuple(([not_used] if not_used else []) + _differs(found, rows, made_in)),
     )
     diverged = [_diverged_note(record) for record in records if not record.metrics]
     return comparison, [
@@ -127,8 +129,8 @@ def compare(
     ]
 
 
-def _differs(found: RunSet, rows: Sequence[NormRow], kept: Sequence[Record]) -> list[str]:
-    made = environment_sentence(kept)
+def _differs(found: RunSet, rows: Sequence[NormRow], made_in: Environment) -> list[str]:
+    made = environment_sentence(made_in)
     settings = None if found.key is None else varying_sentence(found.recipes, found.key)
     networks = [_mixed_model(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
     statistics = [_mixed_statistics(row) for row in rows if len({*map(_statistics_of, row.finished)} - {None}) > 1]

@@ -42,9 +42,9 @@ def _values(record: Record) -> Iterator[tuple[str, str, str]]:
         yield key, text, record.label
 
 
-def environment_sentence(records: Sequence[Record]) -> str | None:
+def environment_sentence(made_in: Environment) -> str | None:
     """What was not the same for all runs, the most telling first; None if all was."""
-    differing = _differing(records, MOST_LABELS)
+    differing = _differing(made_in, MOST_LABELS)
     if not differing:
         return None
     names = sorted(differing, key=_importance)
@@ -60,17 +60,17 @@ def _importance(name: str) -> tuple[bool, int]:
 
 def refuse_other_environments(records: Sequence[Record]) -> None:
     """Raises ConfigError, naming each key, where the runs were not all made in one environment."""
-    differing = _differing(records)
+    differing = _differing(environment(sorted(records, key=order)))
     if differing:
         lines = "\n  ".join(["--strict: these runs were not made in the same environment:", *differing.values()])
         raise ConfigError(f"{lines}\nchoose with --where, e.g. --where device=cpu, or leave out --strict")
 
 
-def _differing(records: Sequence[Record], most: int | None = None) -> dict[str, str]:
+def _differing(made_in: Environment, most: int | None = None) -> dict[str, str]:
     """By key with several values: the values, each with the norms that were run with it, at most `most` of them."""
     return {
         key: f"{key}: "
         + ", ".join(f"{value} ({listed(labels, most or len(labels))})" for value, labels in found.items())
-        for key, found in environment(sorted(records, key=order)).items()
+        for key, found in made_in.items()
         if len(found) > 1 or _THEN in next(iter(found))
     }

@@ -45,6 +45,7 @@ class _Member:
     """A run on its way into a set. Members of one `group` were planned together, to go along one of `keys`."""
 
     run: Run
+    home: Path
     recipe: Recipe
     text: str
     """Equal for members with equal recipes."""
@@ -64,7 +65,7 @@ def partition(runs: Sequence[Run], by: str | None, beside: Mapping[Path, Beside]
     images are never in one set. Raises ConfigError for a `by` that no run has, or that is no setting.
     """
     key = None if by is None else axis(by, [run.record for run in runs])
-    members = _adopted([_member(run, beside[home_of(run)]) for run in runs])
+    members = _adopted([_member(run, home_of(run), beside) for run in runs])
     if key is not None:
         members = [replace(member, keys=(key,)) for member in members]
     groups: dict[Hashable, list[_Member]] = {}
@@ -79,19 +80,21 @@ def partition(runs: Sequence[Run], by: str | None, beside: Mapping[Path, Beside]
     return sorted(map(_run_set, sets.values()), key=lambda found: found.newest, reverse=True)
 
 
-def _member(run: Run, beside: Beside) -> _Member:
-    record, tuning = run.record, None if is_trial(run.folder.path) else beside.tuning
-    recipe = recipe_of(record, tuning)
+def _member(run: Run, home: Path, beside: Mapping[Path, Beside]) -> _Member:
+    tuning = None if is_trial(run.folder.path) else beside[home].tuning
+    recipe = recipe_of(run.record, tuning)
     if AS_TUNED not in recipe.values():
         tuning = None
-    number, keys = beside.plan_of(run)
-    return _Member(run, recipe, json.dumps(recipe, sort_keys=True), (home_of(run), number), keys, tuning)
+    number, keys = beside[home].plan_of(run)
+    return _Member(run, home, recipe, json.dumps(recipe, sort_keys=True), (home, number), keys, tuning)
 
 
 def _adopted(members: Sequence[_Member]) -> list[_Member]:
     """A run that no sweep planned joins the sweep of its experiment that has runs under its recipe."""
-    planned = {(home_of(it.run), it.text): it for it in members if it.keys}
-    return [_joined(it, planned.get((home_of(it.run), it.text), it)) for it in members]
+    planned = {(member.home, member.text): member for member in members if member.keys}
+    if not planned:
+        return list(members)
+    return [_joined(member, planned.get((member.home, member.text), member)) for member in members]
 
 
 def _joined(member: _Member, planned: _Member) -> _Member:
@@ -111,7 +114,7 @@ def _identity(member: _Member, following: Mapping[str, str]) -> str:
     if member.key is None and member.tuning is None:
         return member.text
     settings = {**without(member.recipe, member.key), **following}
-    tuned = str(home_of(member.run)) if member.tuning else None  # another tuning chose other values
+    tuned = str(member.home) if member.tuning else None  # another tuning chose other values
     return json.dumps([member.key, tuned, settings], sort_keys=True)
 
 
