@@ -5,27 +5,28 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import nn
 
 from normbench.config import Config
-from normbench.data.dataset import Dataset
+from normbench.data.dataset import Dataset, Split
 from normbench.runs.build import build_network, new_member
 from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.stages import split_sizes
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
-from normbench.train.loop import Diverged, steps_per_epoch, train_epoch
+from normbench.train.loop import Diverged, Member, steps_per_epoch, train_epoch
 from normbench.train.machine import Machine, using_threads
 from normbench.train.setting import Setting, faster_precision
+from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
 WARM_UP = 2  # steps that are not counted
 STEPS = 5
 STEPS_TOGETHER = 20  # on a GPU a step takes a few milliseconds
-EVALUATED = 1_000  # images
+EVALUATED = 500  # images
 
 
 def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
@@ -38,12 +39,12 @@ def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
 
 
 def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> list[float]:
-    """Seconds that each run will take in a process of its own, without its start and its pictures.
+    """Seconds that each run will take in a process of its own, without what `measure_overhead` measures.
 
-    Measured for each kind of run: the median of a few steps, and a part of the evaluation. Runs that differ only in
+    Measured for each kind of run: the median of a few steps, and a part of the evaluations. Runs that differ only in
     what takes no time, such as seed or lr, are of one kind.
     """
-    measured: dict[str, float] = {}
+    measured: dict[str, _Seconds] = {}
     seconds = []
     with using_threads(machine.threads):
         for config in configs:
@@ -51,11 +52,11 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -
             if kind not in measured:
                 with _norm_may_fail(config):
                     measured[kind] = (
-                        _epoch_seconds(config, dataset, machine)
+                        _measure(config, dataset, machine)
                         if machine.is_cpu
-                        else _epoch_seconds_together([config], dataset, machine, "lanes")
+                        else _measure_together([config], dataset, machine, "lanes")
                     )
-            seconds.append(measured.get(kind, 0.0) * config.train.epochs)
+            seconds.append(measured[kind].of_run(config.train.epochs) if kind in measured else 0.0)
     return seconds
 
 
@@ -63,7 +64,7 @@ def group_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine,
     """Seconds that runs which differ in their seed only will take together, as `run_seconds` measures one alone."""
     seconds = 0.0
     with using_threads(machine.threads), _norm_may_fail(configs[0]):
-        seconds = configs[0].train.epochs * _epoch_seconds_together(configs, dataset, machine, way)
+        seconds = _measure_together(configs, dataset, machine, way).of_run(configs[0].train.epochs)
     torch.cuda.empty_cache()  # other processes will train
     return seconds
 
@@ -78,7 +79,18 @@ def _norm_may_fail(config: Config) -> Iterator[None]:
             raise
 
 
-def _epoch_seconds_together(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> float:
+@dataclass(frozen=True)
+class _Seconds:
+    """Of an epoch with its evaluation, and of what follows the last one."""
+
+    epoch: float
+    end: float
+
+    def of_run(self, num_epochs: int) -> float:
+        return self.epoch * num_epochs + self.end
+
+
+def _measure_together(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> _Seconds:
     config = configs[0]
     setting = Setting(machine.device, machine.precision_for(config.train.precision))
     members = [new_member(each, len(dataset.class_names), setting) for each in configs]
@@ -91,8 +103,9 @@ def _epoch_seconds_together(configs: Sequence[Config], dataset: Dataset, machine
     for _ in islice(steps, STEPS_TOGETHER):
         num_steps += 1
     step = (_now(machine.device) - begun) / max(num_steps, 1)
-    evaluation = len(configs) * _evaluation_seconds(members[0].model, dataset, setting, num_held_out)
-    return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
+    evaluation = _evaluation_seconds(members[0], dataset, setting, num_train, num_held_out)
+    training = step * steps_per_epoch(num_train, config.train.batch_size)
+    return _Seconds(training + len(configs) * evaluation.epoch, len(configs) * evaluation.end)
 
 
 def _now(device: torch.device) -> float:
@@ -117,26 +130,42 @@ def _kind(config: Config) -> Mapping[str, object]:
     }
 
 
-def _epoch_seconds(config: Config, dataset: Dataset, machine: Machine) -> float:
+def _measure(config: Config, dataset: Dataset, machine: Machine) -> _Seconds:
     keep_freed_memory()
     setting = Setting(machine.device, machine.precision_for(config.train.precision))
     member = new_member(config, len(dataset.class_names), setting)
-    model, position = member.model, member.position
+    position = member.position
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0
     with suppress(Diverged):  # a diverging step takes as long
-        for _ in train_epoch(model, member.optimizer, dataset.train, member.recipe, setting, position):
+        for _ in train_epoch(member.model, member.optimizer, dataset.train, member.recipe, setting, position):
             seconds.append(position.train_s - before)
             before = position.train_s
             if len(seconds) == WARM_UP + STEPS:
                 break
     step = statistics.median(seconds[WARM_UP:] or seconds or [0.0])
-    evaluation = _evaluation_seconds(model, dataset, setting, num_held_out)
-    return step * steps_per_epoch(num_train, config.train.batch_size) + evaluation
+    evaluation = _evaluation_seconds(member, dataset, setting, num_train, num_held_out)
+    return _Seconds(step * steps_per_epoch(num_train, config.train.batch_size) + evaluation.epoch, evaluation.end)
 
 
-def _evaluation_seconds(model: nn.Module, dataset: Dataset, setting: Setting, num_held_out: int) -> float:
-    probe = dataset.test.images[:EVALUATED]
-    start = time.perf_counter()
-    infer(model, probe, setting)
-    return (time.perf_counter() - start) / len(probe) * num_held_out
+def _evaluation_seconds(
+    member: Member, dataset: Dataset, setting: Setting, num_train: int, num_held_out: int
+) -> _Seconds:
+    """The evaluation of an epoch, with statistics that are computed for it, and the accuracies by statistics."""
+    model, recipe = member.model, member.recipe
+    train, held_out = (
+        Split(split.images[:EVALUATED], split.labels[:EVALUATED]) for split in (dataset.train, dataset.test)
+    )
+    begun = _now(setting.device)
+    infer(model, held_out.images, setting)
+    inferred = _now(setting.device)
+    recompute_statistics(model, train, setting, recipe, epoch=0)
+    recomputed = _now(setting.device)
+    accuracy_by_statistics(model, train, held_out, setting, recipe)
+    done = _now(setting.device)
+    # the accuracies by statistics take a pass over the training images, and three over the others
+    seen, to_see = len(train) + 3 * len(held_out), num_train + 3 * num_held_out
+    return _Seconds(
+        epoch=(inferred - begun) / len(held_out) * num_held_out + (recomputed - inferred) / len(train) * num_train,
+        end=(done - recomputed) / seen * to_see,
+    )

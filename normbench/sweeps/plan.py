@@ -1,5 +1,6 @@
 """What a sweep has to train, what is done already, and how long the rest will take."""
 
+import heapq
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,17 +19,21 @@ from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of, kind_id
 from normbench.sweeps.estimate import common_precision, group_seconds, run_seconds
 from normbench.sweeps.groups import alike_but_for_seed
+from normbench.sweeps.overhead import measure_overhead
 from normbench.sweeps.pool import choose_jobs
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine, num_cores
 from normbench.train.passes import WAYS
+
+LONG_S = 300.0  # of a run whose overhead is not worth measuring
 
 
 @dataclass(frozen=True)
 class Plan:
     """Runs to train in `jobs` processes, each on `machine`, and those whose record is there already.
 
-    `seconds`: what each run of `to_do` takes in its process; a run that trains in a group takes its share.
+    `seconds`: what each run of `to_do` takes in its process; a run that trains in a group takes its share. `start_s`:
+    the start of a process.
     """
 
     to_do: tuple[RunRequest, ...]
@@ -36,11 +41,15 @@ class Plan:
     seconds: tuple[float, ...]
     jobs: int
     machine: Machine
+    start_s: float = 0.0
 
     @property
     def total_s(self) -> float:
-        """With all processes busy; never less than the longest run."""
-        return max([sum(self.seconds) / self.jobs, *self.seconds])
+        """Each process takes the next run as soon as it is free."""
+        free_at = [0.0] * self.jobs
+        for seconds in self.seconds:
+            heapq.heapreplace(free_at, free_at[0] + seconds)
+        return self.start_s + max(free_at)
 
 
 def requests_for(configs: Sequence[Config], results: Path, *, restart: bool = False) -> list[RunRequest]:
@@ -76,9 +85,22 @@ def make_plan(
     machine = replace(machine, precision=_precision(requests, dataset, machine, keep=keep))
     if together == "off" or (together == "auto" and machine.is_cpu):
         seconds = run_seconds([request.config for request in to_do], dataset, machine)
-        return Plan(to_do, done, tuple(seconds), jobs, machine)
+        return _with_overhead(Plan(to_do, done, tuple(seconds), jobs, machine), dataset)
     planned = _together(to_do, dataset, machine, list(WAYS) if together == "auto" else [together], keep=keep)
-    return Plan(tuple(request for request, _ in planned), done, tuple(seconds for _, seconds in planned), jobs, machine)
+    to_do, shares = tuple(request for request, _ in planned), tuple(seconds for _, seconds in planned)
+    return _with_overhead(Plan(to_do, done, shares, jobs, machine), dataset)
+
+
+def _with_overhead(plan: Plan, dataset: Dataset) -> Plan:
+    """The plan with the time that runs take besides training, unless their training is so long that it is nothing."""
+    if not plan.seconds or min(plan.seconds) > LONG_S:
+        return plan
+    overhead = measure_overhead(plan.to_do[0].config, dataset, plan.machine)
+    seconds = [
+        seconds + overhead.run_s + overhead.epoch_s * request.config.train.epochs
+        for request, seconds in zip(plan.to_do, plan.seconds, strict=True)
+    ]
+    return replace(plan, seconds=tuple(seconds), start_s=overhead.start_s)
 
 
 def _precision(requests: Sequence[RunRequest], dataset: Dataset, machine: Machine, *, keep: bool) -> str:

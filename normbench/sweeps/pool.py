@@ -223,6 +223,15 @@ def _context() -> "ForkServerContext | SpawnContext":
     return multiprocessing.get_context("spawn")
 
 
+def prepare_start() -> None:
+    """Has the fork server import torch meanwhile, where there is one, and a core to do it."""
+    if isinstance(_context(), ForkServerContext) and num_cores() > 1:
+        from multiprocessing import forkserver
+
+        with as_helper():
+            forkserver.ensure_running()
+
+
 def _death(exit_code: int | None) -> Unfinished:
     if exit_code == -signal.SIGTERM:
         return Unfinished("interrupted", "stopped before its first step")

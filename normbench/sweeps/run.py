@@ -14,12 +14,17 @@ from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
 from normbench.sweeps.options import Options, Rounds
 from normbench.sweeps.plan import Plan, make_plan, requests_for
-from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, train_all
+from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, prepare_start, train_all
 from normbench.sweeps.record import keep_plan
 from normbench.sweeps.tune import choose, trials
 from normbench.sweeps.until_decided import judge, keep_design, make_design, runs_at
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
+
+
+@dataclass(frozen=True)
+class Planning:
+    """A part of the sweep is about to be planned, for which a few steps are measured."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Judged:
     decisions: tuple[PairDecision, ...]
 
 
-SweepEvent = Planned | PoolEvent | Trained | Judged
+SweepEvent = Planning | Planned | PoolEvent | Trained | Judged
 Report = Callable[[SweepEvent], None]
 
 
@@ -117,6 +122,9 @@ class _Sweep:
     def train(self, requests: Sequence[RunRequest], title: str, axes: Iterable[str], note: str) -> None:
         """Plans the runs and trains those that are not finished, unless this is a dry run."""
         options = self.options
+        if not options.dry_run and not all(request.folder.is_finished for request in requests):
+            prepare_start()
+        self.report(Planning())
         plan = make_plan(requests, self.dataset, self.machine, options.jobs, options.together, keep=not options.dry_run)
         trains = bool(plan.to_do) and not options.dry_run
         self.report(Planned(title, plan, tuple(axes), note, trains))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Column
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from normbench.present.terminal.run import print_fields
 from normbench.runs.events import EpochDone, Finished, Logged, Started, Step, Unfinished
 from normbench.sweeps.plan import Plan
 from normbench.sweeps.pool import RunEvent, Stopping, Waiting
-from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained
+from normbench.sweeps.run import Judged, Planned, Planning, SweepEvent, Trained
 from normbench.sweeps.worker import RunRequest
 from normbench.text import plural, printable_lines
 
@@ -35,16 +36,22 @@ class SweepView:
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
         self._bars: _Bars | None = None
+        self._status: Status | None = None
 
     def __enter__(self) -> "SweepView":
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._stop_status()
         self._stop_bars()
 
     def show(self, event: SweepEvent) -> None:
         match event:
+            case Planning() if self._console.is_terminal and not self._quiet:
+                self._status = self._console.status("measuring how long runs take ...")
+                self._status.start()
             case Planned(title, plan, axes, note, trains):
+                self._stop_status()
                 if not self._quiet:
                     print_plan(plan, title, axes, note, self._console)
                 if trains:
@@ -57,6 +64,11 @@ class SweepView:
                 self._stop_bars()
             case RunEvent() | Waiting() | Stopping() if self._bars:
                 self._bars.show(event)
+
+    def _stop_status(self) -> None:
+        if self._status:
+            self._status.stop()
+            self._status = None
 
     def _stop_bars(self) -> None:
         if self._bars:
