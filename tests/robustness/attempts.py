@@ -28,6 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: a fork cannot u
 import matplotlib.figure  # noqa: F401  # what normbench imports late, so that each fork has it
 import scipy.stats  # noqa: F401
 
+import normbench.sweeps.overhead
 import normbench.sweeps.plan
 import normbench.sweeps.pool
 from normbench.cli.main import main
@@ -94,6 +95,7 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
         pool.work = partial(_without_the_parents_ends, pool.work)
         plan.run_seconds = lambda configs, *_: [1.0] * len(configs)
         plan.group_seconds = lambda *_: 1.0
+        plan.measure_overhead = lambda *_: normbench.sweeps.overhead.Overhead()
         if arm:
             arm()
         try:

@@ -13,7 +13,7 @@ from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.options import Options, Rounds
 from normbench.sweeps.pool import RunEvent
-from normbench.sweeps.run import Judged, Planned, SweepEvent, Trained, run_sweep
+from normbench.sweeps.run import Judged, Planned, Planning, SweepEvent, Trained, run_sweep
 from normbench.train.machine import Machine
 
 YAML = """
@@ -60,7 +60,7 @@ def test_a_sweep_plans_trains_and_names_its_runs(images: Path, tmp_path: Path) -
     again, told = run(experiment, options)
     assert again == folders
     assert plans(told) == [("tiny", 0, 4, False)]
-    assert len(told) == 1
+    assert [type(event) for event in told] == [Planning, Planned]
 
 
 def test_a_dry_run_plans_the_tuning_and_the_runs(images: Path, tmp_path: Path) -> None:
@@ -68,7 +68,8 @@ def test_a_dry_run_plans_the_tuning_and_the_runs(images: Path, tmp_path: Path) -
     folders, told = run(tuned, Options(tmp_path / "results", dry_run=True))
     assert folders == []
     assert plans(told) == [("tuning of tiny", 4, 0, False), ("tiny", 4, 0, False)]
-    assert told[0].axes == ("norm", "train.optimizer.lr")
+    first = next(event for event in told if isinstance(event, Planned))
+    assert first.axes == ("norm", "train.optimizer.lr")
     assert not (tmp_path / "results").exists()
 
 

@@ -50,7 +50,7 @@ def test_the_plan_counts_runs_and_estimates_the_time() -> None:
     assert "norms  BN, GN(4)" in text
     assert "seeds  0, 1" in text
     assert "cpu, 2 processes of 1 thread, fp32" in text
-    assert "about 2 min for 3 runs" in text
+    assert "about 3 min for 3 runs" in text
     assert "a note" in text
 
 
