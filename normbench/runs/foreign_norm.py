@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 
 import torch
@@ -13,6 +14,7 @@ from normbench.norms import NORMS
 from normbench.runs.build import build_network
 from normbench.train.setting import Setting
 
+_CALLS = nn.Module.__call__.__code__.co_filename
 _STEPS = 3  # training steps; an evaluation comes before the last
 
 
@@ -80,8 +82,9 @@ def norm_explained(config: Config, networks: Sequence[nn.Module]) -> Iterator[No
         if not is_foreign(config) or is_out_of_memory(error):
             raise
         for network in networks:
-            if layer := _blamed(error.__traceback__, network):
-                raise _refusal(config.norm.name, layer, _first_line(error)) from error
+            if blamed := _blamed(error.__traceback__, network):
+                layer, place = blamed
+                raise _refusal(config.norm.name, layer, f"{_first_line(error)} ({place})") from error
         raise
 
 
@@ -129,15 +132,17 @@ def _tensors_held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
                     yield name, part
 
 
-def _blamed(traceback: TracebackType | None, network: nn.Module) -> str | None:
-    """The norm layer of the network, or its class in a copy of the network, that a frame of the traceback is of."""
+def _blamed(traceback: TracebackType | None, network: nn.Module) -> tuple[str, str] | None:
+    """The norm layer whose code a frame of the traceback is, and the place in that code; in a copy, its class."""
     owners = {id(inner): name for name, layer in _layers(network).items() for inner in layer.modules()}
     while traceback:
-        owner = traceback.tb_frame.f_locals.get("self")
-        if id(owner) in owners:
-            return owners[id(owner)]
-        if isinstance(owner, nn.Module) and getattr(owner, "is_norm", False):
-            return type(owner).__name__
+        owner, code = traceback.tb_frame.f_locals.get("self"), traceback.tb_frame.f_code
+        is_of_torch = code.co_filename == _CALLS  # Module.__call__, whose self is the layer too
+        if not is_of_torch and (
+            id(owner) in owners or (isinstance(owner, nn.Module) and getattr(owner, "is_norm", False))
+        ):
+            place = f"{Path(code.co_filename).name}, line {traceback.tb_lineno}"
+            return owners.get(id(owner), type(owner).__name__), place
         traceback = traceback.tb_next
     return None
 

@@ -18,7 +18,7 @@ def config(norm: str) -> Config:
 
 
 MISTAKES = {
-    "Raises": "layer layers.stem.1: ValueError: no",
+    "Raises": r"layer layers.stem.1: ValueError: no \(foreign_norms.py, line \d+\)",
     "RaisesInEval": "layer layers.stem.1: KeyError: 'eval'",
     "RaisesInItsBackward": "a step of training with it fails: KeyError: 'scale'",
     "Shape": r"layer layers.stem.1: returned the shape \[4, 16, 31, 32\] for \[4, 16, 32, 32\]",
