@@ -15,7 +15,7 @@ from rich.console import Console
 from normbench.errors import ConfigError
 from normbench.text import printable_lines
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results, warnings and errors.")]
 
 
 class Format(StrEnum):
@@ -76,7 +76,7 @@ class _SayHandler(logging.Handler):
 
 
 def show_log(*, quiet: bool) -> None:
-    """Print what the package logs on stderr from now on; with `quiet` it is dropped."""
+    """Print what the package logs on stderr from now on; with `quiet` only warnings, as they cast doubt on results."""
     logger = logging.getLogger("normbench")
-    logger.setLevel(logging.INFO)
-    logger.handlers = [logging.NullHandler() if quiet else _SayHandler()]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.handlers = [_SayHandler()]

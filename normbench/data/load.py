@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from normbench.data.cache import load_cached
 from normbench.data.dataset import Dataset
 from normbench.data.place import named_place
-from normbench.data.sources.registry import SOURCES
+from normbench.data.repeats import check_repeats
+from normbench.data.sources.registry import CONSTANT_SOURCES, SOURCES
 from normbench.data.sources.source import SourceRequest
 from normbench.errors import ConfigError
 from normbench.files import cache_folder
@@ -35,4 +36,7 @@ def load_dataset(config: "DataConfig", cache_dir: Path | None = None, *, bar: bo
         downloads=cache / "downloads",
         bar=sys.stderr.isatty() if bar is None else bar,
     )
-    return load_cached(config.source, SOURCES[config.source](request), cache)
+    dataset = load_cached(config.source, SOURCES[config.source](request), cache)
+    if place and config.source not in CONSTANT_SOURCES:
+        check_repeats(dataset, place)
+    return dataset

@@ -25,11 +25,19 @@ def named_place(in_config: str | None) -> tuple[Path | None, str]:
 
 
 def check_place(config: "DataConfig") -> None:
-    """Raises DataError if the source needs the named file or folder, and nothing is there."""
+    """Raises DataError if the source needs the named file or folder and nothing is there, or it is for another source.
+
+    What is in the cache is found without its place. So a folder of images that a config names for CIFAR-10 would not be
+    noticed later.
+    """
     if config.source not in PLACED_SOURCES:
         return
     place, given_by = named_place(config.dir)
-    if place is None or os.path.lexists(place):
+    if place is None:
+        return
+    if config.source in CONSTANT_SOURCES and config.dir and all((place / it).is_dir() for it in ("train", "test")):
+        raise DataError(f"{place} (from {given_by}): is a folder of images, which --data folder reads")
+    if os.path.lexists(place):
         return
     if config.source in CONSTANT_SOURCES and (cache_folder() / f"{config.source}.safetensors").is_file():
         return

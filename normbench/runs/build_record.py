@@ -4,6 +4,7 @@ import statistics
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from normbench.data.repeats import count_shared
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
@@ -40,6 +41,7 @@ def build_record(run: Session) -> Record:
             num_train=len(run.train.labels),
             num_eval=len(run.held_out.labels),
             evaluated_on=config.data.evaluate_on,
+            num_eval_in_train=count_shared(run.train, run.held_out),
         ),
         model=Model(num_parameters=count_parameters(run.model), **count_norms(run.model), macs=count_macs(run.model)),
         metrics=None if diverged else _metrics(run),

@@ -1,6 +1,5 @@
 """Trains runs, from their configs to their finished folders: one alone, or several that differ in their seed only."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -24,8 +23,6 @@ from normbench.runs.record import Record
 from normbench.runs.stages import finish, prepare, splits
 from normbench.runs.training import train
 from normbench.train.machine import Machine, using_threads
-
-logger = logging.getLogger(__name__)
 
 OnError = Callable[[int, Exception], None]
 """Called with the number of a run and the error that ended it."""
@@ -145,13 +142,13 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 def record_before(config: Config, folder: RunFolder, *, bar: bool) -> Record | None:
     """The record of a run that is finished already, which needs no data; None for any other.
 
-    Where the data may change and are still there, they are loaded (`bar`: with a progress bar) and compared. Raises
-    RecordError for a damaged record, DataError for a run that was finished on other data.
+    Where the data may change, they are loaded (`bar`: with a progress bar) and compared. Raises RecordError for a
+    damaged record, DataError for data that cannot be read, and for a run that was finished on other data.
     """
     if not folder.is_finished:
         return None
     tidy(config, folder, partial(load_dataset, config.data, bar=bar))
-    return finished_record(folder, _fingerprint_now(config.data, bar=bar))
+    return finished_record(folder, _fingerprint_now(config.data, folder, bar=bar))
 
 
 def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> None:
@@ -167,12 +164,13 @@ def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> No
     folder.tidy()
 
 
-def _fingerprint_now(data: DataConfig, *, bar: bool) -> str | None:
-    """The fingerprint of today's data; None for a source that never changes, or if the data are gone."""
+def _fingerprint_now(data: DataConfig, folder: RunFolder, *, bar: bool) -> str | None:
+    """The fingerprint of today's data; None for a source that never changes."""
     if data.source in CONSTANT_SOURCES:
         return None
     try:
         return load_dataset(data, bar=bar).fingerprint
-    except DataError as error:  # a result does not need its data any more
-        logger.info(f"note: whether the data are still those that this run was trained on is not known: {error}")
-        return None
+    except DataError as error:
+        raise DataError(
+            f"{error}; the run is finished, and normbench compare {folder.path} shows its result, which needs no images"
+        ) from error

@@ -50,6 +50,13 @@ class Data(Part):
     """Images that the run was evaluated on."""
     evaluated_on: Split
     """`test`, or `val` for images held out of the training set."""
+    num_eval_in_train: Whole | None = None
+    """Evaluated images that the run trained on too, pixel by pixel; None in records of older versions."""
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if value is not None}
 
 
 class Model(Part):

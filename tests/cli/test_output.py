@@ -25,9 +25,10 @@ def test_a_message_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_the_log_is_shown_unless_quiet(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_is_shown_and_with_quiet_its_warnings(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
     show_log(quiet=quiet)
     show_log(quiet=quiet)  # a second command in one process: no line comes twice
     logging.getLogger("normbench.data.load").info("50% of it")
     logging.getLogger("normbench").debug("not for users")
-    assert capsys.readouterr().err == ("" if quiet else "50% of it\n")
+    logging.getLogger("normbench.data").warning("half of the images are left out")
+    assert capsys.readouterr().err == ("" if quiet else "50% of it\n") + "half of the images are left out\n"

@@ -148,11 +148,13 @@ def test_validation_images_come_from_the_training_set(images: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     record = json.loads((only_run(tmp_path) / "run.json").read_text())
     assert (record["data"]["num_train"], record["data"]["num_eval"]) == (45, 3)  # one of each class
+    assert record["data"]["num_eval_in_train"] == 0
     assert "val_accuracy" in record["metrics"]
     assert "test_accuracy" not in record["metrics"]
 
 
 def test_ln_chw_is_refused_with_its_arithmetic_before_data_are_read(tmp_path: Path) -> None:
+    (tmp_path / "no data here").mkdir()
     result = train(tmp_path / "no data here", tmp_path, "--norm", "ln-chw")
     assert isinstance(result.exception, ConfigError)
     message = str(result.exception)

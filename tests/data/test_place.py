@@ -29,3 +29,13 @@ def test_what_is_in_the_cache_needs_no_place(tmp_path: Path, monkeypatch: pytest
     check_place(DataConfig())
     (tmp_path / "cifar10.safetensors").touch()
     check_place(DataConfig(dir=str(tmp_path / "gone")))
+
+
+def test_a_folder_of_images_is_not_taken_for_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where CIFAR-10 is in the cache, and would be trained on instead."""
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path))
+    (tmp_path / "cifar10.safetensors").touch()
+    for split in ("train", "test"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+    with pytest.raises(DataError, match="--data folder reads"):
+        check_place(DataConfig(dir=str(tmp_path / "images")))

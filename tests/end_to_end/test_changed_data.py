@@ -43,7 +43,6 @@ def test_data_that_changed_or_went_away_lose_no_run(images: Path, undisturbed: R
         undisturbed.weights.read_bytes(),
         undisturbed.predictions.read_bytes(),
     )
-    shutil.rmtree(own)
     assert "finished already" in train_small(own, tmp_path / "results").stdout
 
 
@@ -73,13 +72,15 @@ def test_a_finished_run_is_no_answer_for_other_data(images: Path, undisturbed: R
     assert "finished already" in train_small(own, results).stdout
 
 
-def test_a_result_is_shown_without_its_data(images: Path, undisturbed: RunFolder, tmp_path: Path) -> None:
-    shutil.copytree(undisturbed.path, tmp_path / "default" / undisturbed.path.name)
-    result = train_small(tmp_path / "nowhere", tmp_path)
-    assert result.exit_code == 0, result.output
-    assert "finished already" in result.stdout
-    assert f"is not known: {tmp_path / 'nowhere'}: no folder 'train' in it" in " ".join(result.stderr.split())
-    assert result.stderr.startswith("note: ")
+@pytest.mark.parametrize("place", ["nowhere", "default"])
+def test_a_result_is_no_answer_for_data_that_cannot_be_read(place: str, undisturbed: RunFolder, tmp_path: Path) -> None:
+    """Nor for a place that is mistyped, or is another folder."""
+    run = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "default" / undisturbed.path.name))
+    result = train_small(tmp_path / place, tmp_path)
+    assert isinstance(result.exception, DataError)
+    assert str(tmp_path / place) in str(result.exception)
+    assert place == "nowhere" or f"normbench compare {run.path}" in str(result.exception)
+    assert_same_bits(run, undisturbed)
 
 
 def test_a_result_of_the_official_images_needs_no_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from normbench.analysis.compare.until_decided import ONE_LOOK, as_decided
 from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Decisions, Tuning
-from normbench.text import capped
+from normbench.text import capped, printable
 
 MOST_NOTES = 5
 """Of one kind."""
@@ -166,16 +166,16 @@ def _newest(runs: Sequence[Run], key: str | None) -> tuple[list[Run], list[str]]
         same.setdefault((same_norm(record), record.seed, value_of(record, key)), []).append(run)
     newest = [max(group, key=lambda run: when(run.record)) for group in same.values()]
     notes = [
-        _duplicates_note([run.record for run in group], kept.record)
+        _duplicates_note(group, kept.record)
         for group, kept in zip(same.values(), newest, strict=True)
         if len(group) > 1
     ]
     return newest, notes
 
 
-def _duplicates_note(group: Sequence[Record], newest: Record) -> str:
-    places = ", ".join(f"{record.experiment}/{record.run_id}" for record in group)
-    differing = [key for key, found in environment(group).items() if len(found) > 1]
+def _duplicates_note(group: Sequence[Run], newest: Record) -> str:
+    places = ", ".join(printable(run.folder.path) for run in group)
+    differing = [key for key, found in environment([run.record for run in group]).items() if len(found) > 1]
     unlike = f"; they differ in {', '.join(differing)}" if differing else ""
     return (
         f"duplicates: {newest.label} seed {newest.seed} was run {len(group)} times ({places}){unlike}; "

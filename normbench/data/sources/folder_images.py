@@ -20,11 +20,16 @@ WITHOUT_LOSS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # Pillow's modes
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_BIT_DEPTH = 24  # its byte offset in a PNG file (PNG specification, 11.2.2)
 
-Image.preinit()  # Pillow would load its formats on first use, which is not thread-safe
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+"""Pillow's names, of the files that torchvision's ImageFolder lists."""
+TIFF_BITS = 258
+"""The tag BitsPerSample (TIFF 6.0, section 8)."""
+
+Image.init()  # Pillow would load its formats on first use, which is not thread-safe
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode a JPEG or PNG file. Grey, palette and opaque images become RGB.
+    """Decode a file in one of the FORMATS. Grey, palette and opaque images become RGB.
 
     Raises DataError that names the file if it is empty, unreadable, no regular file, larger than MAX_BYTES, of another
     size, animated, of 16 bits, partly transparent, or of other colours than RGB. The size is checked before pixels are
@@ -37,13 +42,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if not content:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check(path, content, image)
             return np.asarray(_to_rgb(path, image)).transpose(2, 0, 1)
     except DataError:
         raise
     except Exception as error:  # for damaged files Pillow raises a dozen types, such as struct.error and SyntaxError
-        reason = "not a JPEG or PNG image" if isinstance(error, UnidentifiedImageError) else str(error)
+        reason = f"not an image in {', '.join(FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DataError(f"{path}: unreadable image: {reason}") from error
 
 
@@ -53,8 +58,20 @@ def _check(path: Path, content: bytes, image: Image.Image) -> None:
         raise DataError(f"{path}: the image is {width}x{height} pixels, the network takes {SIDE}x{SIDE}: resize it")
     if getattr(image, "n_frames", 1) > 1:
         raise DataError(f"{path}: the image is animated ({image.n_frames} frames): keep one frame")  # type: ignore[attr-defined]
-    if content.startswith(PNG_SIGNATURE) and content[PNG_BIT_DEPTH] == 16:
+    if _has_16_bits(content, image):
         raise DataError(f"{path}: the image has 16 bits a channel: convert it to 8")
+
+
+def _has_16_bits(content: bytes, image: Image.Image) -> bool:
+    """Whether colours have more than 8 bits, which Pillow cuts off without a word."""
+    if content.startswith(PNG_SIGNATURE):
+        return content[PNG_BIT_DEPTH] == 16
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(TIFF_BITS, (1,))) > 8  # type: ignore[attr-defined]
+    if image.format == "PPM":
+        values = image.tile[0][3]  # type: ignore[attr-defined]  # with values beyond 255: the mode and the largest value
+        return isinstance(values, tuple) and int(values[-1]) > 255
+    return False
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Image.Image:

@@ -51,7 +51,7 @@ def test_of_two_equal_runs_the_newest_counts_and_is_named() -> None:
     comparison, notes = compare_records([old, newest, new])
     assert (comparison.rows[0].n, comparison.rows[0].metrics["test_accuracy"].mean) == (1, 0.9)
     (note,) = notes
-    assert note.startswith("duplicates: BN seed 0 was run 3 times (default/bn-s0-1a2b3c4d,")
+    assert note.startswith("duplicates: BN seed 0 was run 3 times (")
     assert "they differ in precision" in note
 
 

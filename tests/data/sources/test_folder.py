@@ -1,5 +1,7 @@
 """The folder source: what is read, in which order, and that every fault names its file or folder."""
 
+import logging
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
+from normbench.data.sources.folder_tree import scan
 from normbench.errors import DataError
 from tests.tiny import invoke, make_folder
 from tests.unprivileged import without_privileges
@@ -19,13 +23,16 @@ COLOURS = {"cat": (200, 10, 30), "ant": (0, 250, 90)}
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two classes, three train and two test images each, of one colour a class and a brightness a file."""
+    """Two classes, three train and two test images each, of one colour a class and a brightness a file.
+
+    No image is in both splits.
+    """
     path = tmp_path / "images"
-    for split, count in (("train", 3), ("test", 2)):
+    for split, first, count in (("train", 0, 3), ("test", 10, 2)):
         for name, colour in COLOURS.items():
             (path / split / name).mkdir(parents=True)
             for i in range(count):
-                Image.new("RGB", (32, 32), (*colour[:2], colour[2] + i)).save(path / split / name / f"{i}.png")
+                Image.new("RGB", (32, 32), (*colour[:2], colour[2] + first + i)).save(path / split / name / f"{i}.png")
     return path
 
 
@@ -80,7 +87,7 @@ def test_links_are_followed_and_the_rest_is_ignored_aloud(root: Path, said: list
     (root / "train" / "ant" / "notes.txt").write_text("not an image")
     (root / "train" / "ant" / ".0.png").write_bytes(b"")
     assert len(load(root).train) == 6
-    assert any("ignored 1 entries" in line and "notes.txt" in line for line in said)
+    assert any("left out 1 file " in line and "notes.txt" in line for line in said)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +130,7 @@ def test_a_missing_split_class_or_image_is_named(root: Path) -> None:
     refused(root, str(root / "test" / "dog"), "missing")
     (root / "train" / "dog" / "9.png").rename(image)
     (root / "test" / "dog").mkdir()
-    refused(root, str(root / "train" / "dog"), "no .png, .jpg, .jpeg images")
+    refused(root, str(root / "train" / "dog"), ".png, ")
     (root / "train" / "dog").rmdir()
     refused(root, str(root / "test" / "dog"), "holds no images")
 
@@ -184,3 +191,48 @@ def test_what_was_named_in_place_of_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(DataError, match="--data cifar10 reads"):
         load(tmp_path)
+
+
+def test_a_folder_in_another_or_with_other_names_is_pointed_at(root: Path) -> None:
+    with pytest.raises(DataError, match=f"these are in {root}"):
+        scan(root.parent)
+    (root / "test").rename(root / "val")
+    refused(root, "no folder 'test'", "train, val")
+
+
+def test_images_are_found_and_ordered_as_image_folder_does(root: Path) -> None:
+    """In folders below, with all endings, in any case. What is not below is read as before."""
+    ant = root / "train" / "ant"
+    for name in ("more/2/0.png", "more/b.WEBP", "more/a.bmp", "x.tiff", "grey.pgm", "Z.ppm", "more-0/1.JPEG"):
+        (ant / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L" if name.endswith("pgm") else "RGB", (32, 32), len(name)).save(ant / name)
+    expected = ImageFolder(str(root / "train"))
+    train = load(root).train
+    assert len(train) == 13
+    assert train.labels.tolist() == expected.targets
+    for image, (pixels, _) in zip(train.images, expected, strict=True):
+        assert np.array_equal(image.numpy(), np.asarray(pixels).transpose(2, 0, 1))
+
+
+def test_a_link_in_a_circle_is_named(root: Path) -> None:
+    (root / "train" / "ant" / "again").symlink_to(root / "train" / "ant")
+    refused(root, str(root / "train" / "ant" / "again"), "remove the link")
+
+
+def test_one_class_is_refused(root: Path) -> None:
+    for split in ("train", "test"):
+        shutil.rmtree(root / split / "cat")
+    refused(root, "only one class, 'ant'")
+
+
+@pytest.mark.parametrize(("count", "level"), [(1, logging.INFO), (200, logging.WARNING)])
+def test_much_that_is_left_out_is_said_with_quiet_too(
+    count: int, level: int, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(200):
+        (root / "train" / "ant" / f"{number:03}.png").touch()
+    for number in range(count):
+        (root / "train" / f"{number}.gif").touch()  # beside the classes
+    caplog.set_level(logging.INFO, "normbench")
+    scan(root)
+    assert [(line.levelno, f"left out {count:,} file" in line.message) for line in caplog.records] == [(level, True)]

@@ -35,6 +35,17 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
 
+def save_16_bit_tiff(path: Path) -> None:
+    """RGB, which Pillow reads and does not write: the header of an 8-bit file is changed."""
+    Image.new("RGB", (64, 32)).save(path, format="TIFF")
+    content = path.read_bytes()
+    with Image.open(path) as image:
+        width, bits = content.index(struct.pack("<HHII", 256, 4, 1, 64)), struct.pack("<HHH", 8, 8, 8)
+        assert image.tag_v2[258] == (8, 8, 8)
+    narrow = content[:width] + struct.pack("<HHII", 256, 4, 1, 32) + content[width + 12 :]
+    path.write_bytes(narrow.replace(bits, struct.pack("<HHH", 16, 16, 16)))
+
+
 def save_text_bomb(path: Path) -> None:
     save_png_by_hand(path, 32, 8, png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(20_000_000))))
 
@@ -87,6 +98,8 @@ def save_truncated(path: Path) -> None:
         (lambda path: Image.new("RGB", (1, 1)).save(path), "1x1 pixels, the network takes 32x32"),
         (save_16_bit_grey, "16 bits"),
         (lambda path: save_png_by_hand(path, 32, 16), "16 bits"),  # which Pillow reads as if it had 8
+        (lambda path: path.write_bytes(b"P6 32 32 65535\n" + bytes(32 * 32 * 6)), "16 bits"),  # likewise
+        (save_16_bit_tiff, "16 bits"),
         (save_cmyk, "holds CMYK values: convert it to RGB"),
         (lambda path: save_png_by_hand(path, 10_000, 8), "10000x10000 pixels, the network takes 32x32"),
         (lambda path: save_png_by_hand(path, 60_000, 8), "3600000000 pixels"),
@@ -95,14 +108,14 @@ def save_truncated(path: Path) -> None:
         (os.mkfifo, "a pipe, a socket or a device, not a file"),
         (link_to_a_device, "a pipe, a socket or a device, not a file"),
         (link_to_itself, "symbolic links"),
-        (save_post_script, "not a JPEG or PNG image"),
+        (save_post_script, "not an image in JPEG, PNG"),
         (save_animated, "animated (3 frames)"),
         (save_transparent, "transparent"),
         (save_transparent_palette, "transparent"),
         (save_truncated, "unreadable image"),
         (lambda path: path.write_bytes(b""), "empty (0 bytes)"),
-        (lambda path: path.write_text("hello"), "not a JPEG or PNG image"),
-        (lambda path: Image.new("RGB", (32, 32)).save(path, format="GIF"), "not a JPEG or PNG image"),
+        (lambda path: path.write_text("hello"), "not an image in JPEG, PNG"),
+        (lambda path: Image.new("RGB", (32, 32)).save(path, format="GIF"), "not an image in JPEG, PNG"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
