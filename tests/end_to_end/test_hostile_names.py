@@ -65,8 +65,9 @@ def test_an_error_about_such_a_file_does_not_steer_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for split in ("train", "test"):
-        (tmp_path / split / "cat").mkdir(parents=True)
-        (tmp_path / split / "cat" / f"[red]{ESCAPES}.png").touch()
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / f"[red]{ESCAPES}.png").touch()
     command = ["normbench", "train", "--data", "folder", "--data-dir", str(tmp_path), "--results", str(tmp_path / "r")]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as ended:
@@ -188,10 +189,10 @@ def test_names_of_a_record_stay_inside_the_folder_of_figures(tmp_path: Path) -> 
 
 def test_such_classes_train_and_are_compared(tmp_path: Path) -> None:
     names = [name for name in EVIL if "/" not in name]
-    for split in ("train", "test"):
+    for split, red in (("train", 0), ("test", 9)):
         for name in names:
             (tmp_path / "images" / split / name).mkdir(parents=True)
-            Image.new("RGB", (32, 32)).save(tmp_path / "images" / split / name / "0.png")
+            Image.new("RGB", (32, 32), (red, 0, 0)).save(tmp_path / "images" / split / name / "0.png")
     words = ("--epochs", 1, "--set", "train.precision=fp32", "--results", tmp_path / "results")
     trained = invoke("train", "--data", "folder", "--data-dir", tmp_path / "images", *words)
     assert trained.exception is None, repr(trained.exception)
