@@ -41,4 +41,7 @@ def check_place(config: "DataConfig") -> None:
         return
     if config.source in CONSTANT_SOURCES and (cache_folder() / f"{config.source}.safetensors").is_file():
         return
-    raise DataError(f"{place} (from {given_by}): nothing is there; the data source {config.source!r} reads it")
+    raise DataError(
+        f"{place} (from {given_by}): nothing is there; the data source {config.source!r} reads it "
+        "(normbench compare shows finished runs without it)"
+    )

@@ -79,7 +79,7 @@ def test_a_result_is_no_answer_for_data_that_cannot_be_read(place: str, undistur
     result = train_small(tmp_path / place, tmp_path)
     assert isinstance(result.exception, DataError)
     assert str(tmp_path / place) in str(result.exception)
-    assert place == "nowhere" or f"normbench compare {run.path}" in str(result.exception)
+    assert "normbench compare" in str(result.exception)
     assert_same_bits(run, undisturbed)
 
 
