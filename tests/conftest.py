@@ -1,6 +1,7 @@
 """What all tests share: a cache that is not the user's, a tiny data folder, and the lines of the log."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import pytest
 
 from tests.kernel_cache import with_kernels
 from tests.tiny import make_folder
+
+
+def pytest_configure() -> None:
+    """A worker of several computes with one thread: the threads of two workers would wait for each other's cores."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for the processes of tests too
 
 
 @pytest.fixture(scope="session", autouse=True)
