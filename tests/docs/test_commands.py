@@ -40,8 +40,4 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Path) -> Path
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_shows_runs(page: Path, clone: Path, images: Path) -> None:
-    known = set(sys.modules)
     run_page(page, images)
-    for name in set(sys.modules) - known:  # modules that the page made
-        if getattr(sys.modules[name], "__file__", None) and str(clone) in str(sys.modules[name].__file__):
-            del sys.modules[name]

@@ -1,7 +1,6 @@
 """Norms that are code from outside: `--no-plugins` refuses them on every command, and imports none."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "from torch import nn\n\n\n"
         "class Norm(nn.BatchNorm2d):\n    def __init__(self, num_channels): super().__init__(num_channels)\n"
     )
-    monkeypatch.delitem(sys.modules, "their_norms", raising=False)
     install_norms(tmp_path, monkeypatch, theirs="their_norms:Norm")
     monkeypatch.chdir(tmp_path)
     return file

@@ -67,8 +67,6 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_norms.py").write_text(MODULE)
     (tmp_path / "broken_norms.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("my_norms", "broken_norms"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def network(kind: str, **options: object) -> nn.Module:
