@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from normbench.cli.completion import complete_assignment, complete_config, complete_norm
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
@@ -201,17 +202,20 @@ def train_and_compare(
 
     here = Machine(choose_device(machine.device), machine.threads)
     dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
+    screen = console(stderr=comparison.format is not TableFormat.table)
     try:
-        with SweepView(console(stderr=comparison.format is not TableFormat.table), quiet=quiet) as view:
+        with SweepView(screen, quiet=quiet) as view:
             runs = run_sweep(experiment, dataset, here, options, view.show)
     except Interrupted as stop:
         raise Interrupted(f"{stop}\nto go on: {same_command()}") from stop
     if options.dry_run:
         return
-    folders = [run.path for run in runs]
-    _compare(folders, comparison, all_pairs=options.rounds is not None, quiet=quiet)
     if not quiet:
-        _print_next(options.results / experiment.name, comparison.format)
+        screen.print()
+    _compare([run.path for run in runs], comparison, all_pairs=options.rounds is not None, quiet=quiet)
+    if not quiet:
+        screen.print()
+        _print_next(options.results / experiment.name, screen)
 
 
 def same_command() -> str:
@@ -219,13 +223,11 @@ def same_command() -> str:
     return shlex.join(["normbench", *(word for word in sys.argv[1:] if word != "--restart")])
 
 
-def _print_next(experiment: Path, format: TableFormat) -> None:
+def _print_next(experiment: Path, screen: Console) -> None:
     """Prints the folder of the runs, and the command that shows their comparison again, with figures."""
     from normbench.present.terminal.run import print_fields
 
     command = shlex.join(["normbench", "compare", str(experiment), "--figures", "figures"])
-    screen = console(stderr=format is not TableFormat.table)
-    screen.print()
     print_fields({"folder": str(experiment), "next": command}, screen)
 
 
