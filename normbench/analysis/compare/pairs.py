@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from normbench.analysis.compare.rows import By, NormRow
@@ -35,7 +36,8 @@ class Pair:
     for a difference smaller than delta. `simultaneous` is an interval that covers for all pairs at once: Bonferroni's.
 
     `welch` takes the runs of one seed as independent; `paired` and `sign_flip` use only the `num_paired` seeds that
-    both norms finished, `seed_correlation` is the correlation of the accuracies over them, from three seeds on.
+    both norms finished, whose `accuracies` are those of a and those of b in the same order; `seed_correlation` is the
+    correlation of these, from three seeds on.
 
     `decision` is there for a verdict of a sweep until decided, with the numbers of the look that decided.
     """
@@ -50,12 +52,17 @@ class Pair:
     welch: Difference
     welch_p_adjusted: float | None
     paired: Difference
-    sign_flip: TestResult
+    accuracies: tuple[tuple[float, ...], tuple[float, ...]]
     num_paired: int
     seed_correlation: float | None
     probability_better: Probability
     verdict: Verdict
     decision: PairDecision | None = None
+
+    @cached_property
+    def sign_flip(self) -> TestResult:
+        """The sign-flip test of the paired accuracies, made on demand: with hundreds of seeds it takes long."""
+        return sign_flip(*self.accuracies)
 
     @property
     def disagrees(self) -> bool:
@@ -105,7 +112,7 @@ def compare_pairs(
                 welch=of_welch,
                 welch_p_adjusted=p_welch,
                 paired=paired_t(common_a, common_b),
-                sign_flip=sign_flip(common_a, common_b),
+                accuracies=(tuple(common_a), tuple(common_b)),
                 num_paired=len(common),
                 seed_correlation=correlation(common_a, common_b)
                 if len(common) > 2
