@@ -169,12 +169,12 @@ def _load_cached(build: Build, folder: Path, structs: Structs) -> Library:
     place = folder / build.key
     if not scratch_of(place).exists() and (found := _whole_library(place)):
         with suppress(OSError):  # not loadable: the build below says why
-            return Library(found, structs)
+            return _loaded(found, place, structs)
     _check_memory(place)
     with holding(place.with_suffix(".lock")), scratch_beside(place) as scratch:
         if found := _whole_library(place):  # by now another process may have compiled it
             with suppress(OSError):
-                return Library(found, structs)
+                return _loaded(found, place, structs)
         _check_memory(place)
         work = Path(tempfile.mkdtemp(dir=scratch))  # a compiler that outlived its killed parent writes elsewhere
         log.info("compiling the kernels for this processor, once")
@@ -184,7 +184,7 @@ def _load_cached(build: Build, folder: Path, structs: Structs) -> Library:
             library = _named(place, _digest(compiled))
             put_in_place(compiled, library)
             try:
-                loaded = Library(library, structs)
+                return _loaded(library, place, structs)
             except OSError as error:  # a folder for data only, or a compiler with another OpenMP than PyTorch's
                 why = str(error).removeprefix(f"{library}: ")
                 raise BuildError(f"the library of {build.compiler_name} cannot be loaded: {why}") from error
@@ -192,8 +192,14 @@ def _load_cached(build: Build, folder: Path, structs: Structs) -> Library:
             memory = _memory(place)
             _keep(work / "log", f"{error}\n\n{error.output}\n", memory)
             raise BuildError(f"{error}, log in {memory}", error.output) from error
-        _memory(place).unlink(missing_ok=True)  # of an earlier attempt
-        return loaded
+
+
+def _loaded(path: Path, place: Path, structs: Structs) -> Library:
+    """The library, loaded. What failed before, such as for lack of memory, is then remembered no longer."""
+    library = Library(path, structs)
+    with suppress(OSError):  # a cache that can only be read
+        _memory(place).unlink(missing_ok=True)
+    return library
 
 
 def _named(place: Path, digest: str) -> Path:

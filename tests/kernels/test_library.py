@@ -181,6 +181,10 @@ def test_a_build_that_then_succeeds_removes_the_log(cache: Path) -> None:
     os.utime(cache / f"{build.key}.log", (0, 0))
     load_or_compile(build, ())
     assert [path.suffix for path in cache.iterdir()] == [".so"]
+    # A load that failed, as for lack of memory, is forgotten once the library is loaded.
+    (cache / f"{build.key}.log").write_text("the library cannot be loaded")
+    assert load_or_compile(build, ())[0].answer() == 42
+    assert [path.suffix for path in cache.iterdir()] == [".so"]
 
 
 @needs_compiler
