@@ -1,4 +1,4 @@
-"""`normbench compare`: parse, call one function a table, print."""
+"""`normbench compare`: the comparison of each set of runs that may be compared."""
 
 import gc
 from collections.abc import Iterator

@@ -79,7 +79,7 @@ def sweep(
     ] = None,
     name: Name = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="a core each")
+        int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="one on each core")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the time it takes, and stop.")] = False,
     threads: Threads = None,

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-# The pages faulted in by the last five of twenty training steps: in the first ones, the kept memory may still grow.
+# The fewest pages that five training steps in a row fault in: in the first steps, the kept memory still grows.
 STEPS = """
 import resource, torch
 from normbench.models.reference import reference
@@ -17,7 +17,7 @@ faults = []
 for _ in range(20):
     model(images).sum().backward()
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-print(faults[-1] - faults[-6], kept)
+print(min(faults[i + 5] - faults[i] for i in range(len(faults) - 5)), kept)
 """
 
 
@@ -32,4 +32,4 @@ def test_freed_memory_is_taken_again_without_page_faults() -> None:
     faults, kept = page_faults("keep_freed_memory()")
     if not kept:
         pytest.skip("this C library has no mallopt")
-    assert faults <= usual / 3  # blocks that end up split differently are still faulted in on some machines
+    assert faults <= usual / 10

@@ -44,10 +44,6 @@ class Comparisons:
     possible_axes: tuple[str, ...] = ()
     published: tuple[Path, ...] = ()
 
-    @property
-    def num_hidden(self) -> int:
-        return len(self.overview) - len(self.shown)
-
 
 def comparisons(
     paths: Sequence[Path],
