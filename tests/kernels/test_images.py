@@ -23,12 +23,21 @@ def random_bytes(*shape: int) -> Tensor:
         random_bytes(4, 3, 6, 6)[:, :, ::2],
         random_bytes(4, 3, 6, 6).contiguous(memory_format=torch.channels_last),
         random_bytes(4, 3, 6, 6).int(),
+        random_bytes(5, 1, 28, 28),
+        random_bytes(2, 4, 9, 5),
     ],
-    ids=["32x32", "7x3", "1x1", "none", "with gaps", "channels_last", "int32"],
+    ids=["32x32", "7x3", "1x1", "none", "with gaps", "channels_last", "int32", "grey", "four channels"],
 )
 def test_it_is_the_formula(images: Tensor, memory_format: torch.memory_format) -> None:
-    found = normalize(images, memory_format)
-    mean, std = (torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1) for values in (MEAN, STD))
+    channels = images.shape[1]
+    constants = [(*values, 0.5)[:channels] for values in (MEAN, STD)]
+    found = normalize(images, *constants, memory_format)
+    mean, std = (torch.tensor(values, dtype=torch.float64).view(1, channels, 1, 1) for values in constants)
     assert found.dtype == torch.float32
     assert found.is_contiguous(memory_format=memory_format)
     torch.testing.assert_close(found.double(), (images.double() / 255 - mean) / std, rtol=1e-6, atol=1e-6)
+
+
+def test_constants_for_other_channels_are_refused() -> None:
+    with pytest.raises(ValueError, match="channels"):
+        normalize(random_bytes(2, 1, 4, 4))
