@@ -15,7 +15,7 @@ from normbench.data.batches import arrange, draw_epoch
 from normbench.data.dataset import Dataset, Split
 from normbench.errors import RunError
 from normbench.norms import norm_label
-from normbench.runs.build import build_recipe, new_member
+from normbench.runs.build import build_recipe, new_member, task_of
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, Member, train_epoch
@@ -144,7 +144,7 @@ def _mean_loss(member: Member, num_images: int) -> Tensor:
 
 
 def _member(config: Config, dataset: Dataset, setting: Setting) -> Member:
-    return new_member(config, len(dataset.class_names), setting)
+    return new_member(config, task_of(dataset), setting)
 
 
 def _label(configs: Sequence[Config]) -> str:

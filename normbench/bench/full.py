@@ -16,6 +16,7 @@ from normbench.bench.turns import rounds_in_turn
 from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.norms import norm_label
+from normbench.runs.build import task_of
 from normbench.runs.execute import train_group, train_run
 from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
@@ -123,7 +124,7 @@ def measure_full(
 
 def _variant_timings(config: Config, label: str, dataset: Dataset, setting: Setting, plan: FullPlan) -> VariantTimings:
     def members(number: int) -> list[Member]:
-        return [idle_member(each, len(dataset.class_names), setting) for each in _seeds(config, number)]
+        return [idle_member(each, task_of(dataset), setting) for each in _seeds(config, number)]
 
     steps = {
         EAGER: eager_steps(members(1)[0], dataset.train, setting),

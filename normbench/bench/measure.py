@@ -12,6 +12,7 @@ from normbench.bench.timed_process import TimedProcess
 from normbench.bench.training import training_timer
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Choice, Config
+from normbench.models.task import Task
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
 from normbench.runs.build import build_network
@@ -32,7 +33,7 @@ class Plan:
     plain: bool = False
 
 
-def measure(configs: Sequence[Config], num_classes: int, machine: Machine, precision: str, plan: Plan) -> Bench:
+def measure(configs: Sequence[Config], task: Task, machine: Machine, precision: str, plan: Plan) -> Bench:
     """Times training steps with the norm of each config, which are equal otherwise, and without norm.
 
     Everything that is timed has a process of its own with the machine's threads; it loads the data set from the cache.
@@ -42,7 +43,7 @@ def measure(configs: Sequence[Config], num_classes: int, machine: Machine, preci
     logger.info(f"timing {names} and no norm; first a round that does not count")
     bare = configs[0].model_copy(update={"norm": Choice(WITHOUT)})
     by_norm = {WITHOUT: bare} | {config.norm.name: config for config in configs}
-    macs = {norm: count_macs(build_network(config, num_classes)) for norm, config in by_norm.items()}
+    macs = {norm: count_macs(build_network(config, task), task.image_shape) for norm, config in by_norm.items()}
     with_plain = [norm for norm, config in by_norm.items() if plan.plain and (norm != WITHOUT or config is not bare)]
     threads = machine.threads
     assert threads is not None

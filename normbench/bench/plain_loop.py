@@ -18,7 +18,9 @@ from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
 from normbench.errors import RunError
 from normbench.models.reference import Reference
+from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY
+from normbench.runs.build import task_of
 from normbench.train.machine import num_cores
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
@@ -42,7 +44,7 @@ def plain_timer(
     """
     dataset = load_dataset(config.data, bar=False)
     torch.manual_seed(config.seed)
-    model = plain_network(config, len(dataset.class_names)).to(device).train()
+    model = plain_network(config, task_of(dataset)).to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     data, batch_size = PilImages(dataset.train), config.train.batch_size
     workers = num_cores() if num_workers is None else num_workers
@@ -86,14 +88,14 @@ def shared_memory_explained() -> Iterator[None]:
         ) from error
 
 
-def plain_network(config: Config, num_classes: int) -> nn.Module:
+def plain_network(config: Config, task: Task) -> nn.Module:
     """The reference network with PyTorch's own layer of the config's norm, or normbench's where PyTorch has none."""
     kind, options = config.norm.name, dict(config.norm.options)
     norm, conv = NORM_REGISTRY[kind](**options)
     if kind in LAYERS:
         options.pop("ws", None)
         norm = lambda num_channels, size: LAYERS[kind](num_channels, **options)  # noqa: E731
-    return Reference(norm, nn.ReLU, lambda: nn.Dropout(0.02), num_classes, conv)
+    return Reference(norm, nn.ReLU, lambda: nn.Dropout(0.02), task, conv)
 
 
 class PilImages(Dataset[tuple[torch.Tensor, int]]):

@@ -14,14 +14,13 @@ from torch.nn import functional as F
 from normbench.bench.turns import rounds_in_turn
 from normbench.config import Choice, Config
 from normbench.kernels import accelerate
-from normbench.models.trace import image_shape_of
+from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.machine import choose_device
 from normbench.train.setting import Setting
 
 BASELINE = "bn"
-NUM_CLASSES = 10
 WARM_UP = 2  # rounds that are not counted
 UNSTEADY = 1.5  # the upper end of an interval over its lower one, from which a ratio says little
 
@@ -54,9 +53,9 @@ def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mappi
     networks = {kind: _network(kind, setting) for kind in dict.fromkeys([BASELINE, *kinds])}
     batch_size = Config().train.batch_size
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch_size, *image_shape_of(networks[BASELINE]), generator=generator)
+    images = torch.randn(batch_size, *CIFAR10.image_shape, generator=generator)
     images = images.to(setting.device, memory_format=setting.memory_format)
-    labels = torch.arange(batch_size, device=setting.device) % NUM_CLASSES
+    labels = torch.arange(batch_size, device=setting.device) % CIFAR10.num_classes
     ratios = ratios_to_baseline(
         {kind: partial(_step_seconds, accelerate(network), images, labels) for kind, network in networks.items()},
         rounds,
@@ -86,7 +85,7 @@ def time_notes(ratios: Mapping[str, Ratio]) -> list[str]:
 
 
 def _network(kind: str, setting: Setting) -> nn.Module:
-    network = build_network(Config(norm=Choice(kind)), NUM_CLASSES).train()
+    network = build_network(Config(norm=Choice(kind)), CIFAR10).train()
     return network.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
 
 

@@ -12,7 +12,8 @@ from normbench.config import Config
 from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
 from normbench.kernels import accelerate
-from normbench.runs.build import new_member
+from normbench.models.task import Task
+from normbench.runs.build import new_member, task_of
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Member, Position, train_epoch
@@ -29,7 +30,7 @@ def training_timer(
     dataset = load_dataset(config.data, bar=False)
     keep_freed_memory()
     setting = Setting(device, precision)
-    member = idle_member(config, len(dataset.class_names), setting)
+    member = idle_member(config, task_of(dataset), setting)
     member.model = accelerate(member.model)
     clock = clock or PartClock(device)
     mark_parts(member.model, member.optimizer, clock)
@@ -56,9 +57,9 @@ def timer(steps: Iterator[int], num_steps: int, clock: PartClock) -> Callable[[]
     return measure
 
 
-def idle_member(config: Config, num_classes: int, setting: Setting) -> Member:
+def idle_member(config: Config, task: Task, setting: Setting) -> Member:
     """A member with learning rate 0: its steps compute all they usually do, and change no weight."""
-    member = new_member(config, num_classes, setting)
+    member = new_member(config, task, setting)
     for group in member.optimizer.param_groups:
         group["lr"] = group["initial_lr"] = 0.0
     return member

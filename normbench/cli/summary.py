@@ -30,10 +30,11 @@ def summary(
         known, check = registries(plugins=not no_plugins), check_parts(within_budget=False)
         resolved = load_config(config, known, overrides, check)
         from normbench.models.summary import summarize
+        from normbench.models.task import CIFAR10
         from normbench.present.terminal.network import print_summary
         from normbench.runs.build import build_network
 
-    found = summarize(build_network(resolved, num_classes=10), resolved.budget.max_parameters)
+    found = summarize(build_network(resolved, CIFAR10), CIFAR10.image_shape, resolved.budget.max_parameters)
     label = norm_label(resolved.norm.name, resolved.norm.options)
     if format_ is Format.json:
         print(json.dumps({"label": label} | found.as_dict(), indent=2))

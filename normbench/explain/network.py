@@ -11,13 +11,11 @@ from normbench.config import load_config
 from normbench.explain.params import Counts, count_layer
 from normbench.explain.shape import Shape
 from normbench.models.count import count_parameters, norm_layers
-from normbench.models.trace import image_shape_of
+from normbench.models.task import CIFAR10
 from normbench.norms import norm_label
 from normbench.runs.build import build_network
 from normbench.runs.registries import registries
 from normbench.runs.validate import check_parts
-
-NUM_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -36,17 +34,21 @@ class NetworkCounts:
 def count_configured_network(config: str, overrides: list[tuple[str, Any, str]], *, plugins: bool) -> NetworkCounts:
     """The counts of the network that `config` with `overrides` describes. Raises ConfigError if it describes none."""
     resolved = load_config(config, registries(plugins=plugins), overrides, check_parts(within_budget=False))
-    network = build_network(resolved, NUM_CLASSES)
-    return count_network(network, resolved.norm.name, resolved.norm.options, resolved.train.batch_size)
+    network = build_network(resolved, CIFAR10)
+    return count_network(
+        network, CIFAR10.image_shape, resolved.norm.name, resolved.norm.options, resolved.train.batch_size
+    )
 
 
-def count_network(model: nn.Module, kind: str, options: Mapping[str, Any], batch_size: int) -> NetworkCounts:
-    """The counts of the layers of the norm `kind` in `model`, on a batch of `batch_size` images.
+def count_network(
+    model: nn.Module, image_shape: Shape, kind: str, options: Mapping[str, Any], batch_size: int
+) -> NetworkCounts:
+    """The counts of the layers of the norm `kind` in `model`, on a batch of `batch_size` images of `image_shape`.
 
     `model` is unchanged afterwards.
     """
     layers = norm_layers(model)
-    shapes = _input_shapes(model, layers.values())
+    shapes = _input_shapes(model, image_shape, layers.values())
     counts = tuple(
         count_layer(kind, options, (batch_size, *shapes[layer]), layer, name) for name, layer in layers.items()
     )
@@ -61,7 +63,7 @@ def count_network(model: nn.Module, kind: str, options: Mapping[str, Any], batch
     )
 
 
-def _input_shapes(model: nn.Module, layers: Iterable[nn.Module]) -> dict[nn.Module, Shape]:
+def _input_shapes(model: nn.Module, image_shape: Shape, layers: Iterable[nn.Module]) -> dict[nn.Module, Shape]:
     """(C, H, W) of each layer's input, observed on one image."""
     shapes: dict[nn.Module, Shape] = {}
 
@@ -71,7 +73,7 @@ def _input_shapes(model: nn.Module, layers: Iterable[nn.Module]) -> dict[nn.Modu
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     was_training = model.training
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *image_shape_of(model)))
+        model.eval()(torch.zeros(1, *image_shape))
     model.train(was_training)
     for hook in hooks:
         hook.remove()

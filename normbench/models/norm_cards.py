@@ -9,10 +9,10 @@ from torch import Tensor
 from normbench.errors import ConfigError
 from normbench.models.count import count_parameters, norm_layers
 from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10
 from normbench.norms import NORM_REGISTRY, NormRegistry, norm_label
 from normbench.norms.lookup import Parts
 
-NUM_CLASSES = 10
 CHANNELS, HEIGHT, WIDTH = 32, 5, 7  # different numbers, so that a size names its axis
 _AXES = {CHANNELS: "C", HEIGHT: "H", WIDTH: "W"}
 
@@ -53,7 +53,7 @@ def norm_cards(max_parameters: int | None, registry: NormRegistry = NORM_REGISTR
 def _card(kind: str, norm: Callable[..., Parts], max_parameters: int | None) -> NormCard:
     factory, conv = norm()
     layer = factory(CHANNELS, (HEIGHT, WIDTH))
-    network = MODELS["reference"](factory, NUM_CLASSES, conv)
+    network = MODELS["reference"](factory, CIFAR10, conv)
     return NormCard(
         kind=kind,
         label=norm_label(kind, {}),

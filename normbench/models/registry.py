@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from torch import nn
 
 Network = Callable[..., "nn.Module"]
-"""What a network function takes and returns: (norm, num_classes, conv=nn.Conv2d, *, **options) -> the network.
+"""What a network function takes and returns: (norm, task, conv=nn.Conv2d, *, **options) -> the network.
 
 Args:
     norm: a NormFactory. It makes each norm layer from the layer's channel count and the (height, width) of its input.
         `mark_norm` marks what it made, so that the records count it. A layer with `has_activation` gets no ReLU.
-    num_classes: the number of logits.
+    task: a `Task`, the number of classes and the shape of an image.
     conv: the class of all convs but the classifier, `nn.Conv2d` or a subclass with the same arguments.
     options: keyword-only parameters with defaults; a config sets them under `model`.
 
 Returns:
-    A module, float images [B, *image_shape] -> logits [B, num_classes], with the attribute `image_shape`
-    (channels, height, width). Its weights are drawn from torch's global generator.
+    A module, float images [B, *task.image_shape] -> logits [B, task.num_classes]. Its weights are drawn from torch's
+    global generator.
 
 Raises:
-    ConfigError: for a bad option, or a norm that does not fit the channel counts.
+    ConfigError: for a bad option, or a norm that does not fit the channel counts, or images that it cannot take.
 """
 
 MODELS: dict[str, Network] = {

@@ -13,7 +13,7 @@ import torchsummary
 from torch import nn
 
 from normbench.models.count import count_norms, count_parameters
-from normbench.models.trace import count_macs, image_shape_of, trace
+from normbench.models.trace import count_macs, trace
 
 __all__ = ["Layer", "Summary", "count_macs", "count_norms", "count_parameters", "summarize"]
 
@@ -71,14 +71,11 @@ class Summary:
         return content | {"fits_budget": self.fits_budget}
 
 
-def summarize(
-    model: nn.Module, max_parameters: int | None = None, image_shape: tuple[int, int, int] | None = None
-) -> Summary:
-    """The summary for float images [B, *image_shape], by default of the shape that the model states.
+def summarize(model: nn.Module, image_shape: tuple[int, int, int], max_parameters: int | None = None) -> Summary:
+    """The summary for float images [B, *image_shape].
 
     The model, its buffers and torch's random state are left as they are.
     """
-    image_shape = image_shape or image_shape_of(model)
     table = _layer_table(model, image_shape)
     rows = [match.groups() for line in table.splitlines() if (match := _ROW.fullmatch(line))]
     layers = tuple(

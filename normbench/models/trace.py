@@ -41,13 +41,7 @@ _SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 _WHOLE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Linear)
 
 
-def image_shape_of(model: nn.Module) -> tuple[int, int, int]:
-    """(channels, height, width) of the images that a network of MODELS takes."""
-    shape: tuple[int, int, int] = model.image_shape  # type: ignore[assignment]
-    return shape
-
-
-def trace(model: nn.Module, image_shape: tuple[int, int, int] | None = None) -> list[LayerTrace]:
+def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerTrace]:
     """One entry for each row of torchsummary's table, for float images [B, C, H, W] of `image_shape` (C, H, W).
 
     Receptive fields leave out the statistics of norms. Those of group, layer and instance norm depend on the whole
@@ -79,11 +73,11 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int] | None = None) -> 
         if module is not model and not isinstance(module, nn.Sequential | nn.ModuleList):  # as torchsummary
             module.register_forward_hook(after_forward)
     with torch.no_grad(), fields:
-        model(torch.zeros(1, *(image_shape or image_shape_of(model))))
+        model(torch.zeros(1, *image_shape))
     return layers
 
 
-def count_macs(model: nn.Module, image_shape: tuple[int, int, int] | None = None) -> int:
+def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> int:
     """Multiply-adds of the convs and linear layers for one image, forward."""
     return sum(layer.macs for layer in trace(model, image_shape))
 

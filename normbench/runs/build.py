@@ -8,9 +8,11 @@ from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
 from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.dataset import SIDE, Dataset
 from normbench.data.streams import stream_seed
 from normbench.errors import ConfigError
 from normbench.models.registry import MODELS, build
+from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY
 from normbench.train.loop import Member, Position, Recipe, set_base_lr
 from normbench.train.optimizers.registry import OPTIMIZERS
@@ -18,13 +20,18 @@ from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting
 
 
-def build_network(config: Config, num_classes: int) -> nn.Module:
+def task_of(dataset: Dataset) -> Task:
+    """What a network for these images is built for."""
+    return Task(len(dataset.class_names), (3, SIDE, SIDE))
+
+
+def build_network(config: Config, task: Task) -> nn.Module:
     """The config's network; with one seed every norm gets the same conv weights.
 
     Raises ConfigError for options that a part refuses, and for a layer with a state that no file of a run can hold.
     """
     norm, conv = NORM_REGISTRY[config.norm.name](**config.norm.options)
-    make = partial(MODELS[config.model.name], norm, num_classes, conv, **config.model.options)
+    make = partial(MODELS[config.model.name], norm, task, conv, **config.model.options)
     model = build(make, stream_seed(config.seed, "init"))
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor):
@@ -53,9 +60,9 @@ def build_member(config: Config, model: nn.Module, device: torch.device) -> Memb
     return Member(model, build_optimizer(config, model), build_recipe(config), Position.start_of(0, device))
 
 
-def new_member(config: Config, num_classes: int, setting: Setting) -> Member:
+def new_member(config: Config, task: Task, setting: Setting) -> Member:
     """`build_member` with the config's network."""
-    model = build_network(config, num_classes)
+    model = build_network(config, task)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     return build_member(config, model, setting.device)
 

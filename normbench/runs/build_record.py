@@ -43,7 +43,11 @@ def build_record(run: Session) -> Record:
             evaluated_on=config.data.evaluate_on,
             num_eval_in_train=count_shared(run.train, run.held_out),
         ),
-        model=Model(num_parameters=count_parameters(run.model), **count_norms(run.model), macs=count_macs(run.model)),
+        model=Model(
+            num_parameters=count_parameters(run.model),
+            **count_norms(run.model),
+            macs=count_macs(run.model, run.task.image_shape),
+        ),
         metrics=None if diverged else _metrics(run),
         statistics=Statistics(**asdict(run.by_statistics)) if run.by_statistics else None,
         diverged=Diverged(epoch=diverged.epoch + 1, step=diverged.step + 1, loss=str(diverged.loss))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from normbench.config import Config
 from normbench.errors import ConfigError, NormbenchError, is_out_of_memory
+from normbench.models.task import Task
 from normbench.norms import NORMS
 from normbench.runs.build import build_network
 from normbench.train.setting import Setting
@@ -23,7 +24,7 @@ def is_foreign(config: Config) -> bool:
     return config.norm.name not in NORMS
 
 
-def try_norm(config: Config, num_classes: int, setting: Setting, batch_size: int) -> None:
+def try_norm(config: Config, task: Task, setting: Setting, batch_size: int) -> None:
     """Trains and evaluates a network of its own for a few steps on noise, if the config's norm is from outside.
 
     Raises ConfigError, which names norm, layer and error, for a layer that raises one, returns another shape, type or
@@ -32,9 +33,9 @@ def try_norm(config: Config, num_classes: int, setting: Setting, batch_size: int
     """
     if not is_foreign(config):
         return
-    network = build_network(config, num_classes)
+    network = build_network(config, task)
     network.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
-    images = torch.zeros(batch_size, *network.image_shape)  # type: ignore[misc]
+    images = torch.zeros(batch_size, *task.image_shape)
     for layer, module in _layers(network).items():
         module.register_forward_hook(_checked(config.norm.name, layer))
     state = set(network.state_dict())

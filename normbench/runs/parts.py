@@ -10,12 +10,10 @@ from normbench.config import Budget, Choice, Config
 from normbench.config.tree import KeyPath
 from normbench.data.augmentations import AUGMENTATIONS
 from normbench.models.budget import check_budget
-from normbench.models.reference import Reference
+from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.schedules import SCHEDULES
-
-USUAL_CLASSES = 10  # of a network that is built before the data are known
 
 Part = tuple[KeyPath, object, Callable[[], object]]
 """(key in the config, all values that the part depends on, a function that builds it or raises ConfigError)."""
@@ -31,8 +29,8 @@ def parts_of(config: Config, *, within_budget: bool) -> Iterator[Part]:
 def _parts(config: Config) -> Iterator[Part]:
     model, norm, optimizer, schedule = config.model, config.norm, config.train.optimizer, config.train.schedule
     bare = config.model_copy(update={"norm": Choice("none")})
-    yield ("model",), model, lambda: build_network(bare, USUAL_CLASSES)
-    yield ("norm",), (norm, model), lambda: build_network(config, USUAL_CLASSES)
+    yield ("model",), model, lambda: build_network(bare, CIFAR10)
+    yield ("norm",), (norm, model), lambda: build_network(config, CIFAR10)
     conv = nn.Conv2d(1, 1, 1)
     yield ("train", "optimizer"), optimizer, lambda: OPTIMIZERS[optimizer.name](conv, **optimizer.options)
     yield ("train", "schedule"), schedule, lambda: SCHEDULES[schedule.name](**schedule.options)
@@ -42,7 +40,7 @@ def _parts(config: Config) -> Iterator[Part]:
 
 def _augment(choice: Choice) -> None:
     AUGMENTATIONS[choice.name](**choice.options).draw(
-        torch.Size((1, *Reference.image_shape)), torch.Generator().manual_seed(0)
+        torch.Size((1, *CIFAR10.image_shape)), torch.Generator().manual_seed(0)
     )
 
 
@@ -51,4 +49,4 @@ def _budget(config: Config) -> Part:
     most = config.budget.max_parameters
     key: KeyPath = ("norm",) if most == Budget().max_parameters else ("budget", "max_parameters")
     uses = (config.norm, config.model, most)
-    return key, uses, lambda: check_budget(build_network(config, USUAL_CLASSES), most)
+    return key, uses, lambda: check_budget(build_network(config, CIFAR10), most)

@@ -9,6 +9,8 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset, Split
 from normbench.kernels.library import kernels_status, library
 from normbench.models.count import count_norms, count_parameters
+from normbench.models.task import Task
+from normbench.runs.build import task_of
 from normbench.runs.environment import Environment
 from normbench.runs.epochs import Row
 from normbench.runs.events import Started, Step
@@ -47,6 +49,10 @@ class Session:
     @property
     def model(self) -> nn.Module:
         return self.member.model
+
+    @property
+    def task(self) -> Task:
+        return task_of(self.dataset)
 
     @property
     def threads(self) -> int:

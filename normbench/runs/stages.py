@@ -12,7 +12,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset, Split, hold_out
 from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
-from normbench.runs.build import build_member, build_network, build_optimizer
+from normbench.runs.build import build_member, build_network, build_optimizer, task_of
 from normbench.runs.build_record import build_record
 from normbench.runs.checkpoint import Checkpoint, load_into
 from normbench.runs.checkpoint_fit import check_fits
@@ -53,7 +53,8 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     budget, and as `newest_checkpoint` does.
     """
     started_at = datetime.now(UTC)
-    model = build_network(config, len(dataset.class_names))
+    task = task_of(dataset)
+    model = build_network(config, task)
     check_budget(model, config.budget.max_parameters)
     train, held_out = splits(config, dataset)
     resumed = _checkpoint_of(config, folder, dataset, model, len(train), machine)
@@ -62,7 +63,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     keep_freed_memory()
     precision = resumed.precision if resumed else machine.precision_for(config.train.precision)
     tried = Setting(machine.device, "fp32" if precision == "auto" else precision)
-    try_norm(config, len(dataset.class_names), tried, min(config.train.batch_size, len(train)))
+    try_norm(config, task, tried, min(config.train.batch_size, len(train)))
     if precision == "auto":
         with norm_explained(config, [model]):
             precision = decided_precision(

@@ -12,7 +12,7 @@ import torch
 
 from normbench.config import Config
 from normbench.data.dataset import Dataset, Split
-from normbench.runs.build import build_network, new_member
+from normbench.runs.build import build_network, new_member, task_of
 from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.stages import split_sizes
 from normbench.train.allocator import keep_freed_memory
@@ -34,7 +34,7 @@ def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
     if config.train.precision != "auto":
         return config.train.precision
     with using_threads(machine.threads):
-        model = build_network(config, len(dataset.class_names))
+        model = build_network(config, task_of(dataset))
         return faster_precision(model, dataset.train.images, machine.device)
 
 
@@ -93,7 +93,7 @@ class _Seconds:
 def _measure_together(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> _Seconds:
     config = configs[0]
     setting = Setting(machine.device, machine.precision_for(config.train.precision))
-    members = [new_member(each, len(dataset.class_names), setting) for each in configs]
+    members = [new_member(each, task_of(dataset), setting) for each in configs]
     num_train, num_held_out = split_sizes(config, dataset)
     lockstep = Lockstep(members, dataset.train, setting, way)
     steps = lockstep.train_epoch()
@@ -133,7 +133,7 @@ def _kind(config: Config) -> Mapping[str, object]:
 def _measure(config: Config, dataset: Dataset, machine: Machine) -> _Seconds:
     keep_freed_memory()
     setting = Setting(machine.device, machine.precision_for(config.train.precision))
-    member = new_member(config, len(dataset.class_names), setting)
+    member = new_member(config, task_of(dataset), setting)
     position = member.position
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0

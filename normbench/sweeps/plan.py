@@ -10,7 +10,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
-from normbench.runs.build import build_network
+from normbench.runs.build import build_network, task_of
 from normbench.runs.folder import experiment_of
 from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.machines import decided, decided_precision
@@ -167,7 +167,7 @@ def _check_budgets(requests: Sequence[RunRequest], dataset: Dataset) -> None:
         config = request.config
         network = (config.norm, config.model, config.budget)
         if network not in checked:
-            check_budget(build_network(config, len(dataset.class_names)), config.budget.max_parameters)
+            check_budget(build_network(config, task_of(dataset)), config.budget.max_parameters)
             checked.append(network)
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from normbench.bench.plain_loop import plain_network, plain_timer, shared_memory_explained
 from normbench.config import load_config
 from normbench.errors import RunError
+from normbench.models.task import CIFAR10
 from normbench.runs.registries import REGISTRIES
 
 
@@ -16,7 +17,7 @@ from normbench.runs.registries import REGISTRIES
     ("kind", "layer"), [("bn", nn.BatchNorm2d), ("gn", nn.GroupNorm), ("ln", nn.GroupNorm), ("in", nn.InstanceNorm2d)]
 )
 def test_the_layers_are_pytorchs_own(kind: str, layer: type) -> None:
-    network = plain_network(load_config(None, REGISTRIES, [("norm.kind", kind, "")]), num_classes=3)
+    network = plain_network(load_config(None, REGISTRIES, [("norm.kind", kind, "")]), CIFAR10)
     assert [type(module) for module in network.modules() if getattr(module, "is_norm", False)] == [layer] * 8
 
 

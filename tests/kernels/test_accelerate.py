@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from normbench.kernels import accelerate
 from normbench.models.dropout import Dropout, dropouts_of, seed_dropouts
 from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10
 from normbench.norms import NORM_REGISTRY, NORMS
 from tests.kernel_ops import has_convs, needs_compiler, needs_convs, norm_layer, random_images
 from tests.oracles import randomize
@@ -110,7 +111,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "plain": Plain,
     "residual": Residual,
     "unknown": Unknown,
-    "reference": lambda: MODELS["reference"](NORMS["gn"](), 10),
+    "reference": lambda: MODELS["reference"](NORMS["gn"](), CIFAR10),
 }
 
 
@@ -189,7 +190,9 @@ def test_outputs_gradients_and_statistics_are_those_of_the_plain_network(name: s
 def test_the_reference_network_learns_the_same_with_every_norm(kind: str, precision: str) -> None:
     torch.manual_seed(0)
     norm, conv = NORM_REGISTRY[kind](ws=kind == "gn")
-    compare(MODELS["reference"](norm, 10, conv).to(memory_format=LAST).train(), random_images(8, 3, 32, 32), precision)
+    compare(
+        MODELS["reference"](norm, CIFAR10, conv).to(memory_format=LAST).train(), random_images(8, 3, 32, 32), precision
+    )
 
 
 @needs_convs

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from normbench.kernels.tracing import trace
 from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 
 
@@ -84,7 +85,7 @@ def test_the_graph_is_that_of_the_training_mode(training: bool) -> None:
 @pytest.mark.parametrize("kind", NORMS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_has_a_graph_with_every_norm(model: str, kind: str) -> None:
-    traced = trace(MODELS[model](NORMS[kind](), 10))
+    traced = trace(MODELS[model](NORMS[kind](), CIFAR10))
     assert traced is not None
     assert sum(getattr(module, "is_norm", False) for module in traced.modules.values()) == (0 if kind == "none" else 8)
 

@@ -8,6 +8,7 @@ from normbench.models.budget import check_budget
 from normbench.models.count import norm_layers
 from normbench.models.registry import MODELS
 from normbench.models.summary import summarize
+from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 
 BUDGET = 49_999
@@ -21,7 +22,7 @@ def refusal(model: nn.Module, max_parameters: int) -> str:
 
 @pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "ln-chw"])
 def test_every_norm_with_parameters_per_channel_fits(norm: str) -> None:
-    check_budget(MODELS["reference"](NORMS[norm](), 10), BUDGET)
+    check_budget(MODELS["reference"](NORMS[norm](), CIFAR10), BUDGET)
 
 
 def test_the_limit_itself_is_allowed_and_one_more_is_not() -> None:
@@ -33,11 +34,11 @@ def test_the_limit_itself_is_allowed_and_one_more_is_not() -> None:
 
 
 def test_no_budget_allows_any_number() -> None:
-    check_budget(MODELS["reference"](NORMS["ln-chw"](), 10), None)
+    check_budget(MODELS["reference"](NORMS["ln-chw"](), CIFAR10), None)
 
 
 def test_layer_norm_over_chw_is_refused_with_the_arithmetic() -> None:
-    message = refusal(MODELS["reference"](NORMS["ln-chw"](), 10), BUDGET)
+    message = refusal(MODELS["reference"](NORMS["ln-chw"](), CIFAR10), BUDGET)
     first, *layers, way_out, lifted = message.splitlines()
     assert "189,482 trainable parameters, 139,483 more" in first and "(49,999)" in first and "149,504" in first
     assert layers == [
@@ -55,16 +56,16 @@ def test_layer_norm_over_chw_is_refused_with_the_arithmetic() -> None:
 
 
 def test_the_ways_out_it_names_are_ways_out() -> None:
-    check_budget(MODELS["reference"](NORMS["ln-chw"](affine=False), 10), BUDGET)
-    check_budget(MODELS["reference"](NORMS["ln-chw"](), 10), 189_482)
+    check_budget(MODELS["reference"](NORMS["ln-chw"](affine=False), CIFAR10), BUDGET)
+    check_budget(MODELS["reference"](NORMS["ln-chw"](), CIFAR10), 189_482)
 
 
 def test_affine_false_is_offered_only_where_it_is_enough() -> None:
-    message = refusal(MODELS["reference"](NORMS["gn"](), 10), 39_977)
+    message = refusal(MODELS["reference"](NORMS["gn"](), CIFAR10), 39_977)
     assert "`affine: false` under `norm` is not enough: 39,978 parameters remain" in message
     assert "fits" not in message
-    assert "affine" not in refusal(MODELS["reference"](NORMS["none"](), 10), 1_000)
-    assert "affine" not in refusal(MODELS["reference"](NORMS["bn"](affine=False), 10), 1_000)
+    assert "affine" not in refusal(MODELS["reference"](NORMS["none"](), CIFAR10), 1_000)
+    assert "affine" not in refusal(MODELS["reference"](NORMS["bn"](affine=False), CIFAR10), 1_000)
 
 
 def test_frozen_parameters_cost_nothing() -> None:
@@ -75,6 +76,8 @@ def test_frozen_parameters_cost_nothing() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_layers_are_called_as_in_the_layer_table(model: str) -> None:
-    network = MODELS[model](NORMS["bn"](), 10)
-    rows = {layer.name for layer in summarize(network).layers if layer.name.startswith("BatchNorm2d")}
+    network = MODELS[model](NORMS["bn"](), CIFAR10)
+    rows = {
+        layer.name for layer in summarize(network, CIFAR10.image_shape).layers if layer.name.startswith("BatchNorm2d")
+    }
     assert set(norm_layers(network)) == rows

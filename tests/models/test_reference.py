@@ -12,19 +12,20 @@ from normbench.models.count import count_parameters
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.registry import MODELS, build
 from normbench.models.summary import summarize
+from normbench.models.task import CIFAR10, Task
 from normbench.norms import NORMS
 
 REFERENCE_TABLE = (Path(__file__).parent / "reference_rows.txt").read_text().splitlines()
 
 
 def make(norm: str = "gn", model: str = "reference", seed: int = 0, **options: float) -> nn.Module:
-    return build(partial(MODELS[model], NORMS[norm](), 10, **options), seed)
+    return build(partial(MODELS[model], NORMS[norm](), CIFAR10, **options), seed)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.02])
 def test_prints_the_table_of_the_reference_line_by_line(dropout: float) -> None:
     """40 rows and the totals, as the document has them, up to the rules between them."""
-    printed = summarize(make(dropout=dropout)).table.splitlines()
+    printed = summarize(make(dropout=dropout), CIFAR10.image_shape).table.splitlines()
     assert len([line for line in REFERENCE_TABLE if "[-1," in line]) == 40
     assert [line.rstrip() for line in printed] == [line.rstrip() for line in REFERENCE_TABLE]
 
@@ -56,7 +57,7 @@ def test_every_parameter_learns(model: str, norm: str) -> None:
 
 @pytest.mark.parametrize("num_classes", [2, 100])
 def test_number_of_classes(num_classes: int) -> None:
-    network = MODELS["reference"](NORMS["gn"](), num_classes).eval()
+    network = MODELS["reference"](NORMS["gn"](), Task(num_classes, (3, 32, 32))).eval()
     assert network(torch.zeros(1, 3, 32, 32)).shape == (1, num_classes)
 
 
@@ -109,7 +110,7 @@ def test_building_leaves_torchs_generator_alone() -> None:
 @pytest.mark.parametrize("num_groups", [3, 5, 32])
 def test_groups_that_do_not_fit_the_network(num_groups: int) -> None:
     with pytest.raises(ConfigError, match=rf"{num_groups} does not divide .*\(16, 32\); allowed: 1, 2, 4, 8, 16$"):
-        MODELS["reference"](NORMS["gn"](num_groups=num_groups), 10)
+        MODELS["reference"](NORMS["gn"](num_groups=num_groups), CIFAR10)
 
 
 def test_refuses_a_bad_dropout() -> None:
@@ -121,3 +122,15 @@ def test_refuses_a_bad_dropout() -> None:
 def test_refuses_images_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"takes images \[B, 3, 32, 32\], not \["):
         make()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 48), (3, 4, 7)])
+@pytest.mark.parametrize("norm", ["bn", "ln-chw"])
+def test_images_of_other_shapes(shape: tuple[int, int, int], norm: str) -> None:
+    network = MODELS["reference"](NORMS[norm](), Task(7, shape))
+    assert network(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+def test_images_that_two_poolings_leave_nothing_of_are_refused() -> None:
+    with pytest.raises(ConfigError, match="4x4"):
+        MODELS["reference"](NORMS["bn"](), Task(10, (3, 32, 3)))

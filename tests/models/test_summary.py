@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from normbench.models.registry import MODELS
 from normbench.models.summary import Layer, Summary, count_macs, count_norms, summarize
+from normbench.models.task import CIFAR10
 from normbench.models.trace import trace
 from normbench.norms import NORMS
 
 
 @pytest.fixture(scope="module")
 def summary() -> Summary:
-    return summarize(MODELS["reference"](NORMS["gn"](), 10), 49_999)
+    return summarize(MODELS["reference"](NORMS["gn"](), CIFAR10), CIFAR10.image_shape, 49_999)
 
 
 def row(summary: Summary, name: str) -> Layer:
@@ -35,9 +36,9 @@ def test_macs_by_hand(summary: Summary) -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_macs_and_receptive_field_do_not_depend_on_the_norm(summary: Summary, norm: str) -> None:
-    network = MODELS["reference"](NORMS[norm](), 10)
-    assert count_macs(network) == summary.macs
-    fields = [(layer.receptive_field, layer.jump) for layer in summarize(network).layers]
+    network = MODELS["reference"](NORMS[norm](), CIFAR10)
+    assert count_macs(network, CIFAR10.image_shape) == summary.macs
+    fields = [(layer.receptive_field, layer.jump) for layer in summarize(network, CIFAR10.image_shape).layers]
     assert fields == [(layer.receptive_field, layer.jump) for layer in summary.layers]
 
 
@@ -66,7 +67,7 @@ def test_receptive_field_by_hand(summary: Summary, name: str, size: int | None, 
 
 def test_receptive_field_is_what_a_gradient_reaches() -> None:
     """The pixels that one position of block 1's output depends on, counted with gradients and no norm."""
-    network = MODELS["reference"](NORMS["none"](), 10).double().eval()
+    network = MODELS["reference"](NORMS["none"](), CIFAR10).double().eval()
     layers = network.get_submodule("layers")
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():  # positive weights and pixels: no relu cuts a path; noise: no position always wins a pool
@@ -112,7 +113,7 @@ def test_other_wirings() -> None:
         (0, 13, 2),  # the block, after the concatenation
         (7 * 64, None, None),
     ]
-    assert [layer.name for layer in summarize(Awkward(), image_shape=(3, 8, 8)).layers] == [
+    assert [layer.name for layer in summarize(Awkward(), (3, 8, 8)).layers] == [
         "Conv2d-1", "AvgPool2d-2", "Conv2d-3", "Block-4", "Linear-5",
     ]  # fmt: skip
 
@@ -129,18 +130,18 @@ def test_other_wirings() -> None:
     ],
 )
 def test_norm_layers(norm: str, layers: dict[str, int], num_parameters: int, num_buffers: int) -> None:
-    network = MODELS["reference"](NORMS[norm](), 10)
+    network = MODELS["reference"](NORMS[norm](), CIFAR10)
     expected = {"norm_layers": layers, "norm_parameters": num_parameters, "norm_buffers": num_buffers}
     assert count_norms(network) == expected
-    assert expected.items() <= summarize(network).as_dict().items()
+    assert expected.items() <= summarize(network, CIFAR10.image_shape).as_dict().items()
 
 
 @pytest.mark.parametrize("mode", [True, False])
 def test_leaves_the_model_and_the_random_state_alone(mode: bool) -> None:
-    network = MODELS["reference"](NORMS["bn"](), 10, dropout=0.1).train(mode)
+    network = MODELS["reference"](NORMS["bn"](), CIFAR10, dropout=0.1).train(mode)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.get_rng_state()
-    summarize(network)
+    summarize(network, CIFAR10.image_shape)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(module.training is mode for module in network.modules())
@@ -150,24 +151,26 @@ def test_leaves_the_model_and_the_random_state_alone(mode: bool) -> None:
 def test_prints_nothing_and_warns_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        summarize(MODELS["reference"](NORMS["ln-chw"](), 10))
+        summarize(MODELS["reference"](NORMS["ln-chw"](), CIFAR10), CIFAR10.image_shape)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_rows_add_up(norm: str) -> None:
-    found = summarize(MODELS["reference"](NORMS[norm](), 10))
+    found = summarize(MODELS["reference"](NORMS[norm](), CIFAR10), CIFAR10.image_shape)
     assert len(found.layers) == 40
     assert sum(layer.num_parameters for layer in found.layers) == found.num_parameters
     assert re.search(f"(Total params: |there are\\s){found.num_parameters:,}", found.table)
 
 
 def test_budget_line() -> None:
-    network = MODELS["reference"](NORMS["gn"](), 10)
-    assert summarize(network, 49_999).budget_line == ("budget: 40,394 of 49,999 parameters, within budget, 9,605 left")
-    over = summarize(network, 40_000)
+    network = MODELS["reference"](NORMS["gn"](), CIFAR10)
+    assert summarize(network, CIFAR10.image_shape, 49_999).budget_line == (
+        "budget: 40,394 of 49,999 parameters, within budget, 9,605 left"
+    )
+    over = summarize(network, CIFAR10.image_shape, 40_000)
     assert over.budget_line == "budget: 40,394 of 40,000 parameters, OVER BUDGET by 394" and not over.fits_budget
-    free = summarize(network)
+    free = summarize(network, CIFAR10.image_shape)
     assert free.budget_line == "budget: 40,394 parameters, no limit set" and free.fits_budget
 
 

@@ -15,6 +15,7 @@ from normbench.errors import ConfigError
 from normbench.models.count import count_norms, count_parameters, norm_layers
 from normbench.models.registry import MODELS
 from normbench.models.summary import summarize
+from normbench.models.task import CIFAR10
 from normbench.norms import NORM_REGISTRY, NORMS, norm_label
 from normbench.norms.weight_standardization import StandardizedConv2d
 from normbench.runs.build import build_network
@@ -71,7 +72,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def network(kind: str, **options: object) -> nn.Module:
     norm, conv = NORM_REGISTRY[kind](**options)
-    return MODELS["reference"](norm, 10, conv)
+    return MODELS["reference"](norm, CIFAR10, conv)
 
 
 def config_of(*settings: str, source: str | Path = "default"):
@@ -90,7 +91,7 @@ def test_a_layer_class_of_the_users_is_a_norm_with_its_options(tmp_path: Path) -
     (tmp_path / "my.yaml").write_text("extends: default.yaml\nnorm: {kind: 'my_norms:Scale', start: 2.0}\n")
     config = config_of(source=tmp_path / "my.yaml")
     assert dict(config.norm.options) == {"start": 2.0}
-    built = build_network(config, 10)
+    built = build_network(config, CIFAR10)
     assert count_norms(built) == {"norm_layers": {"Scale": 8}, "norm_parameters": 208, "norm_buffers": 0}
     assert norm_label(config.norm.name, config.norm.options) == "Scale(start=2.0)"
     assert run_id(config).startswith("Scale-s0-")
@@ -100,7 +101,7 @@ def test_its_draws_leave_the_weights_around_it_as_with_any_norm() -> None:
     convs = [
         [
             layer.weight
-            for layer in build_network(config_of(f"norm.kind={kind}"), 10).modules()
+            for layer in build_network(config_of(f"norm.kind={kind}"), CIFAR10).modules()
             if isinstance(layer, nn.Conv2d)
         ]
         for kind in ("bn", "my_norms:Scale")
@@ -119,7 +120,7 @@ def test_a_function_of_the_users_gives_a_factory_like_ours() -> None:
 def test_a_norm_with_layers_inside_counts_once_and_is_called_as_its_row() -> None:
     built = network("my_norms:Nested")
     assert count_norms(built) == {"norm_layers": {"Nested": 8}, "norm_parameters": 416, "norm_buffers": 424}
-    rows = {layer.name for layer in summarize(built).layers if layer.name.startswith("Nested")}
+    rows = {layer.name for layer in summarize(built, CIFAR10.image_shape).layers if layer.name.startswith("Nested")}
     assert set(norm_layers(built)) == rows
 
 
@@ -152,7 +153,7 @@ def test_a_norm_that_is_none_is_answered_in_one_sentence(kind: str, message: str
 )
 def test_what_makes_no_layers_is_refused_when_the_network_is_built(kind: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        build_network(config_of(f"norm.kind=my_norms:{kind}"), 10)
+        build_network(config_of(f"norm.kind=my_norms:{kind}"), CIFAR10)
 
 
 def test_a_module_of_the_current_folder_is_found_and_nothing_else_there(
@@ -216,7 +217,7 @@ def test_an_entry_point_is_a_name_like_ours(tmp_path: Path, monkeypatch: pytest.
     install_norms(tmp_path, monkeypatch, scale="my_norms:Scale", gone="gone:X")
     assert list(NORM_REGISTRY) == [*NORMS, "scale", "gone"]
     assert len(NORM_REGISTRY) == len(NORMS) + 2
-    assert count_norms(build_network(config_of("norm.kind=scale"), 10))["norm_layers"] == {"Scale": 8}
+    assert count_norms(build_network(config_of("norm.kind=scale"), CIFAR10))["norm_layers"] == {"Scale": 8}
     assert norm_label("scale", {}) == "SCALE"
     assert "norm 'gone' (gone:X) cannot be imported: ModuleNotFoundError" in problem("norm.kind=gone")
     assert "unknown bn option 'num_groups'" in problem("norm.num_groups=3")  # asks nothing of what is gone
@@ -224,10 +225,10 @@ def test_an_entry_point_is_a_name_like_ours(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("kind", NORMS)
 def test_ws_stands_beside_the_options_of_any_norm(kind: str) -> None:
-    built = build_network(config_of(f"norm.kind={kind}", "norm.ws=true"), 10)
+    built = build_network(config_of(f"norm.kind={kind}", "norm.ws=true"), CIFAR10)
     convs = [layer for layer in built.modules() if isinstance(layer, nn.Conv2d)]
     assert [type(conv) for conv in convs] == [StandardizedConv2d] * 12 + [nn.Conv2d]  # the last is the classifier
-    assert count_parameters(built) == count_parameters(build_network(config_of(f"norm.kind={kind}"), 10))
+    assert count_parameters(built) == count_parameters(build_network(config_of(f"norm.kind={kind}"), CIFAR10))
 
 
 def test_ws_is_a_norm_of_its_own_and_off_it_changes_no_run() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from normbench.errors import ConfigError
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10
 from normbench.norms import NORMS, norm_label
 from normbench.norms.factory import ChannelCountError
 from tests.oracles import randomize
@@ -166,7 +167,7 @@ def test_docstring_has_the_formula(kind: str) -> None:
 @pytest.mark.parametrize("kind", NORMS)
 def test_layers_are_recognised_in_a_network(kind: str, model: str) -> None:
     """What a factory builds, `run.json` counts."""
-    found = count_norms(MODELS[model](NORMS[kind](), 10))["norm_layers"]
+    found = count_norms(MODELS[model](NORMS[kind](), CIFAR10))["norm_layers"]
     assert sum(found.values()) == (0 if kind == "none" else 8)
 
 

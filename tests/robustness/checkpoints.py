@@ -26,7 +26,7 @@ from normbench.config import Config, load_config
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.errors import Interrupted
-from normbench.runs.build import build_network, build_optimizer
+from normbench.runs.build import build_network, build_optimizer, task_of
 from normbench.runs.checkpoint import CheckpointError, from_bytes, sealed
 from normbench.runs.checkpoint_fit import check_fits
 from normbench.runs.epochs import columns
@@ -171,7 +171,7 @@ def end_of(victim: Victim, content: bytes) -> str:
     config, folder = victim.config, victim.folder
     try:
         checkpoint = from_bytes(content, CPU)
-        model = build_network(config, len(victim.dataset.class_names))
+        model = build_network(config, task_of(victim.dataset))
         check_fits(
             checkpoint,
             model,

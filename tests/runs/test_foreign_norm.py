@@ -6,6 +6,7 @@ import torch
 from normbench.config import Choice, Config
 from normbench.errors import ConfigError
 from normbench.models.count import count_norms, count_parameters
+from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
 from normbench.runs.foreign_norm import norm_explained, try_norm
 from normbench.train.setting import Setting
@@ -40,7 +41,7 @@ MISTAKES = {
 def test_a_mistake_is_one_sentence_that_names_norm_layer_and_error(norm: str) -> None:
     state = torch.get_rng_state()
     with pytest.raises(ConfigError, match=MISTAKES[norm]) as caught:
-        try_norm(config(norm), 10, CPU, batch_size=4)
+        try_norm(config(norm), CIFAR10, CPU, batch_size=4)
     assert f"norm 'tests.foreign_norms:{norm}'" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert torch.equal(torch.get_rng_state(), state)
@@ -50,19 +51,19 @@ def test_a_mistake_is_one_sentence_that_names_norm_layer_and_error(norm: str) ->
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_norm_without_a_mistake_may_train(norm: str, precision: str) -> None:
     state = torch.get_rng_state()
-    try_norm(config(norm), 10, Setting(torch.device("cpu"), precision), batch_size=4)
+    try_norm(config(norm), CIFAR10, Setting(torch.device("cpu"), precision), batch_size=4)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_shared_parameter_counts_once() -> None:
-    network = build_network(config("Shares"), 10)
-    bare = build_network(Config().model_copy(update={"norm": Choice("none")}), 10)
+    network = build_network(config("Shares"), CIFAR10)
+    bare = build_network(Config().model_copy(update={"norm": Choice("none")}), CIFAR10)
     assert count_norms(network)["norm_parameters"] == 1
     assert count_parameters(network) == count_parameters(bare) + 1
 
 
 def test_an_error_during_a_run_names_the_layer_too_and_only_errors_of_a_norm_do() -> None:
-    network, images = build_network(config("RaisesInEval"), 10), torch.zeros(2, 3, 32, 32)
+    network, images = build_network(config("RaisesInEval"), CIFAR10), torch.zeros(2, 3, 32, 32)
     refusal = pytest.raises(ConfigError, match=r"foreign_norms:RaisesInEval', layer layers.stem.1: KeyError: 'eval'")
     with refusal, norm_explained(config("RaisesInEval"), [network]):
         network.eval()(images)

@@ -13,6 +13,7 @@ from normbench.data.dataset import Split
 from normbench.kernels.library import without_kernels
 from normbench.models.registry import MODELS, build
 from normbench.models.side_by_side import side_by_side
+from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY, NORMS
 from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.capture import NotRecordable, State, capture, rehearse
@@ -40,7 +41,7 @@ def split() -> Split:
 
 def network(norm: str, seed: int, dropout: float = 0.0, **options: object) -> nn.Module:
     factory, conv = NORM_REGISTRY[norm](**options)
-    model = build(lambda: MODELS["reference"](factory, 3, conv, dropout=dropout), seed)
+    model = build(lambda: MODELS["reference"](factory, Task(3, (3, 32, 32)), conv, dropout=dropout), seed)
     return model.to(memory_format=FP32.memory_format)
 
 

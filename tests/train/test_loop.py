@@ -8,6 +8,7 @@ from normbench.data.augment import Augmentation
 from normbench.data.batches import normalize
 from normbench.data.dataset import Split
 from normbench.models.registry import MODELS, build
+from normbench.models.task import Task
 from normbench.norms import NORMS
 from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.evaluate import evaluate, infer
@@ -33,7 +34,7 @@ class Run:
     """A model, its optimizer and its position, as `runs` holds them."""
 
     def __init__(self, norm: str = "bn", optimizer: str = "sgd", lr: float = 0.05, epochs: int = 2) -> None:
-        self.model = build(lambda: MODELS["reference"](NORMS[norm](), 3, dropout=0.1), seed=0)
+        self.model = build(lambda: MODELS["reference"](NORMS[norm](), Task(3, (3, 32, 32)), dropout=0.1), seed=0)
         self.model.to(memory_format=FP32.memory_format)
         self.optimizer = OPTIMIZERS[optimizer](self.model, lr=lr)
         set_base_lr(self.optimizer)
@@ -121,7 +122,8 @@ def test_every_image_is_seen_once_an_epoch() -> None:
 def test_training_metrics_are_means_over_images_not_over_batches() -> None:
     run = Run(lr=0.0, epochs=1)
     run.recipe = Recipe(1, BATCH, [], SCHEDULES["constant"](), seed=5)
-    run.model = build(lambda: MODELS["reference"](NORMS["gn"](), 3), seed=0)  # the same in train and eval mode
+    task = Task(3, (3, 32, 32))
+    run.model = build(lambda: MODELS["reference"](NORMS["gn"](), task), seed=0)  # the same in train and eval mode
     run.optimizer = OPTIMIZERS["sgd"](run.model, lr=0.0)
     set_base_lr(run.optimizer)
     for _ in train_epoch(run.model, run.optimizer, tiny_split(), run.recipe, FP32, run.position):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 from normbench.train.optimizers.muon import Frame
 from normbench.train.optimizers.registry import OPTIMIZERS
@@ -14,7 +15,7 @@ from normbench.train.optimizers.registry import OPTIMIZERS
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return MODELS["reference"](NORMS["bn"](), 10)
+    return MODELS["reference"](NORMS["bn"](), CIFAR10)
 
 
 def one_gradient(model: nn.Module) -> None:

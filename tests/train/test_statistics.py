@@ -8,6 +8,7 @@ from normbench.data.augment import Augmentation, flip, translate
 from normbench.data.batches import normalize, training_batches
 from normbench.data.dataset import Split
 from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Recipe
@@ -30,7 +31,7 @@ def recipe(batch_size: int = 64, *augmentations: Augmentation, seed: int = 0) ->
 
 def make_network(norm: str = "pn", dropout: float = 0.0) -> nn.Module:
     torch.manual_seed(0)
-    return MODELS["reference"](NORMS[norm](), 10, dropout=dropout)
+    return MODELS["reference"](NORMS[norm](), CIFAR10, dropout=dropout)
 
 
 def precise(network: nn.Module) -> list[nn.Module]:
