@@ -11,38 +11,36 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from normbench.data.sources import cifar10
-from normbench.data.sources.cifar10_files import Archive
+from normbench.data.sources import cifar_archives
+from normbench.data.sources.cifar_files import Archive
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def _text(value: bytes) -> bytes:
+def text(value: bytes) -> bytes:
     return b"T" + struct.pack("<i", len(value)) + value  # BINSTRING: a Python 2 str
 
 
-def _integers(values: list[int]) -> bytes:
+def integers(values: list[int]) -> bytes:
     return b"](" + b"".join(b"J" + struct.pack("<i", v) for v in values) + b"e"
 
 
-def _array(data: NDArray[np.uint8], by_columns: bool) -> bytes:
+def array(data: NDArray[np.uint8], by_columns: bool) -> bytes:
     """A uint8 matrix as NumPy under Python 2 pickled it (protocol 2)."""
-    start = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + _text(b"b") + b"\x87R(K\x01"
+    start = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R(K\x01"
     shape = b"".join(b"J" + struct.pack("<i", n) for n in data.shape)
-    dtype = (
-        b"cnumpy\ndtype\n" + _text(b"u1") + b"K\x00K\x01\x87R(K\x03" + _text(b"|") + b"NNN" + b"J\xff\xff\xff\xff" * 2
-    )
-    values = (b"\x88" if by_columns else b"\x89") + _text(data.tobytes("F" if by_columns else "C"))
+    dtype = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|") + b"NNN" + b"J\xff\xff\xff\xff" * 2
+    values = (b"\x88" if by_columns else b"\x89") + text(data.tobytes("F" if by_columns else "C"))
     return start + shape + b"\x86" + dtype + b"K\x00tb" + values + b"tb"
 
 
 def pickled(items: dict[bytes, bytes]) -> bytes:
     """A pickled dict from keys and values that are pickled already."""
-    return b"\x80\x02}(" + b"".join(_text(key) + value for key, value in items.items()) + b"u."
+    return b"\x80\x02}(" + b"".join(text(key) + value for key, value in items.items()) + b"u."
 
 
 def batch(data: NDArray[np.uint8], labels: list[int], by_columns: bool = False) -> bytes:
-    return pickled({b"batch_label": _text(b"a batch"), b"labels": _integers(labels), b"data": _array(data, by_columns)})
+    return pickled({b"batch_label": text(b"a batch"), b"labels": integers(labels), b"data": array(data, by_columns)})
 
 
 def batch_files(per_batch: int = 20, seed: int = 0) -> tuple[dict[str, bytes], NDArray[np.uint8], list[int]]:
@@ -55,7 +53,7 @@ def batch_files(per_batch: int = 20, seed: int = 0) -> tuple[dict[str, bytes], N
         files[name] = batch(data, labels)
         all_data.append(data)
         all_labels += labels
-    names = b"](" + b"".join(_text(name.encode()) for name in NAMES) + b"e"
+    names = b"](" + b"".join(text(name.encode()) for name in NAMES) + b"e"
     files["batches.meta"] = pickled({b"num_cases_per_batch": b"K\x14", b"label_names": names})
     return files, np.concatenate(all_data), all_labels
 
@@ -76,8 +74,8 @@ def md5(content: bytes) -> str:
 
 
 def describe(files: dict[str, bytes], content: bytes, url: str = "http://127.0.0.1:9/none") -> Archive:
-    """What `official()` would say if this were the official archive. Nothing listens on port 9."""
-    real = cifar10.official()
+    """The official archive, if it were this one. Nothing listens on port 9."""
+    real, _ = cifar_archives.CIFAR10
     return replace(
         real,
         url=url,
@@ -85,7 +83,8 @@ def describe(files: dict[str, bytes], content: bytes, url: str = "http://127.0.0
         size=len(content),
         train_files={name: md5(files.get(name, b"")) for name in real.train_files},
         test_files={name: md5(files.get(name, b"")) for name in real.test_files},
-        meta_file=(real.meta_file[0], md5(files.get(real.meta_file[0], b""))),
+        names_file=(real.names_file[0], md5(files.get(real.names_file[0], b""))),
+        num_images=(100, 20),
     )
 
 
@@ -99,5 +98,4 @@ def write_archive(folder: Path, content: bytes) -> Path:
 def pretend(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes], content: bytes, url: str | None = None) -> None:
     """Have this content taken for the official archive."""
     archive = describe(files, content, *([url] if url else []))
-    monkeypatch.setattr(cifar10, "official", lambda: archive)
-    monkeypatch.setattr(cifar10, "MD5", archive.md5)
+    monkeypatch.setattr(cifar_archives, "CIFAR10", (archive, cifar_archives.CIFAR10[1]))

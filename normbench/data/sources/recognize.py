@@ -1,4 +1,4 @@
-"""What a file is that was given in place of CIFAR-10's official archive: known by its size, its first bytes, its names.
+"""What a file is that was given in place of CIFAR's official archive: known by its size, its first bytes, its names.
 
 So that nobody is told that good data of another kind are damaged.
 """
@@ -11,8 +11,9 @@ import zipfile
 from contextlib import suppress
 from io import BufferedReader
 
-# Folders in the other archives at https://www.cs.toronto.edu/~kriz/cifar.html.
+# Folders in the archives at https://www.cs.toronto.edu/~kriz/cifar.html.
 _BY_FOLDER = {
+    "cifar-10-batches-py": "CIFAR-10",
     "cifar-100-python": "CIFAR-100",
     "cifar-100-binary": "CIFAR-100 in its binary version",
     "cifar-100-matlab": "CIFAR-100 for MATLAB",
@@ -37,8 +38,11 @@ _BINARY_RECORD = 1 + 3 * 32**2  # a label and an image, in a .bin file of CIFAR-
 _MAX_UNPACKED_BYTES = 2**20  # the first names in an archive are there
 
 
-def what_it_is(file: BufferedReader, size_expected: int) -> str:
-    """A few words, such as `CIFAR-100 for Python`, for an open file that is not the official archive."""
+def what_it_is(file: BufferedReader, title: str, folder: str, size_expected: int) -> str:
+    """A few words, such as `CIFAR-100`, for an open file that is not the official archive of `title`.
+
+    That archive has `folder` in it, and `size_expected` bytes.
+    """
     size = os.fstat(file.fileno()).st_size
     file.seek(0)
     start = file.read(512)
@@ -52,7 +56,7 @@ def what_it_is(file: BufferedReader, size_expected: int) -> str:
     if start.startswith(b"PK"):
         return _zip(file)
     if start.startswith(b"\x1f\x8b"):
-        return _gzip(file, size, size_expected)
+        return _gzip(file, title, folder, size < size_expected)
     if start[257:262] == b"ustar":
         return "an archive that is not compressed (.tar)"
     if size % _BINARY_RECORD == 0:
@@ -68,8 +72,9 @@ def _zip(file: BufferedReader) -> str:
     return "a ZIP archive"
 
 
-def _gzip(file: BufferedReader, size: int, size_expected: int) -> str:
-    """By the first names in it: CIFAR-10 that was packed anew, or is not all there, is told from other archives."""
+def _gzip(file: BufferedReader, title: str, folder: str, is_short: bool) -> str:
+    """By the first names in it: the archive packed anew, or not all there, is told from other archives."""
+    size = os.fstat(file.fileno()).st_size
     names: list[str] = []
     file.seek(0)
     with (
@@ -78,13 +83,13 @@ def _gzip(file: BufferedReader, size: int, size_expected: int) -> str:
         tarfile.open(fileobj=io.BytesIO(unpacked.read1(_MAX_UNPACKED_BYTES))) as archive,
     ):
         names.extend(member.name for member in archive)
-    for folder, name in _BY_FOLDER.items():
-        if any(folder in member for member in names):
+    if any(folder in member for member in names):
+        if is_short:
+            return f"only {size:,} bytes of {title}, which was not downloaded to its end or was packed anew"
+        return f"{title} that was packed anew; its extracted folder may be given instead"
+    for other, name in _BY_FOLDER.items():
+        if any(other in member for member in names):
             return name
-    if any("cifar-10-batches-py" in member for member in names):
-        if size < size_expected:
-            return f"only {size:,} bytes of CIFAR-10, which was not downloaded to its end or was packed anew"
-        return "CIFAR-10 that was packed anew; its extracted folder may be given instead"
     if names:
         return f"another archive, with {names[0]:.60} in it"
     return "a file packed with gzip that holds no archive"

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
 _HERE = "normbench.data.sources"
 
 SOURCES: "dict[str, Source]" = {
-    "cifar10": deferred(f"{_HERE}.cifar10", "cifar10"),
+    "cifar10": deferred(f"{_HERE}.cifar", "cifar10"),
+    "cifar100": deferred(f"{_HERE}.cifar", "cifar100"),
+    "cifar100-coarse": deferred(f"{_HERE}.cifar", "cifar100_coarse"),
     "folder": deferred(f"{_HERE}.folder", "folder"),
     "synthetic": deferred(f"{_HERE}.synthetic", "synthetic"),
     "synthetic-small": deferred(f"{_HERE}.synthetic", "synthetic_small"),
 }
 
-CONSTANT_SOURCES = frozenset({"cifar10"})
+CONSTANT_SOURCES = frozenset({"cifar10", "cifar100", "cifar100-coarse"})
 """Sources whose content is fixed by a published hash: a finished run need not load them again to compare the data."""
 
-PLACED_SOURCES = frozenset({"cifar10", "folder"})
+PLACED_SOURCES = CONSTANT_SOURCES | {"folder"}
 """Sources that read the file or folder which the user names."""

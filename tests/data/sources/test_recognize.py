@@ -60,4 +60,4 @@ def test_a_file_is_called_by_what_it_is(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(KINDS[kind])
     with path.open("rb") as file:
-        assert kind in what_it_is(file, size_expected=5000)
+        assert kind in what_it_is(file, "CIFAR-10", "cifar-10-batches-py", size_expected=5000)

@@ -1,4 +1,4 @@
-"""The cifar10 source: every place where the data may be, downloads, and one message with the ways out."""
+"""The CIFAR sources: every place where the data may be, downloads, and one message with the ways out."""
 
 import resource
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from torchvision.datasets import CIFAR10
+from torchvision.datasets import CIFAR10, CIFAR100
 
-import normbench.data.sources.cifar10 as source
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
+from normbench.data.sources import cifar_archives
+from normbench.data.sources.cifar_files import Archive
 from normbench.errors import DataError
 from tests import tiny_cifar10 as tiny
 from tests.file_server import ENDLESS, Server, serving
@@ -79,11 +80,16 @@ def online(load: Loader, server: Server, monkeypatch: pytest.MonkeyPatch) -> Loa
     return load
 
 
-def test_the_md5_is_the_one_torchvision_knows() -> None:
-    archive = source.official()
-    assert archive.md5 == CIFAR10.tgz_md5 == source.MD5
-    assert next(iter(archive.file_md5s)) == "data_batch_1"
-    assert len(archive.file_md5s) == 7
+@pytest.mark.parametrize(
+    ("archives", "known"), [(cifar_archives.CIFAR10, CIFAR10), (cifar_archives.CIFAR100, CIFAR100)]
+)
+def test_the_md5s_are_those_torchvision_knows(archives: tuple[Archive, Archive], known: type[CIFAR10]) -> None:
+    archive = archives[0]
+    assert (archive.url, archive.filename, archive.md5) == (known.url, known.filename, known.tgz_md5)
+    assert archive.folder == known.base_folder
+    assert archive.train_files == dict(known.train_list)
+    assert archive.test_files == dict(known.test_list)
+    assert archive.names_file == (known.meta["filename"], known.meta["md5"])
 
 
 @pytest.mark.parametrize(

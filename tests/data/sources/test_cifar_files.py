@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from normbench.data.sources.cifar10_files import read_archive, read_extracted
+from normbench.data.sources.cifar_files import read_archive, read_extracted
 from normbench.data.sources.source import RawData
 from normbench.errors import DataError
 from tests import tiny_cifar10 as tiny
@@ -70,7 +70,7 @@ def test_a_wrong_hash_is_found_before_an_archive_is_unpickled(tmp_path: Path, co
     with pytest.raises(DataError, match=f"{path}: {what}.*expected"):
         READ(path)
     if content.startswith(EVIL):
-        with pytest.raises(DataError, match="not a CIFAR-10 batch"):
+        with pytest.raises(DataError, match="not a CIFAR batch"):
             Reader(EVIL_FILES, content)(path)
 
 
