@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from normbench.data.augment import Augmentation
+from normbench.data.augment.augmentation import Augmentation
 from normbench.data.dataset import Split
 from normbench.data.streams import stream
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn, optim
 from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
-from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.dataset import SIDE, Dataset
 from normbench.data.streams import stream_seed
 from normbench.errors import ConfigError

@@ -8,7 +8,7 @@ from torch import nn
 
 from normbench.config import Budget, Choice, Config
 from normbench.config.tree import KeyPath
-from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.models.budget import check_budget
 from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network

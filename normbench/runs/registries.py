@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.sources.registry import SOURCES
 from normbench.models.registry import MODELS
 from normbench.norms import NORM_REGISTRY, norm_registry

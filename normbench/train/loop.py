@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from normbench.data.augment import Augmentation
+from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed

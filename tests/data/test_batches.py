@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.batches import (
     IMAGES_AT_ONCE,
     MEAN,

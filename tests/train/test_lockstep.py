@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normbench.data.augmentations import AUGMENTATIONS
+from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.dataset import Split
 from normbench.kernels.library import without_kernels
 from normbench.models.registry import MODELS, build

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from normbench.data.augment import Augmentation
+from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import normalize
 from normbench.data.dataset import Split
 from normbench.models.registry import MODELS, build

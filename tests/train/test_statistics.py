@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from normbench.data.augment import Augmentation, flip, translate
+from normbench.data.augment.augmentation import Augmentation
+from normbench.data.augment.moves import flip, translate
 from normbench.data.batches import normalize, training_batches
 from normbench.data.dataset import Split
 from normbench.models.registry import MODELS

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import RandAugment
 
-from normbench.data.augment import randaugment
-from normbench.data.randaugment import NUM_ROUNDS, NUM_VARIANTS, apply, draw
+from normbench.data.augment.randaugment import NUM_ROUNDS, NUM_VARIANTS, apply, draw, randaugment
 from normbench.data.streams import stream
 
 TORCHVISIONS = ("identity", "shear x", "shear y", "translate x", "translate y", "rotate")
@@ -109,3 +108,12 @@ def test_what_is_drawn_is_what_is_done() -> None:
     images = IMAGES["noise"]
     expected = apply(images, draw(len(images), stream(5, "augment"), p=0.5))
     assert torch.equal(randaugment(p=0.5)(images, stream(5, "augment")), expected)
+
+
+def test_randaugment_touches_images_at_the_given_rate_and_differently() -> None:
+    same = IMAGES["noise"][:1].expand(400, -1, -1, -1)
+    out = randaugment(p=0.25)(same, stream(0, "augment"))
+    changed = (out != same[0]).flatten(1).any(1)
+    # Two operations of fourteen, one of them the identity: few images that are chosen stay as they are.
+    assert 0.15 < changed.float().mean().item() < 0.32
+    assert len(out[changed].flatten(1).unique(dim=0)) > 20

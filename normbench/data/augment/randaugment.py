@@ -15,8 +15,20 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import functional as tv
 
+from normbench.data.augment.augmentation import Augmentation, check_probability
+
 NUM_ROUNDS = 2
 BIN, NUM_BINS = 9, 31  # torchvision's default magnitude: bin 9 of 0..30
+
+
+def randaugment(*, p: float = 0.25) -> Augmentation:
+    """torchvision's RandAugment with its defaults (2 operations, magnitude 9) on each image with probability p.
+
+    Operations are drawn for each image, as in a loader's transform. Source: Cubuk et al., RandAugment (2019).
+    Raises ConfigError for p outside 0..1.
+    """
+    check_probability("randaugment", p)
+    return Augmentation(lambda shape, generator: draw(shape[0], generator, p), apply)
 
 
 def draw(num_images: int, generator: torch.Generator, p: float) -> Tensor:

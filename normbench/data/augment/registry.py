@@ -1,0 +1,19 @@
+"""The augmentations by name. Another one is a function of its options in a module beside this one, and a line here."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from normbench.deferred import deferred
+
+if TYPE_CHECKING:
+    from normbench.data.augment.augmentation import Augmentation
+
+_HERE = "normbench.data.augment"
+
+AUGMENTATIONS: "dict[str, Callable[..., Augmentation]]" = {
+    "flip": deferred(f"{_HERE}.moves", "flip"),
+    "vertical_flip": deferred(f"{_HERE}.moves", "vertical_flip"),
+    "translate": deferred(f"{_HERE}.moves", "translate"),
+    "crop": deferred(f"{_HERE}.moves", "crop"),
+    "randaugment": deferred(f"{_HERE}.randaugment", "randaugment"),
+}
