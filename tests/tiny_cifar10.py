@@ -84,7 +84,6 @@ def describe(files: dict[str, bytes], content: bytes, url: str = "http://127.0.0
         train_files={name: md5(files.get(name, b"")) for name in real.train_files},
         test_files={name: md5(files.get(name, b"")) for name in real.test_files},
         names_file=(real.names_file[0], md5(files.get(real.names_file[0], b""))),
-        num_images=(100, 20),
     )
 
 

@@ -43,6 +43,7 @@ _CIFAR10_BINARY = Archive(
     names_file=("batches.meta.txt", None),
     read_batch=partial(cifar_binary.read_batch, num_labels=1, label=0),
     read_names=cifar_binary.read_names,
+    num_images=(50_000, 10_000),
 )
 _CIFAR100_PYTHON = Archive(
     title="CIFAR-100",
@@ -69,6 +70,7 @@ _CIFAR100_BINARY = Archive(
     names_file=("fine_label_names.txt", None),
     read_batch=partial(cifar_binary.read_batch, num_labels=2, label=1),
     read_names=cifar_binary.read_names,
+    num_images=(50_000, 10_000),
 )
 
 CIFAR10 = (_CIFAR10_PYTHON, _CIFAR10_BINARY)

@@ -48,8 +48,8 @@ class Archive:
     names_file: tuple[str, str | None]
     read_batch: Callable[[str, bytes], Batch]
     read_names: Callable[[str, bytes], tuple[str, ...]]
-    num_images: tuple[int, int] = (50_000, 10_000)
-    """For training, for the test."""
+    num_images: tuple[int, int] | None = None
+    """For training, for the test; None where the MD5 of each file says that it is complete."""
 
     @property
     def md5s(self) -> dict[str, str | None]:
@@ -125,9 +125,11 @@ def _assemble(where: str, files: dict[str, bytes], archive: Archive) -> RawData:
         _split(where, {name: files.pop(name) for name in names}, archive, len(class_names))
         for names in (archive.train_files, archive.test_files)
     )
-    for name, split, expected in zip(("train", "test"), (train, test), archive.num_images, strict=True):
-        if len(split) != expected:
-            raise DataError(f"{where}: {len(split):,} {name} images, expected {expected:,}: it is not complete")
+    found = len(train), len(test)
+    if archive.num_images is not None and found != archive.num_images:
+        counts = " and ".join(f"{count:,}" for count in found)
+        expected = " and ".join(f"{count:,}" for count in archive.num_images)
+        raise DataError(f"{where}: {counts} images for training and test, expected {expected}: it is not complete")
     return train, test, class_names
 
 

@@ -116,7 +116,7 @@ def test_each_version_is_read(version: str, form: str, tmp_path: Path) -> None:
     [
         (b"", "not a whole number of records"),
         (records(0, 4, [FINE])[:-1], "not a whole number of records"),
-        (records(0, 3, [FINE]), "3 train images, expected 4"),
+        (records(0, 3, [FINE]), "3 and 2 images for training and test, expected 4 and 2"),
         (records(0, 4, [[3, 0, 1, 2]]), "a label is not one of 0 to 2"),
     ],
 )
