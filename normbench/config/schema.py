@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from normbench.config.tree import Exponent, KeyPath
+from normbench.config.tree import Exponent, KeyPath, dotted
 from normbench.text import UNPRINTABLE
 
 Registry = Mapping[str, Callable[..., object]]
@@ -33,6 +33,9 @@ CHOICES: Mapping[KeyPath, str] = {
 EXPERIMENT_KEYS = ("sweep", "exclude", "tune")
 AUGMENT = ("data", "augment")
 SOURCE = ("data", "source")
+
+UNWRITTEN = object()
+"""Marks a key that `to_dict` leaves out while it has its default, so that older runs keep their ids and records."""
 
 KeyProblem = tuple[KeyPath, str]
 """A key and why its value cannot be used, although the value's type and name are right."""
@@ -110,6 +113,8 @@ class TrainConfig(_Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     optimizer: Choice = Choice("muon")
     schedule: Choice = Choice("linear")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), UNWRITTEN] = 0.0
+    clip_grad_norm: Annotated[float | None, Field(gt=0, le=MAX_FLOAT), UNWRITTEN] = None
 
 
 class Budget(_Section):
@@ -157,6 +162,15 @@ class Config(_Section):
         plain: dict[str, Any] = _plain(self, ())
         return plain
 
+    def value(self, key: str) -> Any:
+        """The plain value of a dotted key, also of one that `to_dict` leaves out; a switch that is off is False."""
+        found: Any = self.to_dict()
+        for part in key.split("."):
+            if part not in found:
+                return OFF.get(key, False)
+            found = found[part]
+        return found
+
 
 SECTIONS: Mapping[KeyPath, type[_Section]] = {
     (): Config,
@@ -166,10 +180,22 @@ SECTIONS: Mapping[KeyPath, type[_Section]] = {
     ("pictures",): Pictures,
 }
 
+OFF: Mapping[str, Any] = {
+    dotted((*path, key)): field.default
+    for path, section in SECTIONS.items()
+    for key, field in section.model_fields.items()
+    if UNWRITTEN in field.metadata
+}
+"""By dotted key, the value that a written config without the key has."""
+
 
 def _plain(value: Any, path: KeyPath) -> Any:
     if isinstance(value, BaseModel):
-        return {key: _plain(getattr(value, key), (*path, key)) for key in type(value).model_fields}
+        return {
+            key: _plain(getattr(value, key), (*path, key))
+            for key, field in type(value).model_fields.items()
+            if UNWRITTEN not in field.metadata or getattr(value, key) != field.default
+        }
     if isinstance(value, Choice):
         return {CHOICES.get(path, "name"): value.name, **{key: _plain(item, ()) for key, item in value.options.items()}}
     if isinstance(value, Mapping):

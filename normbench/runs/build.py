@@ -76,4 +76,6 @@ def build_recipe(config: Config) -> Recipe:
         augmentations=[AUGMENTATIONS[choice.name](**choice.options) for choice in config.data.augment],
         schedule=SCHEDULES[schedule.name](**schedule.options),
         seed=config.seed,
+        label_smoothing=config.train.label_smoothing,
+        clip_grad_norm=config.train.clip_grad_norm,
     )

@@ -95,7 +95,7 @@ def _entry(experiment: Experiment, cell: Config, point: Mapping[str, Any], score
     return Chosen(
         norm=cell.to_dict()["norm"],
         label=_label(cell),
-        cell={axis: _value(cell, axis) for axis in experiment.axes if axis.partition(".")[0] != "norm"},
+        cell={axis: cell.value(axis) for axis in experiment.axes if axis.partition(".")[0] != "norm"},
         values=dict(point),
         val_accuracy=score,
         on_edge=tuple(key for key, values in grid.items() if _is_edge(point[key], values)),
@@ -111,10 +111,3 @@ def _is_edge(value: Any, values: Sequence[Any]) -> bool:
 
 def _label(config: Config) -> str:
     return norm_label(config.norm.name, config.norm.options)
-
-
-def _value(config: Config, key: str) -> Any:
-    value: Any = config.to_dict()
-    for part in key.split("."):
-        value = value[part]
-    return value

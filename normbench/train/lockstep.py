@@ -16,6 +16,7 @@ from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, State, capture
 from normbench.train.loop import Divergence, Member, Position, set_lr, steps_per_epoch
+from normbench.train.objective import clip_gradient
 from normbench.train.optimizers.build import joined
 from normbench.train.passes import WAYS, tensors_of
 from normbench.train.setting import Setting
@@ -74,7 +75,9 @@ class Lockstep:
         optimizers, lrs = [member.optimizer for member in members], list(self._lrs.unbind())
         self._optimizer = joined(optimizers, lrs)
         self._models = [member.model for member in members]
-        self._pass = WAYS[way](self._models, setting)
+        self._parameters = [list(model.parameters()) for model in self._models]
+        self._pass = WAYS[way](self._models, setting, recipe.label_smoothing)
+        self._clip_grad_norm = recipe.clip_grad_norm
         self._dropouts = [dropouts_of(model) for model in self._models]
         self._is_random = any(layer.is_active for layers in self._dropouts for layer in layers)
         self._generators: list[torch.Generator] = []
@@ -147,6 +150,8 @@ class Lockstep:
         labels = self._labels.index_select(1, rows)
         losses, logits = self._pass(self._images.index_select(1, rows), labels)
         self._lrs.copy_(self._lr_by_step.index_select(0, self._step).squeeze(0))
+        for parameters in self._parameters:
+            clip_gradient(parameters, self._clip_grad_norm)
         self._optimizer.step()
         with torch.no_grad():
             self._loss_sums += losses.double() * size

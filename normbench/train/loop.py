@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
-from torch.nn import functional as F
 
 from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import training_batches
@@ -16,6 +15,7 @@ from normbench.data.streams import stream_seed
 from normbench.kernels import accelerate, normalize
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
+from normbench.train.objective import clip_gradient, cross_entropy
 from normbench.train.schedules import Schedule
 from normbench.train.setting import Setting
 
@@ -31,6 +31,8 @@ class Recipe:
     augmentations: Sequence[Augmentation]
     schedule: Schedule
     seed: int
+    label_smoothing: float = 0.0
+    clip_grad_norm: float | None = None
 
 
 @dataclass
@@ -121,10 +123,11 @@ def train_epoch(
 
         with setting.autocast():
             logits = network(inputs)
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = cross_entropy(logits, labels, recipe.label_smoothing)
         for parameter in parameters:
             parameter.grad = None  # a fifth of the time of Optimizer.zero_grad
         loss.backward()
+        clip_gradient(parameters, recipe.clip_grad_norm)
         optimizer.step()
 
         position.loss_sum += loss.detach().double() * len(labels)
@@ -140,7 +143,10 @@ def train_epoch(
 
 
 def epoch_metrics(position: Position, num_images: int) -> Metrics:
-    """The training metrics of the epoch just finished: means over its augmented images, in training mode."""
+    """The training metrics of the epoch just finished: means over its augmented images, in training mode.
+
+    The loss is the one that was minimized, with smoothed labels where the recipe smooths them.
+    """
     return Metrics(
         loss=position.loss_sum.item() / num_images,
         num_errors=num_images - int(position.num_correct.item()),

@@ -6,11 +6,11 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from normbench.kernels import accelerate, normalize
 from normbench.models.side_by_side import side_by_side
 from normbench.train.capture import Lanes
+from normbench.train.objective import cross_entropy
 from normbench.train.setting import Setting
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -20,7 +20,7 @@ S: networks, B: batch size.
 """
 
 
-def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
+def in_lanes(networks: Sequence[nn.Module], setting: Setting, label_smoothing: float = 0.0) -> Pass:
     """Each network by itself, on a CUDA stream of its own: the same bits as alone."""
     lanes = Lanes(setting.device, len(networks))
     networks = [accelerate(network) for network in networks]
@@ -29,7 +29,7 @@ def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         inputs = normalize(images, memory_format=setting.memory_format)
         with setting.autocast():
             logits = network(inputs)
-        loss = F.cross_entropy(_wide_enough(logits), labels)
+        loss = cross_entropy(logits, labels, label_smoothing)
         parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         for parameter, gradient in zip(parameters, _gradients(loss, parameters), strict=True):
             _set_gradient(parameter, gradient)
@@ -43,7 +43,7 @@ def in_lanes(networks: Sequence[nn.Module], setting: Setting) -> Pass:
     return run
 
 
-def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
+def as_one(networks: Sequence[nn.Module], setting: Setting, label_smoothing: float = 0.0) -> Pass:
     """All networks as one wide network (`side_by_side`): S times fewer, larger kernels, and other roundings."""
     wide = side_by_side(networks)
     wide.network.train()
@@ -55,9 +55,10 @@ def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         inputs = inputs.transpose(0, 1).flatten(1, 2).contiguous(memory_format=setting.memory_format)
         with setting.autocast():
             logits = wide.network(inputs)
-        logits = _wide_enough(logits).unflatten(1, (members, -1)).transpose(0, 1)
+        logits = logits.unflatten(1, (members, -1)).transpose(0, 1)
         # No network depends on another, so the gradient of the sum is, for each, that of its own loss.
-        losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(members, batch).mean(1)
+        by_image = cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing, reduction="none")
+        losses = by_image.view(members, batch).mean(1)
         gradients = _gradients(losses.sum(), [leaf for leaf, _ in leaves])
         for gradient, (_, parts) in zip(gradients, leaves, strict=True):
             pieces = [None] * len(parts) if gradient is None else gradient.chunk(len(parts))
@@ -66,11 +67,6 @@ def as_one(networks: Sequence[nn.Module], setting: Setting) -> Pass:
         return losses.detach(), logits.detach()
 
     return run
-
-
-def _wide_enough(logits: Tensor) -> Tensor:
-    """The logits in float32 or wider: a loss in bfloat16 would lose digits."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def _gradients(loss: Tensor, leaves: Sequence[Tensor]) -> Sequence[Tensor | None]:
@@ -85,8 +81,11 @@ def _set_gradient(parameter: Tensor, gradient: Tensor | None) -> None:
     parameter.grad = gradient
 
 
-WAYS: Mapping[str, Callable[[Sequence[nn.Module], Setting], Pass]] = {"lanes": in_lanes, "wide": as_one}
-"""By name, how the networks of runs that train together compute; which is faster depends on the device."""
+WAYS: Mapping[str, Callable[..., Pass]] = {"lanes": in_lanes, "wide": as_one}
+"""By name, how the networks of runs that train together compute: (networks, setting, label_smoothing) -> their pass.
+
+Which is faster depends on the device.
+"""
 
 
 def tensors_of(networks: Sequence[nn.Module]) -> list[Tensor]:

@@ -11,6 +11,7 @@ from normbench.config import (
     Config,
     shipped_configs,
 )
+from normbench.config.schema import OFF, SECTIONS
 from tests.config_fakes import load_text
 
 
@@ -21,10 +22,9 @@ def test_default_yaml_spells_out_every_key_with_a_comment() -> None:
     # A section's own line, and values that their name explains
     assert all(re.fullmatch(r" *[a-z_]+:|seeds: .*|.*(momentum|max_epochs): .*", line) for line in uncommented)
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    defaults = Config().to_dict()
-    assert written.keys() == defaults.keys()
-    for section in ("data", "train", "budget", "pictures"):
-        assert written[section].keys() == defaults[section].keys()
+    for path, section in SECTIONS.items():
+        found = written[path[0]] if path else written
+        assert found.keys() == section.model_fields.keys()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,16 @@ def test_to_dict_is_flat_and_plain(tmp_path: Path) -> None:
     assert plain["norm"] == {"kind": "odd", "size": [4, 5], "mode": "a", "label": "x", "whole": 1.0}
     assert plain["data"]["augment"] == [{"name": "flip", "p": 0.5}, {"name": "translate", "pixels": 2}]
     assert plain["train"]["schedule"] == {"name": "linear", "warmup": 0.2}
+
+
+def test_a_key_that_is_off_is_not_written_and_has_its_value_all_the_same(tmp_path: Path) -> None:
+    off = load_text(tmp_path, "train: {label_smoothing: 0, clip_grad_norm: null}")
+    assert off.to_dict() == load_text(tmp_path, "{}").to_dict()
+    assert off.value("train.label_smoothing") == OFF["train.label_smoothing"] == 0
+    on = load_text(tmp_path, "train: {label_smoothing: 0.1, clip_grad_norm: 1}")
+    assert (on.value("train.label_smoothing"), on.value("train.clip_grad_norm")) == (0.1, 1)
+    assert load_text(tmp_path, yaml.safe_dump(on.to_dict())) == on
+    assert on.value("train.optimizer.lr") == on.train.optimizer.options["lr"]
 
 
 def test_a_config_is_frozen(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.config_fakes import errors_of, load_text
             "train: {optimizer: {lr: '1e-3'}}",
             "train.optimizer.lr: must be a number, found '1e-3', which is text, because",
         ),
-        ("train: {lr: 0.1}", "train.lr: unknown key 'lr': known: epochs, batch_size, precision, optimizer, schedule; "),
+        ("train: {lr: 0.1}", "train.lr: unknown key 'lr': known: epochs, batch_size, precision, optimizer, schedule, "),
         ("momentum: 0.1", "momentum: unknown key 'momentum': "),
         ("train: {batch_size: 0}", "train.batch_size: must be at least 1, found 0"),
         (

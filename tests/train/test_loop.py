@@ -5,8 +5,11 @@ import torch
 from torch import nn
 
 from normbench.data.augment.augmentation import Augmentation
-from normbench.data.batches import normalize
+from normbench.data.batches import normalize, training_batches
 from normbench.data.dataset import Split
+from normbench.data.streams import stream_seed
+from normbench.kernels.library import without_kernels
+from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.registry import MODELS, build
 from normbench.models.task import Task
 from normbench.norms import NORMS
@@ -132,6 +135,26 @@ def test_training_metrics_are_means_over_images_not_over_batches() -> None:
     evaluated = evaluate(infer(run.model, tiny_split().images, FP32), tiny_split().labels)
     assert training.num_errors == evaluated.num_errors
     assert training.loss == pytest.approx(evaluated.loss, rel=2e-3)  # the logits are rounded to float16
+
+
+def test_labels_are_smoothed_and_the_gradient_is_clipped_as_torch_does_it() -> None:
+    """A plain loop of a notebook has the same weights, to the bit, and reports the same loss."""
+    run, theirs, loss_sum = Run(), Run(), 0.0
+    run.recipe = Recipe(1, BATCH, [], SCHEDULES["constant"](), seed=5, label_smoothing=0.2, clip_grad_norm=0.5)
+    with without_kernels():
+        for _ in train_epoch(run.model, run.optimizer, tiny_split(), run.recipe, FP32, run.position):
+            pass
+        for step, (images, labels) in enumerate(training_batches(tiny_split(), BATCH, [], seed=5, epoch=0)):
+            seed_dropouts(dropouts_of(theirs.model), stream_seed(5, "dropout", 0, step))
+            theirs.optimizer.zero_grad()
+            logits = theirs.model.train()(normalize(images, memory_format=FP32.memory_format))
+            loss = nn.CrossEntropyLoss(label_smoothing=0.2)(logits, labels)
+            loss.backward()
+            assert nn.utils.clip_grad_norm_(theirs.model.parameters(), 0.5) > 0.5
+            theirs.optimizer.step()
+            loss_sum += loss.item() * len(labels)
+    assert all(map(torch.equal, weights(run.model), weights(theirs.model)))
+    assert epoch_metrics(run.position, NUM_IMAGES).loss == pytest.approx(loss_sum / NUM_IMAGES, rel=1e-12)
 
 
 def test_a_loss_that_is_not_finite_raises() -> None:

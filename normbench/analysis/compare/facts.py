@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from normbench.config.schema import OFF
 from normbench.runs.record import Record
 from normbench.text import plural
 
@@ -27,7 +28,8 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def facts(record: Record) -> dict[str, Any]:
     """The dotted keys that can select a run, with its values: of the config, the data, the environment and the run."""
     return (
-        flatten(record.config)
+        dict(OFF)
+        | flatten(record.config)
         | flatten({"data": record.data.model_dump(exclude={"classes"})})
         | flatten({"environment": record.environment})
         | {key: getattr(record, key) for key in _OF_THE_RUN}  # last: a config may have another `experiment`

@@ -7,6 +7,7 @@ from normbench.analysis.compare.by import ascending
 from normbench.analysis.compare.facts import flatten, show_value
 from normbench.analysis.compare.rows import By
 from normbench.analysis.compare.tune import as_tuned
+from normbench.config.schema import OFF
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Tuning
 
@@ -63,8 +64,9 @@ def varying(recipes: Mapping[tuple[By, Any], Recipe], key: str | None) -> dict[s
 
 
 def shown_setting(recipe: Mapping[str, Any], name: str) -> str:
-    """A setting as it is shown; NOT_SET where the recipe does not have it."""
-    return show_value(recipe[name], name) if name in recipe else NOT_SET
+    """A setting as it is shown; NOT_SET where the recipe does not have it, and it is none that is off."""
+    found = {**OFF, **recipe}
+    return show_value(found[name], name) if name in found else NOT_SET
 
 
 def shared(recipes: Sequence[Mapping[str, Any]]) -> Recipe:

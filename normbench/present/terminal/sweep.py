@@ -84,13 +84,10 @@ def run_title(axes: Sequence[str]) -> Title:
 
     def title(config: Config) -> str:
         parts = [f"{norm_label(config.norm.name, config.norm.options)} seed {config.seed}"]
-        plain = config.to_dict()
         for axis in axes:
             if axis == "norm" or axis.startswith("norm."):
                 continue
-            value = plain
-            for key in axis.split("."):
-                value = value[key]
+            value = config.value(axis)
             parts.append(f"{names[axis]} {value:g}" if isinstance(value, float) else f"{names[axis]} {value}")
         return ", ".join(parts)
 

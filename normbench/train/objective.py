@@ -1,0 +1,20 @@
+"""What a training step minimizes and how its gradient is limited: the same for a run alone and for runs together."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float, reduction: str = "mean") -> Tensor:
+    """`F.cross_entropy` in float32 or wider: a loss in bfloat16 would lose digits."""
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(wide, labels, label_smoothing=label_smoothing, reduction=reduction)
+
+
+def clip_gradient(parameters: Sequence[Tensor], max_norm: float | None) -> None:
+    """`torch.nn.utils.clip_grad_norm_`, which does not wait for the device; None leaves the gradient as it is."""
+    if max_norm is not None:
+        clip_grad_norm_(parameters, max_norm)
