@@ -2,8 +2,7 @@
 
 import torch
 
-from normbench.data.dataset import Split
-from normbench.data.sources.source import RawData
+from normbench.data.dataset import RawData, Split
 
 NAMES = ("a", "bé")
 
@@ -15,4 +14,4 @@ def make_raw(seed: int = 0) -> RawData:
         Split(torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8, generator=generator), torch.arange(n) % 2)
         for n in (12, 6)
     )
-    return train, test, NAMES
+    return RawData(train, test, NAMES)

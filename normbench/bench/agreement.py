@@ -68,9 +68,9 @@ def check_fp32(configs: Sequence[Config], dataset: Dataset, device: torch.device
     configs = configs[:SEEDS]
     label, cpu = _label(configs), torch.device("cpu")
     with _full_float32():
-        losses, logits = _first_steps(configs, dataset, Setting(cpu, "fp32"), "lanes")
+        losses, logits = _first_steps(configs, dataset, cpu, "lanes")
         for way in WAYS:
-            found, found_logits = _first_steps(configs, dataset, Setting(device, "fp32"), way)
+            found, found_logits = _first_steps(configs, dataset, device, way)
             apart = float(((found - losses) / losses).abs().max())
             yield Check(
                 f"{way}, fp32: losses of {FEW_STEPS} steps against the CPU's, relative", label, apart, FP32_LOSS
@@ -92,7 +92,7 @@ def check_together(
     Compares the mean loss of the first steps, seed by seed. Allowed is the half-width of the two-sided t interval for
     a mean difference of 0 over the seeds, or BF16_LOSS if that is larger.
     """
-    setting = Setting(device, precision)
+    setting = Setting(device, precision, normalization=dataset.normalization)
     eager = [_member(config, dataset, setting) for config in configs]
     alone = torch.stack([_loss_alone(member, dataset, setting, num_steps) for member in eager])
     for way in WAYS:
@@ -113,8 +113,9 @@ def require_agreement(checks: Sequence[Check]) -> None:
         raise RunError(f"{apart} of {len(checks)} checks do not agree; see the table of checks")
 
 
-def _first_steps(configs: Sequence[Config], dataset: Dataset, setting: Setting, way: str) -> tuple[Tensor, Tensor]:
+def _first_steps(configs: Sequence[Config], dataset: Dataset, device: torch.device, way: str) -> tuple[Tensor, Tensor]:
     """Mean losses [S] of a few steps, and the logits [S, N, classes] of some test images after them, on the CPU."""
+    setting = Setting(device, "fp32", normalization=dataset.normalization)
     members = [_member(config, dataset, setting) for config in configs]
     losses = _losses_together(members, dataset, setting, way, FEW_STEPS)
     probe = dataset.test.images[: 2 * configs[0].train.batch_size]

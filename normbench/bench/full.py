@@ -106,7 +106,7 @@ def measure_full(
 
     configs: one for each norm, equal otherwise. Raises RunError if a run fails.
     """
-    setting = Setting(machine.device, precision)
+    setting = Setting(machine.device, precision, normalization=dataset.normalization)
     norms = []
     for config in configs:
         label = norm_label(config.norm.name, config.norm.options)

@@ -13,9 +13,9 @@ from torchvision import transforms
 
 from normbench.bench.result import Timing
 from normbench.config import Config
-from normbench.data.batches import MEAN, STD
 from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
+from normbench.data.normalization import Normalization
 from normbench.errors import RunError
 from normbench.models.reference import Reference
 from normbench.models.task import Task
@@ -46,7 +46,7 @@ def plain_timer(
     torch.manual_seed(config.seed)
     model = plain_network(config, task_of(dataset)).to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    data, batch_size = PilImages(dataset.train), config.train.batch_size
+    data, batch_size = PilImages(dataset.train, dataset.normalization), config.train.batch_size
     workers = num_cores() if num_workers is None else num_workers
     # The platform's default, as in a notebook. This process was spawned and would spawn the workers too.
     start_method = multiprocessing.get_all_start_methods()[0] if workers else None
@@ -101,11 +101,12 @@ def plain_network(config: Config, task: Task) -> nn.Module:
 class PilImages(Dataset[tuple[torch.Tensor, int]]):
     """A split as torchvision's CIFAR10: arrays in memory; an item is a PIL image through its transforms."""
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: Split, normalization: Normalization) -> None:
         self.arrays = split.images.permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = split.labels.tolist()
         augment = transforms.RandomApply([transforms.RandAugment()], p=0.25)
-        self.transform = transforms.Compose([augment, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+        normalize = transforms.Normalize(normalization.mean, normalization.std)
+        self.transform = transforms.Compose([augment, transforms.ToTensor(), normalize])
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -29,7 +29,7 @@ def training_timer(
     """
     dataset = load_dataset(config.data, bar=False)
     keep_freed_memory()
-    setting = Setting(device, precision)
+    setting = Setting(device, precision, normalization=dataset.normalization)
     member = idle_member(config, task_of(dataset), setting)
     member.model = accelerate(member.model)
     clock = clock or PartClock(device)

@@ -12,11 +12,8 @@ from torch import Tensor
 
 from normbench.data.augment.augmentation import Augmentation
 from normbench.data.dataset import Split
+from normbench.data.normalization import Normalization
 from normbench.data.streams import stream
-
-# CIFAR-10's channel mean and std in units of 255, used for every source: runs on different data stay comparable.
-MEAN = (0.4914, 0.4822, 0.4465)
-STD = (0.247, 0.243, 0.261)
 
 IMAGES_AT_ONCE = 512  # small enough for a CPU's cache; augmenting 64 images takes longer in calls than in arithmetic
 
@@ -82,23 +79,17 @@ def arrange(split: Split, drawn: EpochDraws, augmentations: Sequence[Augmentatio
 
 def normalize(
     images: Tensor,
-    mean: Sequence[float] = MEAN,
-    std: Sequence[float] = STD,
+    normalization: Normalization,
     dtype: torch.dtype = torch.float32,
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Tensor:
     """(images / 255 - mean) / std per channel: uint8 [B, C, H, W] -> `dtype` [B, C, H, W], same device."""
     out = torch.empty(images.shape, dtype=dtype, device=images.device, memory_format=memory_format)
-    for channel, (factor, shift) in enumerate(zip(*scale_and_offset(mean, std), strict=True)):
+    for channel, (factor, shift) in enumerate(zip(normalization.scale, normalization.offset, strict=True)):
         # In one pass from uint8 to the result, rounded once even to bf16. Both simpler forms, a conversion followed by
         # broadcast arithmetic, take 2 to 8 times as long when the result is channels_last.
         torch.add(torch.tensor(shift), images[:, channel], alpha=factor, out=out[:, channel])
     return out
-
-
-def scale_and_offset(mean: Sequence[float], std: Sequence[float]) -> tuple[list[float], list[float]]:
-    """By channel: (x / 255 - mean) / std = scale x + offset."""
-    return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
 
 
 def _draw(

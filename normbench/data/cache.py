@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from normbench.data.dataset import SIDE, Dataset, Split, fingerprint
-from normbench.data.sources.source import RawData, SourceInput
+from normbench.data.dataset import Dataset, RawData, Split, fingerprint
+from normbench.data.known import KNOWN
+from normbench.data.normalization import measure
+from normbench.data.sources.source import SourceInput
 from normbench.data.tensor_bytes import tensors_in
 from normbench.files import holding, put_in_place, read_regular, remove_scratch, scratch_beside, scratch_of
 from normbench.text import printable
@@ -25,7 +27,10 @@ MAX_BYTES = 2**34
 """A larger file is no cache file: it would hold five million images."""
 MAX_NAME = 255
 """Characters in the name of a class, which may be that of a folder."""
-FORMAT = "1"  # raise it whenever the content of the file, or the decoding of a source, changes
+CHANNELS = (1, 3)
+MAX_SIDE = 1024
+"""Pixels: the largest height and width of an image."""
+FORMAT = "2"  # raise it whenever the content of the file, or the decoding of a source, changes
 
 
 class _Unusable(Exception):
@@ -44,7 +49,7 @@ def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
     with ThreadPoolExecutor(1) as aside:
         identity = aside.submit(found.identity)
         try:
-            dataset = _read(cached, source, identity)  # without the lock: cache files are replaced atomically
+            dataset = _read(cached, source, found, identity)  # without the lock: cache files are replaced atomically
         except _Unusable:
             dataset = None  # another process may be rebuilding it: reported under the lock only
     identity.result()  # a missing input is an error even if the cache holds its data
@@ -54,13 +59,13 @@ def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
         if writable:
             remove_scratch(cached)
         try:
-            dataset = _read(cached, source, identity)
+            dataset = _read(cached, source, found, identity)
         except _Unusable as error:
             log.info(f"{cached}: {error}: reading the images again")
         if dataset is not None:
             return dataset
-        train, test, class_names = found.read()
-        dataset = Dataset(source, class_names, train, test, fingerprint(train, test, class_names))
+        raw = found.read()
+        dataset = _dataset(source, found, raw, fingerprint(raw))
         if writable:
             _write(cached, dataset, identity.result())
         return dataset
@@ -88,7 +93,20 @@ def _warn(path: Path, error: Exception) -> None:
     )
 
 
-def _read(path: Path, source: str, identity: Future[str]) -> Dataset | None:
+def _dataset(source: str, found: SourceInput, raw: RawData, digest: str) -> Dataset:
+    known = KNOWN.get(digest)
+    return Dataset(
+        source=source,
+        name=known.name if known else found.name or f"{source} data",
+        class_names=raw.class_names,
+        train=raw.train,
+        test=raw.test,
+        normalization=known.normalization if known else found.normalization or measure(raw.train.images),
+        fingerprint=digest,
+    )
+
+
+def _read(path: Path, source: str, found: SourceInput, identity: Future[str]) -> Dataset | None:
     """The data set in a cache file; None if there is no file. Raises _Unusable."""
     try:
         if not path.is_file():
@@ -96,16 +114,17 @@ def _read(path: Path, source: str, identity: Future[str]) -> Dataset | None:
         tensors, metadata = tensors_in(read_regular(path, MAX_BYTES))
         if metadata.get("format") != FORMAT or metadata.get("source") != source:
             raise _Unusable("not a cache file of this version")
-        train, test, class_names = _content(tensors, metadata)
+        raw = _content(tensors, metadata)
     except MemoryError as error:
         raise _Unusable("larger than the memory") from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise _Unusable(f"damaged ({error})") from error
-    if fingerprint(train, test, class_names) != metadata.get("fingerprint"):
+    digest = fingerprint(raw)
+    if digest != metadata.get("fingerprint"):
         raise _Unusable("damaged (the fingerprint of its content is another)")
     if metadata.get("identity") != identity.result():
         raise _Unusable("the data it was made from have changed")
-    return Dataset(source, class_names, train, test, metadata["fingerprint"])
+    return _dataset(source, found, raw, digest)
 
 
 def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
@@ -115,13 +134,19 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     train, test = (Split(tensors[f"{split}.images"], tensors[f"{split}.labels"]) for split in ("train", "test"))
     for split in (train, test):
         images, labels = split.images, split.labels
-        if images.dtype != torch.uint8 or images.shape[1:] != (3, SIDE, SIDE) or not len(images):
+        if images.dtype != torch.uint8 or not _is_image_shape(images.shape[1:]) or not len(images):
             raise ValueError("images are not of the expected form")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError("labels are not of the expected form")
         if not 0 <= int(labels.min()) <= int(labels.max()) < len(names):
             raise ValueError("a label has no class")
-    return train, test, tuple(names)
+    if train.images.shape[1:] != test.images.shape[1:]:
+        raise ValueError("the splits have images of two shapes")
+    return RawData(train, test, tuple(names))
+
+
+def _is_image_shape(shape: torch.Size) -> bool:
+    return len(shape) == 3 and shape[0] in CHANNELS and all(1 <= side <= MAX_SIDE for side in shape[1:])
 
 
 def _is_class_name(name: object) -> bool:

@@ -9,15 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from normbench.data.normalization import Normalization
 from normbench.errors import DataError
-
-SIDE = 32
-"""Pixels: the height and the width of the images of every source."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 [N, 3, H, W] (C-contiguous) and their labels int64 [N]."""
+    """Images uint8 [N, C, H, W] (C-contiguous) and their labels int64 [N]."""
 
     images: Tensor
     labels: Tensor
@@ -27,21 +25,42 @@ class Split:
 
 
 @dataclass(frozen=True)
+class RawData:
+    """What reading a source gives. All images have one shape, and a label is the index of a class name."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """The splits of one source. `fingerprint` is the function of that name, applied to this data set."""
+    """The splits of one source, with images of one shape.
+
+    `name` is what tables and figures call the data. `fingerprint` is the function of that name, applied to its content.
+    """
 
     source: str
+    name: str
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    normalization: Normalization
     fingerprint: str
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
 
-def fingerprint(train: Split, test: Split, class_names: tuple[str, ...]) -> str:
+
+def fingerprint(raw: RawData) -> str:
     """sha256 (hex) over shapes, class names, images and labels of both splits: equal means the same data, in order."""
-    shapes = [list(t.shape) for split in (train, test) for t in (split.images, split.labels)]
-    digest = hashlib.sha256(json.dumps([shapes, list(class_names)]).encode())
-    for split in (train, test):
+    splits = (raw.train, raw.test)
+    shapes = [list(t.shape) for split in splits for t in (split.images, split.labels)]
+    digest = hashlib.sha256(json.dumps([shapes, list(raw.class_names)]).encode())
+    for split in splits:
         for tensor in (split.images, split.labels):
             array: NDArray[Any] = tensor.contiguous().numpy()
             digest.update(array.data)

@@ -8,7 +8,7 @@ from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
 from normbench.data.augment.registry import AUGMENTATIONS
-from normbench.data.dataset import SIDE, Dataset
+from normbench.data.dataset import Dataset
 from normbench.data.streams import stream_seed
 from normbench.errors import ConfigError
 from normbench.models.registry import MODELS, build
@@ -22,7 +22,7 @@ from normbench.train.setting import Setting
 
 def task_of(dataset: Dataset) -> Task:
     """What a network for these images is built for."""
-    return Task(len(dataset.class_names), (3, SIDE, SIDE))
+    return Task(len(dataset.class_names), dataset.image_shape)
 
 
 def build_network(config: Config, task: Task) -> nn.Module:

@@ -62,14 +62,17 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
         folder.clear()
     keep_freed_memory()
     precision = resumed.precision if resumed else machine.precision_for(config.train.precision)
-    tried = Setting(machine.device, "fp32" if precision == "auto" else precision)
+    constants = dataset.normalization
+    tried = Setting(machine.device, "fp32" if precision == "auto" else precision, normalization=constants)
     try_norm(config, task, tried, min(config.train.batch_size, len(train)))
     if precision == "auto":
         with norm_explained(config, [model]):
             precision = decided_precision(
-                experiment_of(folder), machine.device, lambda: faster_precision(model, train.images, machine.device)
+                experiment_of(folder),
+                machine.device,
+                lambda: faster_precision(model, train.images, machine.device, constants),
             )
-    setting = Setting(machine.device, precision)
+    setting = Setting(machine.device, precision, normalization=constants)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))

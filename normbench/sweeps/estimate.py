@@ -35,7 +35,7 @@ def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
         return config.train.precision
     with using_threads(machine.threads):
         model = build_network(config, task_of(dataset))
-        return faster_precision(model, dataset.train.images, machine.device)
+        return faster_precision(model, dataset.train.images, machine.device, dataset.normalization)
 
 
 def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> list[float]:
@@ -92,7 +92,8 @@ class _Seconds:
 
 def _measure_together(configs: Sequence[Config], dataset: Dataset, machine: Machine, way: str) -> _Seconds:
     config = configs[0]
-    setting = Setting(machine.device, machine.precision_for(config.train.precision))
+    precision = machine.precision_for(config.train.precision)
+    setting = Setting(machine.device, precision, normalization=dataset.normalization)
     members = [new_member(each, task_of(dataset), setting) for each in configs]
     num_train, num_held_out = split_sizes(config, dataset)
     lockstep = Lockstep(members, dataset.train, setting, way)
@@ -132,7 +133,8 @@ def _kind(config: Config) -> Mapping[str, object]:
 
 def _measure(config: Config, dataset: Dataset, machine: Machine) -> _Seconds:
     keep_freed_memory()
-    setting = Setting(machine.device, machine.precision_for(config.train.precision))
+    precision = machine.precision_for(config.train.precision)
+    setting = Setting(machine.device, precision, normalization=dataset.normalization)
     member = new_member(config, task_of(dataset), setting)
     position = member.position
     num_train, num_held_out = split_sizes(config, dataset)

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from normbench.config import Config
@@ -48,13 +48,7 @@ def measure_overhead(config: Config, dataset: Dataset, machine: Machine) -> Over
             "data": config.data.model_copy(update={"evaluate_on": "test"}),
         }
     )
-    few = Dataset(
-        dataset.source,
-        dataset.class_names,
-        _first(dataset.train, config.train.batch_size),
-        _first(dataset.test, EVALUATED),
-        dataset.fingerprint,
-    )
+    few = replace(dataset, train=_first(dataset.train, config.train.batch_size), test=_first(dataset.test, EVALUATED))
     try:
         with _without_log(), tempfile.TemporaryDirectory(prefix="normbench-") as folder:
             first, second = (_short_run(short, few, machine, Path(folder, name)) for name in ("first", "second"))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import accelerate, normalize
+from normbench.kernels import accelerate
 from normbench.train.setting import Setting
 
 LARGEST_FLOAT16 = 65504.0
@@ -28,7 +28,7 @@ class Metrics:
 
 
 def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | None = None) -> Tensor:
-    """Logits float32 [N, classes], on the CPU, of uint8 images [N, 3, H, W] on the CPU or the device, in eval mode.
+    """Logits float32 [N, classes], on the CPU, of uint8 images [N, C, H, W] on the CPU or the device, in eval mode.
 
     The batch size changes the time, not the metrics. Only the end waits for the device. Logits are rounded to float16,
     as `predictions.npz` stores them, so that a metric recomputed from that file is the recorded one.
@@ -42,7 +42,7 @@ def logits_of(model: nn.Module, images: Tensor, setting: Setting, batch_size: in
     network, logits = accelerate(model), []
     for batch in images.split(batch_size):
         with setting.autocast():
-            logits.append(network(normalize(batch.to(setting.device), memory_format=setting.memory_format)).float())
+            logits.append(network(setting.inputs(batch)).float())
     return torch.cat(logits).clamp(-LARGEST_FLOAT16, LARGEST_FLOAT16).half().float().cpu()
 
 

@@ -12,7 +12,7 @@ from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
-from normbench.kernels import accelerate, normalize
+from normbench.kernels import accelerate
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
 from normbench.train.objective import clip_gradient, cross_entropy
@@ -114,7 +114,7 @@ def train_epoch(
     clock = time.perf_counter()
     to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, position.step)
     for step, (images, labels) in enumerate(to_come, start=position.step):
-        inputs = normalize(images.to(setting.device), memory_format=setting.memory_format)
+        inputs = setting.inputs(images)
         labels = labels.to(setting.device)
 
         set_lr(optimizer, recipe, num_steps, epoch * num_steps + step)

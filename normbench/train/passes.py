@@ -14,7 +14,7 @@ from normbench.train.objective import cross_entropy
 from normbench.train.setting import Setting
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(images uint8 [S, B, 3, H, W], labels [S, B]) -> (mean losses [S], logits [S, B, classes]); sets every `grad`.
+"""(images uint8 [S, B, C, H, W], labels [S, B]) -> (mean losses [S], logits [S, B, classes]); sets every `grad`.
 
 S: networks, B: batch size.
 """
@@ -26,7 +26,7 @@ def in_lanes(networks: Sequence[nn.Module], setting: Setting, label_smoothing: f
     networks = [accelerate(network) for network in networks]
 
     def one(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = normalize(images, memory_format=setting.memory_format)
+        inputs = setting.inputs(images)
         with setting.autocast():
             logits = network(inputs)
         loss = cross_entropy(logits, labels, label_smoothing)
@@ -51,7 +51,7 @@ def as_one(networks: Sequence[nn.Module], setting: Setting, label_smoothing: flo
 
     def run(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         members, batch = labels.shape
-        inputs = normalize(images.flatten(0, 1)).unflatten(0, (members, batch))
+        inputs = normalize(images.flatten(0, 1), setting.normalization).unflatten(0, (members, batch))
         inputs = inputs.transpose(0, 1).flatten(1, 2).contiguous(memory_format=setting.memory_format)
         with setting.autocast():
             logits = wide.network(inputs)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream, stream_seed
-from normbench.kernels import accelerate, normalize
+from normbench.kernels import accelerate
 from normbench.train.evaluate import evaluate, infer, logits_of
 from normbench.train.loop import Recipe
 from normbench.train.moments import Moments
@@ -119,7 +119,7 @@ def _write_precise(
     own_seed = stream_seed(recipe.seed, "precise")
     for images, _ in training_batches(split, batch_size, recipe.augmentations, own_seed, epoch):
         with setting.autocast():
-            network(normalize(images.to(setting.device), memory_format=setting.memory_format))
+            network(setting.inputs(images))
     for layer, observer in zip(layers, observers, strict=True):
         mean, variance = observer.mean_and_variance()
         layer.load_state_dict(

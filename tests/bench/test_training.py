@@ -11,6 +11,7 @@ from normbench.bench.result import PARTS
 from normbench.bench.training import eager_steps, idle_member, training_timer
 from normbench.config import Config, load_config
 from normbench.data.load import load_dataset
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.runs.build import task_of
 from normbench.runs.registries import REGISTRIES
 from normbench.train.setting import Setting
@@ -42,7 +43,7 @@ def test_the_parts_are_within_the_timing(config: Config) -> None:
 
 def test_the_lr_is_zero_however_often_the_epochs_begin_anew(config: Config) -> None:
     sgd = config.model_copy(update={"train": load_config("reference", REGISTRIES, [("train.epochs", 1, "")]).train})
-    dataset, setting = load_dataset(config.data), Setting(CPU)
+    dataset, setting = load_dataset(config.data), Setting(CPU, normalization=CIFAR10_CONSTANTS)
     member = idle_member(sgd, task_of(dataset), setting)
     before = [parameter.clone() for parameter in member.model.parameters()]
     images = list(islice(eager_steps(member, dataset.train, setting), 3))

@@ -6,8 +6,6 @@ import torch
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.batches import (
     IMAGES_AT_ONCE,
-    MEAN,
-    STD,
     arrange,
     batches,
     draw_epoch,
@@ -16,6 +14,7 @@ from normbench.data.batches import (
     training_batches,
 )
 from normbench.data.dataset import Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.data.streams import stream
 
 
@@ -65,8 +64,11 @@ def test_a_steps_images_are_augmented_by_its_own_draws_wherever_one_begins(name,
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2**-7)])
 def test_normalize_matches_the_formula(dtype, tolerance, memory_format, images):
     before = images.clone()
-    out = normalize(images, dtype=dtype, memory_format=memory_format)
-    mean, std = (torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1) for values in (MEAN, STD))
+    out = normalize(images, CIFAR10_CONSTANTS, dtype=dtype, memory_format=memory_format)
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64).view(1, 3, 1, 1)
+        for values in (CIFAR10_CONSTANTS.mean, CIFAR10_CONSTANTS.std)
+    )
     expected = (images.double() / 255 - mean) / std
     assert out.dtype == dtype
     assert out.is_contiguous(memory_format=memory_format)

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from normbench.data.cache import FORMAT, load_cached
-from normbench.data.dataset import Dataset, Split, fingerprint
-from normbench.data.sources.source import RawData, SourceInput
+from normbench.data.dataset import Dataset, RawData, Split, fingerprint
+from normbench.data.sources.source import SourceInput
 from normbench.errors import DataError
 from tests.tiny_splits import NAMES, make_raw
 
@@ -55,7 +55,7 @@ def test_is_read_once_and_comes_back_the_same(input: Input) -> None:
     assert input.said == []
     assert same(first, second)
     assert second.source == "folder"
-    assert second.fingerprint == fingerprint(*make_raw())
+    assert second.fingerprint == fingerprint(make_raw())
     assert second.train.images.dtype == torch.uint8
     assert second.train.images.is_contiguous()
     assert [path.name for path in input.folder.iterdir()] == ["slot.safetensors"]
@@ -137,9 +137,9 @@ def test_a_damaged_cache_is_said_and_rebuilt(input: Input, damage: str) -> None:
         ({"a": 0, "b": 1}, {}),
         (NAMES, {"labels": torch.tensor([0, -1])}),
         (NAMES, {"labels": torch.tensor([0.0, 1.0])}),
-        (NAMES, {"images": torch.zeros(2, 1, 32, 32, dtype=torch.uint8)}),
+        (NAMES, {"images": torch.zeros(2, 2, 32, 32, dtype=torch.uint8)}),
         (NAMES, {"images": torch.zeros(2, 3, dtype=torch.uint8)}),
-        (NAMES, {"images": torch.zeros(2, 3, 64, 32, dtype=torch.uint8)}),
+        (NAMES, {"images": torch.zeros(2, 3, 1, 1025, dtype=torch.uint8)}),
         (("a" * 10_000_000, "b"), {}),
         (5, {}),
         (NAMES, {"images": torch.zeros(0, 3, 32, 32, dtype=torch.uint8), "labels": torch.zeros(0, dtype=torch.int64)}),
@@ -155,7 +155,7 @@ def test_a_cache_whose_fingerprint_is_right_but_that_no_source_makes_is_rebuilt(
         metadata = file.metadata()
     metadata |= {
         "class_names": json.dumps(names),
-        "fingerprint": fingerprint(*splits, tuple(names) if names != 5 else ()),
+        "fingerprint": fingerprint(RawData(*splits, tuple(names) if names != 5 else ())),
     }
     tensors = {f"train.{key}": getattr(splits[0], key) for key in parts}
     save_file(tensors | {f"test.{key}": getattr(splits[1], key) for key in parts}, input.file, metadata)

@@ -1,5 +1,7 @@
 """Fingerprints of data sets, and the split that is held out for validation."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,13 +11,15 @@ from tests.tiny_splits import make_raw
 
 
 def test_fingerprint_sees_order_labels_and_names() -> None:
-    train, test, names = make_raw()
-    swapped = Split(train.images.flip(0), train.labels)
-    relabelled = Split(train.images, 1 - train.labels)
-    prints = [
-        fingerprint(t, test, n) for t, n in ((train, names), (swapped, names), (relabelled, names), (train, ("b", "a")))
-    ]
-    assert len({*prints, fingerprint(test, train, names)}) == 5
+    raw = make_raw()
+    train = raw.train
+    others = (
+        replace(raw, train=Split(train.images.flip(0), train.labels)),
+        replace(raw, train=Split(train.images, 1 - train.labels)),
+        replace(raw, class_names=("b", "a")),
+        replace(raw, train=raw.test, test=train),
+    )
+    assert len({fingerprint(raw), *map(fingerprint, others)}) == 5
 
 
 def numbered(labels: list[int]) -> Split:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from normbench.data.dataset import Dataset, Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.data.repeats import check_repeats, count_shared
 from normbench.errors import DataError
 
@@ -19,7 +20,9 @@ def dataset(shared: int, *, another_class: bool = False) -> Dataset:
     pixels = torch.where(torch.arange(32) < 16, images % 256, images // 256).to(torch.uint8)
     train, test = pixels[:NUM], torch.cat([pixels[:shared], pixels[NUM + shared :]])
     labels = torch.zeros(NUM, dtype=torch.int64)
-    return Dataset("folder", ("a", "b"), Split(train, labels), Split(test, labels + another_class), "")
+    return Dataset(
+        "folder", "two", ("a", "b"), Split(train, labels), Split(test, labels + another_class), CIFAR10_CONSTANTS, ""
+    )
 
 
 def notes(data: Dataset, caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:

@@ -16,6 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.kernels import accelerate, normalize, without_kernels
 from normbench.norms import NORMS
 from tests.kernel_ops import needs_compiler, norm_layer, random_images
@@ -190,7 +191,7 @@ def test_fake_tensors_have_shapes_and_no_values() -> None:
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         assert accelerate(network)(mode.from_tensor(random_images(*SHAPE))).shape == SHAPE
         images = mode.from_tensor(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
-        assert normalize(images, memory_format=torch.channels_last).shape == (2, 3, 4, 4)
+        assert normalize(images, CIFAR10_CONSTANTS, memory_format=torch.channels_last).shape == (2, 3, 4, 4)
 
 
 @needs_compiler

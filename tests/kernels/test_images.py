@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normbench.data.batches import MEAN, STD
+from normbench.data.normalization import CIFAR10_CONSTANTS, Normalization
 from normbench.kernels.images import normalize
 
 
@@ -30,9 +30,9 @@ def random_bytes(*shape: int) -> Tensor:
 )
 def test_it_is_the_formula(images: Tensor, memory_format: torch.memory_format) -> None:
     channels = images.shape[1]
-    constants = [(*values, 0.5)[:channels] for values in (MEAN, STD)]
-    found = normalize(images, *constants, memory_format)
-    mean, std = (torch.tensor(values, dtype=torch.float64).view(1, channels, 1, 1) for values in constants)
+    mean, std = ((*values, 0.5)[:channels] for values in (CIFAR10_CONSTANTS.mean, CIFAR10_CONSTANTS.std))
+    found = normalize(images, Normalization(mean, std), memory_format)
+    mean, std = (torch.tensor(values, dtype=torch.float64).view(1, channels, 1, 1) for values in (mean, std))
     assert found.dtype == torch.float32
     assert found.is_contiguous(memory_format=memory_format)
     torch.testing.assert_close(found.double(), (images.double() / 255 - mean) / std, rtol=1e-6, atol=1e-6)

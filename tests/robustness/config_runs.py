@@ -11,6 +11,7 @@ import torch
 
 from normbench.config import load_config, shipped_configs
 from normbench.data.dataset import Dataset, Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.errors import Interrupted
 from normbench.runs.events import Event, Finished, Step
 from normbench.runs.execute import train_run
@@ -139,7 +140,9 @@ def _few_images() -> Iterator[None]:
         images = torch.randint(0, 256, (number, 3, 32, 32), generator=generator, dtype=torch.uint8)
         return Split(images, torch.arange(number) % 3)
 
-    dataset = Dataset("folder", ("cat", "dog", "ship"), split(30), split(6), "ab" * 32)
+    dataset = Dataset(
+        "folder", "cats, dogs and ships", ("cat", "dog", "ship"), split(30), split(6), CIFAR10_CONSTANTS, "ab" * 32
+    )
     with (
         patch("normbench.data.load.load_dataset", lambda *_, **__: dataset),
         patch("normbench.runs.validate.check_place", lambda _: None),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from normbench.config import Choice, Config
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.errors import ConfigError
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.task import CIFAR10
@@ -11,7 +12,7 @@ from normbench.runs.build import build_network
 from normbench.runs.foreign_norm import norm_explained, try_norm
 from normbench.train.setting import Setting
 
-CPU = Setting(torch.device("cpu"))
+CPU = Setting(torch.device("cpu"), normalization=CIFAR10_CONSTANTS)
 
 
 def config(norm: str) -> Config:
@@ -51,7 +52,9 @@ def test_a_mistake_is_one_sentence_that_names_norm_layer_and_error(norm: str) ->
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_norm_without_a_mistake_may_train(norm: str, precision: str) -> None:
     state = torch.get_rng_state()
-    try_norm(config(norm), CIFAR10, Setting(torch.device("cpu"), precision), batch_size=4)
+    try_norm(
+        config(norm), CIFAR10, Setting(torch.device("cpu"), precision, normalization=CIFAR10_CONSTANTS), batch_size=4
+    )
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.dataset import Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.kernels.library import without_kernels
 from normbench.models.registry import MODELS, build
 from normbench.models.side_by_side import side_by_side
@@ -28,7 +29,7 @@ from tests.checkpoints import make_checkpoint
 from tests.recording import record_on_cpu
 
 CPU = torch.device("cpu")
-FP32 = Setting(CPU, "fp32")
+FP32 = Setting(CPU, "fp32", normalization=CIFAR10_CONSTANTS)
 NUM_IMAGES, BATCH, EPOCHS = 20, 8, 2  # three steps an epoch, the last one short
 SEEDS = (5, 6, 2**40)
 

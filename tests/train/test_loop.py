@@ -7,6 +7,7 @@ from torch import nn
 from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import normalize, training_batches
 from normbench.data.dataset import Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.data.streams import stream_seed
 from normbench.kernels.library import without_kernels
 from normbench.models.dropout import dropouts_of, seed_dropouts
@@ -23,7 +24,7 @@ from normbench.train.setting import Setting, faster_precision
 from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
-FP32 = Setting(CPU, "fp32")
+FP32 = Setting(CPU, "fp32", normalization=CIFAR10_CONSTANTS)
 NUM_IMAGES, BATCH = 20, 8  # three steps an epoch, the last one short
 
 
@@ -115,7 +116,7 @@ def test_every_image_is_seen_once_an_epoch() -> None:
     run.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     run.train()
     assert [len(images) for images in seen] == [8, 8, 4]
-    images = normalize(tiny_split().images)
+    images = normalize(tiny_split().images, CIFAR10_CONSTANTS)
     same = (torch.cat(seen)[:, None] == images[None]).flatten(2).all(2)
     assert (same.sum(0) == 1).all()
     assert (same.sum(1) == 1).all()
@@ -171,7 +172,7 @@ def test_evaluation_counts_exactly_at_any_batch_size(batch_size: int) -> None:
     from normbench.data.batches import normalize
 
     with torch.no_grad():
-        expected = model(normalize(split.images, memory_format=FP32.memory_format))
+        expected = model(normalize(split.images, CIFAR10_CONSTANTS, memory_format=FP32.memory_format))
     assert torch.allclose(logits, expected, atol=2e-3)
     metrics = evaluate(logits, split.labels)
     assert metrics.num_errors == sum(int(row.argmax()) != int(y) for row, y in zip(logits, split.labels, strict=True))
@@ -187,7 +188,7 @@ def test_logits_survive_float16() -> None:
 def test_auto_precision_leaves_model_and_random_state_alone() -> None:
     run = Run()
     before, state = [tensor.clone() for tensor in weights(run.model)], torch.get_rng_state()
-    assert faster_precision(run.model, tiny_split().images, CPU) in ("fp32", "bf16")
+    assert faster_precision(run.model, tiny_split().images, CPU, CIFAR10_CONSTANTS) in ("fp32", "bf16")
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(before, weights(run.model), strict=True))
 
@@ -197,4 +198,4 @@ def test_auto_precision_on_a_gpu_is_what_its_hardware_has(
     is_there: bool, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_there)
-    assert faster_precision(Run().model, tiny_split().images, torch.device("cuda")) == precision
+    assert faster_precision(Run().model, tiny_split().images, torch.device("cuda"), CIFAR10_CONSTANTS) == precision

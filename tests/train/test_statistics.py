@@ -8,6 +8,7 @@ from normbench.data.augment.augmentation import Augmentation
 from normbench.data.augment.moves import flip, translate
 from normbench.data.batches import normalize, training_batches
 from normbench.data.dataset import Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.models.registry import MODELS
 from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
@@ -16,7 +17,7 @@ from normbench.train.loop import Recipe
 from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
-SETTING = Setting(torch.device("cpu"))
+SETTING = Setting(torch.device("cpu"), normalization=CIFAR10_CONSTANTS)
 
 
 def make_split(num_images: int = 23) -> Split:
@@ -49,7 +50,7 @@ def test_in_one_batch_all_layers_have_the_statistics_of_the_whole_training_set()
     for layer, x in seen.items():
         torch.testing.assert_close(layer.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(layer.running_var, x.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
-    images = normalize(split.images, memory_format=torch.channels_last)
+    images = normalize(split.images, CIFAR10_CONSTANTS, memory_format=torch.channels_last)
     with torch.no_grad():  # with these it computes what training computes on all images at once
         torch.testing.assert_close(network.eval()(images), network.train()(images), rtol=1e-3, atol=1e-3)
 
@@ -58,7 +59,7 @@ def test_in_several_batches_the_first_layer_has_exactly_those_too() -> None:
     network, split = make_network(), make_split()
     recompute_statistics(network, split, SETTING, recipe(), 0, batch_size=8)  # 8, 8 and 7 images
     first = precise(network)[0]
-    x = network.layers.stem[0](normalize(split.images, memory_format=torch.channels_last))
+    x = network.layers.stem[0](normalize(split.images, CIFAR10_CONSTANTS, memory_format=torch.channels_last))
     torch.testing.assert_close(first.running_mean, x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(first.running_var, x.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
 
@@ -81,7 +82,7 @@ def test_the_images_are_augmented_by_draws_that_belong_to_seed_and_epoch() -> No
     same = sum(torch.equal(one, other) for one in seen[0] for other in plain)
     assert same < 4  # of 23: the others are mirrored or shifted
     trained_on = torch.cat([images for images, _ in training_batches(split, 8, augmented.augmentations, 0, 0)])
-    assert not torch.equal(normalize(trained_on), seen[0])
+    assert not torch.equal(normalize(trained_on, CIFAR10_CONSTANTS), seen[0])
 
 
 class OneOfItsKind(nn.Identity):
@@ -129,7 +130,7 @@ def labelled(split: Split, network: nn.Module) -> Split:
         if isinstance(layer, nn.BatchNorm2d):
             layer.train()
     with torch.no_grad():
-        logits = network(normalize(split.images, memory_format=torch.channels_last))
+        logits = network(normalize(split.images, CIFAR10_CONSTANTS, memory_format=torch.channels_last))
     return Split(split.images, logits.argmax(dim=1))
 
 

@@ -9,10 +9,12 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from normbench.data.dataset import RawData
 from normbench.data.download import DownloadFailed, fetch
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.data.sources import cifar_archives
 from normbench.data.sources.cifar_files import Archive, read_archive, read_extracted
-from normbench.data.sources.source import RawData, SourceInput, SourceRequest
+from normbench.data.sources.source import SourceInput, SourceRequest
 from normbench.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,8 @@ def _source(name: str, versions: Sequence[Archive], request: SourceRequest) -> S
                 chosen = archive
                 break
     slot = name if chosen is versions[0] else f"{name}-binary"
-    return SourceInput(slot, lambda: chosen.md5, partial(_read, request, chosen))
+    constants = CIFAR10_CONSTANTS if name == "cifar10" else None
+    return SourceInput(slot, lambda: chosen.md5, partial(_read, request, chosen), chosen.title, constants)
 
 
 def _place_of(archive: Archive, place: Path) -> Path | None:

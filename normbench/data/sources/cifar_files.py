@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from normbench.data.dataset import Split
+from normbench.data.dataset import RawData, Split
 from normbench.data.download import md5_of
 from normbench.data.sources.recognize import what_it_is
-from normbench.data.sources.source import RawData
 from normbench.errors import DataError
 from normbench.files import open_regular, read_regular
 from normbench.text import printable
@@ -130,7 +129,7 @@ def _assemble(where: str, files: dict[str, bytes], archive: Archive) -> RawData:
         counts = " and ".join(f"{count:,}" for count in found)
         expected = " and ".join(f"{count:,}" for count in archive.num_images)
         raise DataError(f"{where}: {counts} images for training and test, expected {expected}: it is not complete")
-    return train, test, class_names
+    return RawData(train, test, class_names)
 
 
 def _split(where: str, files: dict[str, bytes], archive: Archive, num_classes: int) -> Split:

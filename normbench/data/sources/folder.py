@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import DecompressionBombWarning
 
-from normbench.data.dataset import SIDE, Split
+from normbench.data.dataset import RawData, Split
 from normbench.data.progress import progress
-from normbench.data.sources.folder_images import read_image
+from normbench.data.sources.folder_images import SIDE, read_image
 from normbench.data.sources.folder_tree import LAYOUT, Tree, scan
-from normbench.data.sources.source import RawData, SourceInput, SourceRequest
+from normbench.data.sources.source import SourceInput, SourceRequest
 from normbench.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def _read(tree: Tree, request: SourceRequest) -> RawData:
     decode(paths, images.numpy(), request.bar)
     labels = torch.tensor([index for _, index in (*tree.train, *tree.test)], dtype=torch.int64)
     cut = len(tree.train)
-    return Split(images[:cut], labels[:cut]), Split(images[cut:], labels[cut:]), tree.class_names
+    return RawData(Split(images[:cut], labels[:cut]), Split(images[cut:], labels[cut:]), tree.class_names)
 
 
 def decode(paths: list[Path], images: NDArray[np.uint8], bar: bool) -> None:

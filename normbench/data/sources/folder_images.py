@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from normbench.data.dataset import SIDE
 from normbench.errors import DataError
 from normbench.files import read_regular
 
+SIDE = 32
+"""Pixels: the height and the width of the images."""
 MAX_BYTES = 10_000_000
 WITHOUT_LOSS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")  # Pillow's modes
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

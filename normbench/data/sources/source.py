@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from normbench.data.dataset import Split
-
-RawData = tuple[Split, Split, tuple[str, ...]]
-"""(train, test, class names): what reading a source gives."""
+from normbench.data.dataset import RawData
+from normbench.data.normalization import Normalization
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,16 @@ class SourceInput:
     """An input that was found. Reading is left to `read`, which is called only when the cache lacks the data.
 
     `slot` is the name of the cache file. `identity` computes which content that file must have been made from, such as
-    a hash: a cache file with another identity is out of date.
+    a hash: a cache file with another identity is out of date. `name` is what tables call the data, unless the data are
+    known by another name (`known.py`); without it they are called after the source. Without a `normalization` its
+    constants are measured on the training images.
     """
 
     slot: str
     identity: Callable[[], str]
     read: Callable[[], RawData]
+    name: str | None = None
+    normalization: Normalization | None = None
 
 
 Source = Callable[[SourceRequest], SourceInput]

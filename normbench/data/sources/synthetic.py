@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from normbench.data.dataset import Split
-from normbench.data.sources.source import RawData, SourceInput, SourceRequest
+from normbench.data.dataset import RawData, Split
+from normbench.data.normalization import CIFAR10_CONSTANTS
+from normbench.data.sources.source import SourceInput, SourceRequest
 
 log = logging.getLogger(__name__)
 
@@ -120,16 +121,17 @@ def _source(slot: str, num_train: int, num_test: int) -> SourceInput:
         log.info(f"making {num_train + num_test:,} synthetic images")
         return make_images(num_train, num_test)
 
-    return SourceInput(slot, lambda: f"version {VERSION}, {num_train} + {num_test}", read)
+    identity = f"version {VERSION}, {num_train} + {num_test}"
+    return SourceInput(slot, lambda: identity, read, normalization=CIFAR10_CONSTANTS)
 
 
 def make_images(num_train: int, num_test: int) -> RawData:
-    """Make the train split, the test split and the class names; the same bytes on every call and every machine.
+    """Make the splits and the class names; the same bytes on every call and every machine.
 
     Image i has class i % 10, so any multiple of ten images is balanced. A smaller split is a prefix of a larger one.
     The splits come from different random streams.
     """
-    return _split(num_train, stream=0), _split(num_test, stream=1), tuple(SHAPES)
+    return RawData(_split(num_train, stream=0), _split(num_test, stream=1), tuple(SHAPES))
 
 
 def _split(num_images: int, stream: int) -> Split:

@@ -100,14 +100,14 @@ def test_each_version_is_read(version: str, form: str, tmp_path: Path) -> None:
     if form == "packed":
         path = tmp_path / archive.filename
         path.write_bytes(tiny.packed(files, archive.folder))
-        train, test, found = read_archive(path, official)
+        raw = read_archive(path, official)
     else:
         for name, content in files.items():
             (tmp_path / name).write_bytes(content)
-        train, test, found = read_extracted(tmp_path, official)
-    assert found == class_names
-    assert train.labels.tolist() + test.labels.tolist() == labels
-    images = np.concatenate([train.images.numpy(), test.images.numpy()])
+        raw = read_extracted(tmp_path, official)
+    assert raw.class_names == class_names
+    assert raw.train.labels.tolist() + raw.test.labels.tolist() == labels
+    images = np.concatenate([raw.train.images.numpy(), raw.test.images.numpy()])
     assert np.array_equal(images.reshape(-1, 3072), IMAGES)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from normbench.data.dataset import RawData
 from normbench.data.sources.cifar_files import read_archive, read_extracted
-from normbench.data.sources.source import RawData
 from normbench.errors import DataError
 from tests import tiny_cifar10 as tiny
 
@@ -43,8 +43,8 @@ def write_extracted(folder: Path, files: dict[str, bytes] = FILES) -> Path:
 
 
 def check(raw: RawData) -> None:
-    train, test, class_names = raw
-    assert class_names == tiny.NAMES
+    train, test = raw.train, raw.test
+    assert raw.class_names == tiny.NAMES
     assert train.images.shape == (100, 3, 32, 32)
     assert train.images.is_contiguous()
     images = np.concatenate([train.images.numpy(), test.images.numpy()])
@@ -187,7 +187,7 @@ def test_nothing_of_an_archive_is_ever_written(name: str, tmp_path: Path, monkey
     content = packed(member(name.format(tmp=tmp_path)), b"from the archive")
     archive = tiny.write_archive(tmp_path / "data", content)
     monkeypatch.chdir(tmp_path / "data")
-    _, test, _ = Reader(FILES, content)(archive)
+    test = Reader(FILES, content)(archive).test
     assert len(test) == 20
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
 

@@ -19,7 +19,7 @@ def data():
 
 
 def test_shapes_types_and_names(data):
-    train, test, names = data
+    train, test, names = data.train, data.test, data.class_names
     assert train.images.shape == (1500, 3, 32, 32)
     assert test.images.shape == (600, 3, 32, 32)
     assert train.images.dtype == torch.uint8
@@ -29,40 +29,43 @@ def test_shapes_types_and_names(data):
 
 
 def test_classes_are_balanced(data):
-    for split in data[:2]:
+    for split in (data.train, data.test):
         counts = torch.bincount(split.labels, minlength=10)
         assert (counts == len(split.labels) // 10).all()
 
 
 def test_two_calls_give_the_same_bytes_and_train_is_not_test(data):
-    again, again_test, _ = make_images(1500, 600)
-    assert torch.equal(again.images, data[0].images)
-    assert torch.equal(again_test.images, data[1].images)
-    assert not (data[0].images[:600] == data[1].images).flatten(1).all(1).any()
+    again = make_images(1500, 600)
+    assert torch.equal(again.train.images, data.train.images)
+    assert torch.equal(again.test.images, data.test.images)
+    assert not (data.train.images[:600] == data.test.images).flatten(1).all(1).any()
 
 
 def test_no_image_appears_twice(data):
-    everything = torch.cat([data[0].images, data[1].images]).flatten(1)
+    everything = torch.cat([data.train.images, data.test.images]).flatten(1)
     assert len({image.numpy().tobytes() for image in everything}) == len(everything)
 
 
 @pytest.mark.parametrize("num_train", [0, 7, BLOCK, BLOCK + 30])
 def test_a_smaller_split_is_a_prefix_of_a_larger_one(data, num_train):
-    train, test, _ = make_images(num_train, 10)
-    assert torch.equal(train.images, data[0].images[:num_train])
-    assert torch.equal(train.labels, data[0].labels[:num_train])
-    assert torch.equal(test.images, data[1].images[:10])
+    smaller = make_images(num_train, 10)
+    train, test = smaller.train, smaller.test
+    assert torch.equal(train.images, data.train.images[:num_train])
+    assert torch.equal(train.labels, data.train.labels[:num_train])
+    assert torch.equal(test.images, data.test.images[:10])
 
 
 def test_the_bytes_belong_to_the_version():
-    train, test, names = make_images(BLOCK, 10)
-    content = train.images.numpy().tobytes() + test.images.numpy().tobytes() + "|".join(names).encode()
+    raw = make_images(BLOCK, 10)
+    content = raw.train.images.numpy().tobytes() + raw.test.images.numpy().tobytes()
+    content += "|".join(raw.class_names).encode()
     # When this fails, the images changed: raise VERSION with the digest, or caches keep serving the old ones.
     assert (VERSION, hashlib.sha256(content).hexdigest()[:16]) == (1, "7e4e08e18f2f14fe")
 
 
 def test_colour_alone_tells_next_to_nothing():
-    train, test, _ = make_images(2000, 1000)
+    raw = make_images(2000, 1000)
+    train, test = raw.train, raw.test
 
     def colour_features(images: torch.Tensor) -> torch.Tensor:
         pixels = images.float().flatten(2) / 255
@@ -87,7 +90,7 @@ def test_every_shape_has_an_inside_an_outside_and_survives_a_mirror(name):
 
 
 def test_the_images_use_the_range_without_drowning_in_its_ends(data):
-    images = data[0].images
+    images = data.train.images
     assert images.min() == 0
     assert images.max() == 255
     assert ((images == 0) | (images == 255)).double().mean() < 0.15
@@ -105,7 +108,8 @@ def test_synthetic_goes_through_the_cache_too(tmp_path: Path, said: list[str]) -
 def test_small_synthetic_is_the_beginning_of_the_whole(tmp_path: Path) -> None:
     request = SourceRequest(dir=None, dir_given_by="data.dir", urls=(), downloads=tmp_path, bar=False)
     whole, small = (source(request).read() for source in (synthetic, synthetic_small))
-    for split, beginning, number in zip(whole[:2], small[:2], (10_000, 2_000), strict=True):
+    pairs = ((whole.train, small.train, 10_000), (whole.test, small.test, 2_000))
+    for split, beginning, number in pairs:
         assert (len(split), len(beginning)) == (5 * number, number)
         assert torch.equal(beginning.images, split.images[:number])
-    assert fingerprint(*small) != fingerprint(*whole)
+    assert fingerprint(small) != fingerprint(whole)
