@@ -40,4 +40,4 @@ def test_it_is_the_formula(images: Tensor, memory_format: torch.memory_format) -
 
 def test_constants_for_other_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="channels"):
-        normalize(random_bytes(2, 1, 4, 4))
+        normalize(random_bytes(2, 1, 4, 4), CIFAR10_CONSTANTS)
