@@ -148,7 +148,7 @@ def test_labels_are_smoothed_and_the_gradient_is_clipped_as_torch_does_it() -> N
         for step, (images, labels) in enumerate(training_batches(tiny_split(), BATCH, [], seed=5, epoch=0)):
             seed_dropouts(dropouts_of(theirs.model), stream_seed(5, "dropout", 0, step))
             theirs.optimizer.zero_grad()
-            logits = theirs.model.train()(normalize(images, memory_format=FP32.memory_format), CIFAR10_CONSTANTS)
+            logits = theirs.model.train()(normalize(images, CIFAR10_CONSTANTS, memory_format=FP32.memory_format))
             loss = nn.CrossEntropyLoss(label_smoothing=0.2)(logits, labels)
             loss.backward()
             assert nn.utils.clip_grad_norm_(theirs.model.parameters(), 0.5) > 0.5
