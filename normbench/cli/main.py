@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import normbench
-from normbench.cli import bench, compare, explain, norms, summary, sweep, train
+from normbench.cli import bench, compare, config, env, explain, norms, runs, summary, sweep, train
 from normbench.cli.commands import Command, Commands
 from normbench.cli.failure import explained
 from normbench.cli.output import say
@@ -26,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(explain.app, name="explain")
+app.add_typer(runs.app, name="runs")
+app.add_typer(config.app, name="config")
 
 
 def _version(asked: bool) -> None:
@@ -49,6 +51,7 @@ app.command(cls=Command, epilog=norms.EXAMPLE)(norms.norms)
 app.command(cls=Command, epilog=compare.EXAMPLE)(compare.compare)
 app.command(cls=Command, epilog=sweep.EXAMPLE)(sweep.sweep)
 app.command(cls=Command, epilog=bench.EXAMPLE)(bench.bench)
+app.command(cls=Command, epilog=env.EXAMPLE)(env.env)
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from normbench.analysis.compare.run import Run
-from normbench.files import read_regular
 from normbench.runs.folder import RunFolder, Survey, survey
-from normbench.runs.read import MAX_BYTES, Contradiction, Epoch, RecordError, read_epochs, read_record
+from normbench.runs.read import Contradiction, Epoch, RecordError, read_epochs, read_record
 from normbench.runs.record import Record
+from normbench.runs.unfinished import is_made_by_normbench
 from normbench.text import listed, plural, printable
 
 MOST_NAMED = 5
@@ -47,7 +47,7 @@ def _load(found: Survey) -> Loaded:
         except RecordError as error:
             if not _is_missing(folder.record):
                 damaged.append(str(error))
-            elif _is_made_by_normbench(folder):
+            elif is_made_by_normbench(folder):
                 unfinished.append(printable(folder.path))
             else:
                 foreign.append(printable(folder.path))
@@ -80,13 +80,3 @@ def _is_missing(record: Path) -> bool:
         return not record.exists()
     except OSError:  # not allowed to look
         return False
-
-
-def _is_made_by_normbench(folder: RunFolder) -> bool:
-    """Whether normbench made a folder without a record: other tools write a config.yaml too."""
-    try:
-        config = read_regular(folder.config, MAX_BYTES)
-    except OSError:
-        return folder.checkpoint.exists()
-    keys = {line.partition(b":")[0] for line in config.splitlines()}
-    return {b"norm", b"train", b"seeds"} <= keys

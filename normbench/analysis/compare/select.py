@@ -20,15 +20,19 @@ def select(runs: Sequence[Run], where: Sequence[str]) -> list[Run]:
     """
     if not where:
         return list(runs)
-    known = [facts(run.record) for run in runs]
-    chosen = list(range(len(runs)))
+    return [runs[i] for i in matching([facts(run.record) for run in runs], where)]
+
+
+def matching(known: Sequence[Mapping[str, Any]], where: Sequence[str]) -> list[int]:
+    """The places in `known`, facts by dotted key, that fit each `key=value`. Raises as `select` does."""
+    chosen = list(range(len(known)))
     for key, wanted in _conditions(where, known).items():
         fitting = [i for i in chosen if key in known[i] and any(_fits(known[i][key], text, key) for text in wanted)]
         if not fitting:
             found = counted(show_value(known[i][key], key) for i in chosen if key in known[i])
             raise ConfigError(f"no run has {key}={' or '.join(wanted)}; found: {found or 'no run with this key'}")
         chosen = fitting
-    return [runs[i] for i in chosen]
+    return chosen
 
 
 def full_key(name: str, known: Collection[str]) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from normbench.analysis.stats.mcnemar import McNemar, mcnemar
 from normbench.errors import ConfigError
-from normbench.runs.folder import RunFolder, find_runs
+from normbench.runs.find import find_run
 from normbench.runs.read import read_predictions, read_record
 from normbench.runs.record import Record
-from normbench.text import listed, nearest, printable
+from normbench.text import printable
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def compare_two(name_a: str, name_b: str, places: Sequence[Path]) -> TwoRuns:
     """
     import numpy as np
 
-    folder_a, folder_b = _find(name_a, places), _find(name_b, places)
+    folder_a, folder_b = (find_run(name, places) for name in (name_a, name_b))
     path_a, path_b = folder_a.path, folder_b.path
     a, b = read_record(folder_a), read_record(folder_b)
     for key in ("fingerprint", "evaluated_on", "num_eval"):
@@ -59,22 +59,3 @@ def compare_two(name_a: str, name_b: str, places: Sequence[Path]) -> TwoRuns:
         both_wrong=int((~right_a & ~right_b).sum()),
         test=mcnemar(right_a, right_b),
     )
-
-
-def _find(name: str, places: Sequence[Path]) -> RunFolder:
-    path = Path(name)
-    if path.name == RunFolder(path).record.name and path.is_file():
-        path = path.parent
-    if path.is_dir():
-        return RunFolder(path)
-    runs = find_runs(places)
-    found = [run for run in runs if run.path.name == name] or [run for run in runs if run.path.name.startswith(name)]
-    if not found:
-        where = ", ".join(printable(place) for place in places)
-        near = nearest(name, [run.path.name for run in runs])
-        hint = f"; did you mean {near!r}?" if near else ""
-        raise ConfigError(f"--mcnemar {printable(name)}: neither a folder nor the id of a run in {where}{hint}")
-    if len(found) > 1:
-        paths = listed([printable(run.path) for run in found])
-        raise ConfigError(f"--mcnemar {printable(name)}: several runs are meant, give the folder of one: {paths}")
-    return found[0]
