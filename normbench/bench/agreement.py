@@ -56,8 +56,12 @@ def differing_share(config: Config, split: Split, other: Split) -> float:
     recipe = build_recipe(config)
     drawn = draw_epoch(split.images.shape, recipe.batch_size, recipe.augmentations, recipe.seed, 0)
     one, two = (arrange(each, drawn, recipe.augmentations) for each in (split, other))
-    same = (two.images.cpu() == one.images).flatten(1).all(1) & (two.labels.cpu() == one.labels)
-    return 1 - float(same.double().mean())
+    return 1 - float((_same(one.images, two.images) & _same(one.labels, two.labels)).double().mean())
+
+
+def _same(one: Tensor, two: Tensor) -> Tensor:
+    """By row, bool [N]."""
+    return (one == two.cpu()).view(len(one), -1).all(1)
 
 
 def check_fp32(configs: Sequence[Config], dataset: Dataset, device: torch.device) -> Iterator[Check]:

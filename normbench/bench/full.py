@@ -5,7 +5,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from normbench.bench.agreement import Check, check_fp32, check_images, check_together
@@ -16,7 +16,7 @@ from normbench.bench.turns import rounds_in_turn
 from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.norms import norm_label
-from normbench.runs.build import task_of
+from normbench.runs.build import task_of, training_split
 from normbench.runs.execute import train_group, train_run
 from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
@@ -107,18 +107,19 @@ def measure_full(
     configs: one for each norm, equal otherwise. Raises RunError if a run fails.
     """
     setting = Setting(machine.device, precision, normalization=dataset.normalization)
+    as_trained = replace(dataset, train=training_split(configs[0], dataset.train, task_of(dataset)))
     norms = []
     for config in configs:
         label = norm_label(config.norm.name, config.norm.options)
         logger.info(f"{label}: steps of one run, eager and recorded, and of {plan.seeds} together")
-        norms.append(_variant_timings(config, label, dataset, setting, plan))
+        norms.append(_variant_timings(config, label, as_trained, setting, plan))
     one, group = _whole_runs(configs[0], norms[0], dataset, Machine(machine.device, precision=precision), plan)
-    checks = [check_images(configs[0], dataset, machine.device)]
+    checks = [check_images(configs[0], as_trained, machine.device)]
     for config in configs:
         seeds = _seeds(config, plan.seeds)
         logger.info(f"{norm_label(config.norm.name, config.norm.options)}: against the CPU, and together against alone")
-        checks += check_fp32(seeds, dataset, machine.device)
-        checks += check_together(seeds, dataset, machine.device, precision, plan.compared_steps)
+        checks += check_fp32(seeds, as_trained, machine.device)
+        checks += check_together(seeds, as_trained, machine.device, precision, plan.compared_steps)
     return FullBench(tuple(norms), one, group, configs[0].train.epochs, tuple(checks))
 
 

@@ -13,7 +13,7 @@ from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
 from normbench.kernels import accelerate
 from normbench.models.task import Task
-from normbench.runs.build import new_member, task_of
+from normbench.runs.build import new_member, task_of, training_split
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Member, Position, train_epoch
@@ -34,9 +34,10 @@ def training_timer(
     member.model = accelerate(member.model)
     clock = clock or PartClock(device)
     mark_parts(member.model, member.optimizer, clock)
+    train = training_split(config, dataset.train, task_of(dataset))
     if device.type == "cpu":
-        return timer(eager_steps(member, dataset.train, setting), num_steps, clock)
-    return timer(steps_together([member], dataset.train, setting, "lanes"), num_steps, clock)
+        return timer(eager_steps(member, train, setting), num_steps, clock)
+    return timer(steps_together([member], train, setting, "lanes"), num_steps, clock)
 
 
 def timer(steps: Iterator[int], num_steps: int, clock: PartClock) -> Callable[[], Timing]:

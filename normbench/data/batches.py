@@ -48,9 +48,10 @@ def batches(split: Split, batch_size: int, order: Tensor) -> Iterator[tuple[Tens
 def training_batches(
     split: Split, batch_size: int, augmentations: Sequence[Augmentation], seed: int, epoch: int, first_step: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield augmented (images uint8 [B, C, H, W], labels int64 [B]) of the steps of an epoch from `first_step` on.
+    """Yield augmented (images uint8 [B, C, H, W], their labels) of the steps of an epoch from `first_step` on.
 
-    The last batch may be short. A step's images do not depend on `first_step`.
+    The last batch may be short. A step's images do not depend on `first_step`. The labels are of the kind that the
+    split's are; an augmentation that mixes images takes probabilities.
     """
     order = epoch_order(len(split), seed, epoch)
     steps = max(1, IMAGES_AT_ONCE // batch_size)
@@ -71,10 +72,12 @@ def draw_epoch(
 def arrange(split: Split, drawn: EpochDraws, augmentations: Sequence[Augmentation]) -> Split:
     """The drawn images in the drawn order, augmented, on the split's device."""
     order = drawn.order.to(split.labels.device)
-    images = split.images.index_select(0, order)
+    images, labels = split.images.index_select(0, order), split.labels.index_select(0, order)
     for augment, draws in zip(augmentations, drawn.draws, strict=True):
         images = augment.apply(images, draws)
-    return Split(images, split.labels.index_select(0, order))
+        if augment.mix_labels:
+            labels = augment.mix_labels(labels, draws)
+    return Split(images, labels)
 
 
 def normalize(

@@ -15,7 +15,10 @@ from normbench.errors import DataError
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 [N, C, H, W] (C-contiguous) and their labels int64 [N]."""
+    """Images uint8 [N, C, H, W] (C-contiguous) and their labels: classes int64 [N].
+
+    A split that is trained on with mixed images has probabilities float32 [N, classes] for labels.
+    """
 
     images: Tensor
     labels: Tensor

@@ -4,11 +4,12 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
 from normbench.data.augment.registry import AUGMENTATIONS
-from normbench.data.dataset import Dataset
+from normbench.data.dataset import Dataset, Split
 from normbench.data.streams import stream_seed
 from normbench.errors import ConfigError
 from normbench.models.registry import MODELS, build
@@ -65,6 +66,13 @@ def new_member(config: Config, task: Task, setting: Setting) -> Member:
     model = build_network(config, task)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     return build_member(config, model, setting.device)
+
+
+def training_split(config: Config, train: Split, task: Task) -> Split:
+    """`train` as the config's recipe takes it: if an augmentation mixes images, its labels are probabilities."""
+    if not any(augment.mix_labels for augment in build_recipe(config).augmentations):
+        return train
+    return Split(train.images, F.one_hot(train.labels, task.num_classes).float())
 
 
 def build_recipe(config: Config) -> Recipe:

@@ -12,7 +12,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset, Split, hold_out
 from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
-from normbench.runs.build import build_member, build_network, build_optimizer, task_of
+from normbench.runs.build import build_member, build_network, build_optimizer, task_of, training_split
 from normbench.runs.build_record import build_record
 from normbench.runs.checkpoint import Checkpoint, load_into
 from normbench.runs.checkpoint_fit import check_fits
@@ -77,6 +77,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))
     member = build_member(config, model, setting.device)
+    train = training_split(config, train, task)
     session = Session(number, config, folder, dataset, train, held_out, member, setting, environments, started_at)
     if resumed:
         _go_on(session, resumed)

@@ -12,7 +12,7 @@ import torch
 
 from normbench.config import Config
 from normbench.data.dataset import Dataset, Split
-from normbench.runs.build import build_network, new_member, task_of
+from normbench.runs.build import build_network, new_member, task_of, training_split
 from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.stages import split_sizes
 from normbench.train.allocator import keep_freed_memory
@@ -96,7 +96,7 @@ def _measure_together(configs: Sequence[Config], dataset: Dataset, machine: Mach
     setting = Setting(machine.device, precision, normalization=dataset.normalization)
     members = [new_member(each, task_of(dataset), setting) for each in configs]
     num_train, num_held_out = split_sizes(config, dataset)
-    lockstep = Lockstep(members, dataset.train, setting, way)
+    lockstep = Lockstep(members, training_split(config, dataset.train, task_of(dataset)), setting, way)
     steps = lockstep.train_epoch()
     for _ in islice(steps, WARM_UP):  # on CUDA the first records a graph
         pass
@@ -104,7 +104,7 @@ def _measure_together(configs: Sequence[Config], dataset: Dataset, machine: Mach
     for _ in islice(steps, STEPS_TOGETHER):
         num_steps += 1
     step = (_now(machine.device) - begun) / max(num_steps, 1)
-    evaluation = _evaluation_seconds(members[0], dataset, setting, num_train, num_held_out)
+    evaluation = _evaluation_seconds(members[0], lockstep.split, dataset.test, setting, num_train, num_held_out)
     training = step * steps_per_epoch(num_train, config.train.batch_size)
     return _Seconds(training + len(configs) * evaluation.epoch, len(configs) * evaluation.end)
 
@@ -136,28 +136,26 @@ def _measure(config: Config, dataset: Dataset, machine: Machine) -> _Seconds:
     precision = machine.precision_for(config.train.precision)
     setting = Setting(machine.device, precision, normalization=dataset.normalization)
     member = new_member(config, task_of(dataset), setting)
-    position = member.position
+    train, position = training_split(config, dataset.train, task_of(dataset)), member.position
     num_train, num_held_out = split_sizes(config, dataset)
     seconds, before = [], 0.0
     with suppress(Diverged):  # a diverging step takes as long
-        for _ in train_epoch(member.model, member.optimizer, dataset.train, member.recipe, setting, position):
+        for _ in train_epoch(member.model, member.optimizer, train, member.recipe, setting, position):
             seconds.append(position.train_s - before)
             before = position.train_s
             if len(seconds) == WARM_UP + STEPS:
                 break
     step = statistics.median(seconds[WARM_UP:] or seconds or [0.0])
-    evaluation = _evaluation_seconds(member, dataset, setting, num_train, num_held_out)
+    evaluation = _evaluation_seconds(member, train, dataset.test, setting, num_train, num_held_out)
     return _Seconds(step * steps_per_epoch(num_train, config.train.batch_size) + evaluation.epoch, evaluation.end)
 
 
 def _evaluation_seconds(
-    member: Member, dataset: Dataset, setting: Setting, num_train: int, num_held_out: int
+    member: Member, train: Split, held_out: Split, setting: Setting, num_train: int, num_held_out: int
 ) -> _Seconds:
     """The evaluation of an epoch, with statistics that are computed for it, and the accuracies by statistics."""
     model, recipe = member.model, member.recipe
-    train, held_out = (
-        Split(split.images[:EVALUATED], split.labels[:EVALUATED]) for split in (dataset.train, dataset.test)
-    )
+    train, held_out = (Split(split.images[:EVALUATED], split.labels[:EVALUATED]) for split in (train, held_out))
     begun = _now(setting.device)
     infer(model, held_out.images, setting)
     inferred = _now(setting.device)

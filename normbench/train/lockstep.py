@@ -16,7 +16,7 @@ from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, State, capture
 from normbench.train.loop import Divergence, Member, Position, set_lr, steps_per_epoch
-from normbench.train.objective import clip_gradient
+from normbench.train.objective import clip_gradient, correct
 from normbench.train.optimizers.build import joined
 from normbench.train.passes import WAYS, tensors_of
 from normbench.train.setting import Setting
@@ -59,7 +59,7 @@ class Lockstep:
         self._capture, self._is_recorded = capture, True
 
         self._images = torch.empty(count, *split.images.shape, dtype=torch.uint8, device=device)
-        self._labels = torch.empty(count, len(split), dtype=torch.int64, device=device)
+        self._labels = torch.empty(count, *split.labels.shape, dtype=split.labels.dtype, device=device)
         self._offsets = torch.arange(recipe.batch_size, device=device)
         self._row = torch.zeros(1, dtype=torch.int64, device=device)  # the next step's first image
         self._step = torch.zeros(1, dtype=torch.int64, device=device)  # the next step, over the run
@@ -155,7 +155,7 @@ class Lockstep:
         self._optimizer.step()
         with torch.no_grad():
             self._loss_sums += losses.double() * size
-            self._num_correct += (logits.argmax(dim=2) == labels).sum(1)
+            self._num_correct += correct(logits, labels).sum(1)
             went_bad = ~self._loss_sums.isfinite() & (self._bad_step == NEVER)
             self._bad_step.copy_(torch.where(went_bad, self._step, self._bad_step))
             self._bad_loss.copy_(torch.where(went_bad, losses, self._bad_loss))

@@ -15,7 +15,7 @@ from normbench.data.streams import stream_seed
 from normbench.kernels import accelerate
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.evaluate import Metrics
-from normbench.train.objective import clip_gradient, cross_entropy
+from normbench.train.objective import clip_gradient, correct, cross_entropy
 from normbench.train.schedules import Schedule
 from normbench.train.setting import Setting
 
@@ -131,7 +131,7 @@ def train_epoch(
         optimizer.step()
 
         position.loss_sum += loss.detach().double() * len(labels)
-        position.num_correct += (logits.detach().argmax(dim=1) == labels).sum()
+        position.num_correct += correct(logits.detach(), labels).sum()
         look = setting.device.type == "cpu" or step % CHECK_EVERY == 0 or step == num_steps - 1
         if look and not math.isfinite(position.loss_sum.item()):
             raise Diverged(Divergence(epoch, step, loss.item()))

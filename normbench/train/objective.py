@@ -9,9 +9,21 @@ from torch.nn.utils import clip_grad_norm_
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float, reduction: str = "mean") -> Tensor:
-    """`F.cross_entropy` in float32 or wider: a loss in bfloat16 would lose digits."""
+    """`F.cross_entropy` in float32 or wider: a loss in bfloat16 would lose digits.
+
+    labels: classes int64 [...], or probabilities [..., classes] where images are mixed.
+    """
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return F.cross_entropy(wide, labels, label_smoothing=label_smoothing, reduction=reduction)
+
+
+def correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether the largest of the logits [..., classes] is that of the label, bool [...].
+
+    labels: as in `cross_entropy`; of probabilities the class with the largest share counts.
+    """
+    wanted = labels.argmax(dim=-1) if labels.is_floating_point() else labels
+    return logits.argmax(dim=-1) == wanted
 
 
 def clip_gradient(parameters: Sequence[Tensor], max_norm: float | None) -> None:

@@ -14,7 +14,9 @@ from normbench.train.objective import cross_entropy
 from normbench.train.setting import Setting
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(images uint8 [S, B, C, H, W], labels [S, B]) -> (mean losses [S], logits [S, B, classes]); sets every `grad`.
+"""(images uint8 [S, B, C, H, W], labels) -> (mean losses [S], logits [S, B, classes]); sets every `grad`.
+
+labels: classes [S, B], or probabilities [S, B, classes].
 
 S: networks, B: batch size.
 """
@@ -50,14 +52,14 @@ def as_one(networks: Sequence[nn.Module], setting: Setting, label_smoothing: flo
     leaves = [(leaf, parts) for leaf, parts in wide.leaves if leaf.requires_grad]
 
     def run(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        members, batch = labels.shape
+        members, batch = labels.shape[:2]
         inputs = normalize(images.flatten(0, 1), setting.normalization).unflatten(0, (members, batch))
         inputs = inputs.transpose(0, 1).flatten(1, 2).contiguous(memory_format=setting.memory_format)
         with setting.autocast():
             logits = wide.network(inputs)
         logits = logits.unflatten(1, (members, -1)).transpose(0, 1)
         # No network depends on another, so the gradient of the sum is, for each, that of its own loss.
-        by_image = cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing, reduction="none")
+        by_image = cross_entropy(logits.flatten(0, 1), labels.flatten(0, 1), label_smoothing, reduction="none")
         losses = by_image.view(members, batch).mean(1)
         gradients = _gradients(losses.sum(), [leaf for leaf, _ in leaves])
         for gradient, (_, parts) in zip(gradients, leaves, strict=True):

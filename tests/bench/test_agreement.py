@@ -56,9 +56,9 @@ def test_the_same_images_agree_and_others_do_not(config: Config, dataset: Datase
     assert differing_share(config, dataset.train, mirrored) > 0.9
 
 
-def uphill(networks: Any, setting: Any) -> Any:
+def uphill(networks: Any, setting: Any, label_smoothing: float) -> Any:
     """A way to train together that negates every gradient."""
-    run = WAYS["lanes"](networks, setting)
+    run = WAYS["lanes"](networks, setting, label_smoothing)
 
     def other(images: Any, labels: Any) -> Any:
         found = run(images, labels)

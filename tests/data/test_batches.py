@@ -46,18 +46,22 @@ def test_batches_keep_the_last_short_one_and_the_pairs(images):
 def test_a_steps_images_are_augmented_by_its_own_draws_wherever_one_begins(name, batch_size):
     number = 2 * IMAGES_AT_ONCE + 7
     images = torch.randint(0, 256, (number, 1, 9, 9), dtype=torch.uint8, generator=stream(0, "test images"))
-    split, order, augment = Split(images, torch.arange(number)), epoch_order(number, 3, 1), AUGMENTATIONS[name]()
+    order, augment = epoch_order(number, 3, 1), AUGMENTATIONS[name]()
+    split = Split(images, torch.rand(number, 3) if augment.mix_labels else torch.arange(number))
     whole = list(training_batches(split, batch_size, [augment], seed=3, epoch=1))
     assert [len(labels) for _, labels in whole] == [len(chosen) for chosen in order.split(batch_size)]
     for step, (chosen, (batch, labels)) in enumerate(zip(order.split(batch_size), whole, strict=True)):
-        assert torch.equal(labels, chosen)
-        assert torch.equal(batch, augment(images[chosen], stream(3, "augment", 1, step, 0)))
+        drawn = augment.draw(images[chosen].shape, stream(3, "augment", 1, step, 0))
+        assert torch.equal(batch, augment.apply(images[chosen], drawn))
+        expected = split.labels[chosen]
+        assert torch.equal(labels, augment.mix_labels(expected, drawn) if augment.mix_labels else expected)
     for first in (1, len(whole) - 1, len(whole)):
         rest = list(training_batches(split, batch_size, [augment], seed=3, epoch=1, first_step=first))
         assert len(rest) == len(whole) - first
-        assert all(torch.equal(a, b) for (a, _), (b, _) in zip(rest, whole[first:], strict=True))
+        assert all(torch.equal(a, b) and torch.equal(x, y) for (a, x), (b, y) in zip(rest, whole[first:], strict=True))
     at_once = arrange(split, draw_epoch(images.shape, batch_size, [augment], seed=3, epoch=1), [augment])
     assert torch.equal(at_once.images, torch.cat([batch for batch, _ in whole]))
+    assert torch.equal(at_once.labels, torch.cat([labels for _, labels in whole]))
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

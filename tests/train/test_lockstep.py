@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.dataset import Split
@@ -32,12 +33,15 @@ CPU = torch.device("cpu")
 FP32 = Setting(CPU, "fp32", normalization=CIFAR10_CONSTANTS)
 NUM_IMAGES, BATCH, EPOCHS = 20, 8, 2  # three steps an epoch, the last one short
 SEEDS = (5, 6, 2**40)
+MOVING, MIXING = ("flip", "translate", "randaugment"), ("mixup", "cutmix")
 
 
-def split() -> Split:
+def split(recipe: Recipe) -> Split:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (NUM_IMAGES, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    return Split(images, torch.arange(NUM_IMAGES) % 3)
+    labels = torch.arange(NUM_IMAGES) % 3
+    mixes = any(augment.mix_labels for augment in recipe.augmentations)
+    return Split(images, F.one_hot(labels).float() if mixes else labels)
 
 
 def network(norm: str, seed: int, dropout: float = 0.0, **options: object) -> nn.Module:
@@ -46,18 +50,21 @@ def network(norm: str, seed: int, dropout: float = 0.0, **options: object) -> nn
     return model.to(memory_format=FP32.memory_format)
 
 
-def member(seed: int, norm: str = "bn", optimizer: str = "muon", dropout: float = 0.1, lr: float = 0.05) -> Member:
+def member(
+    seed: int, norm: str = "bn", optimizer: str = "muon", dropout: float = 0.1, lr: float = 0.05, mixes: bool = False
+) -> Member:
+    """With augmentations that leave the labels as they are, or with those that mix them."""
     model = network(norm, seed, dropout)
     made = OPTIMIZERS[optimizer](model.eval(), lr=lr)
     set_base_lr(made)
-    augmentations = [augmentation() for augmentation in AUGMENTATIONS.values()]
+    augmentations = [AUGMENTATIONS[name]() for name in (MIXING if mixes else MOVING)]
     recipe = Recipe(EPOCHS, BATCH, augmentations, SCHEDULES["linear"](), seed, label_smoothing=0.1, clip_grad_norm=1.0)
     return Member(model, made, recipe, Position.start_of(0, CPU))
 
 
 def alone(one: Member) -> Member:
     for epoch in range(one.position.epoch, EPOCHS):
-        for _ in train_epoch(one.model, one.optimizer, split(), one.recipe, FP32, one.position):
+        for _ in train_epoch(one.model, one.optimizer, split(one.recipe), one.recipe, FP32, one.position):
             pass
         if epoch + 1 < EPOCHS:
             one.position = Position.start_of(epoch + 1, CPU)
@@ -65,11 +72,12 @@ def alone(one: Member) -> Member:
 
 
 def together(members: list[Member], way: str = "lanes", capture: Capture = capture) -> list[Member]:
-    lockstep = Lockstep(members, split(), FP32, way, capture)
+    images = split(members[0].recipe)
+    lockstep = Lockstep(members, images, FP32, way, capture)
     for epoch in range(members[0].position.epoch, EPOCHS):
         for _ in lockstep.train_epoch():
             pass
-        infer(members[0].model, split().images, FP32)
+        infer(members[0].model, images.images, FP32)
         if epoch + 1 < EPOCHS:
             lockstep.start_epoch(epoch + 1)
     lockstep.finish()
@@ -94,7 +102,7 @@ def assert_same_bits(one: Member, other: Member) -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_in_lanes_each_run_has_the_bits_of_the_run_alone(optimizer: str) -> None:
-    """With dropout, every augmentation, smoothed labels and clipped gradients: metrics, weights, optimizer's memory."""
+    """With dropout, augmentation, smoothed labels and clipped gradients: metrics, weights, optimizer's memory."""
     made = together([member(seed, optimizer=optimizer) for seed in SEEDS])
     for one, seed in zip(made, SEEDS, strict=True):
         assert_same_bits(one, alone(member(seed, optimizer=optimizer)))
@@ -111,13 +119,18 @@ def in_float64(model: nn.Module) -> nn.Module:
     return model.double()
 
 
-@pytest.mark.parametrize(("norm", "ws"), [*((norm, False) for norm in NORMS), ("bn", True), ("none", True)])
-def test_the_wide_network_has_the_losses_logits_and_gradients_of_each_alone(norm: str, ws: bool) -> None:
+@pytest.mark.parametrize(
+    ("norm", "ws", "mixes"),
+    [*((norm, False, False) for norm in NORMS), ("bn", True, False), ("none", True, False), ("gn", False, True)],
+)
+def test_the_wide_network_has_the_losses_logits_and_gradients_of_each_alone(norm: str, ws: bool, mixes: bool) -> None:
     """To rounding in float64: the formula is the same, and nothing leaks from one to another."""
     networks, own = ([in_float64(network(norm, seed, ws=ws)) for seed in SEEDS] for _ in range(2))
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (len(SEEDS), 4, 3, 32, 32), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, 3, (len(SEEDS), 4), generator=generator)
+    if mixes:
+        labels = 0.7 * F.one_hot(labels).double() + 0.1
     found = WAYS["wide"](networks, FP32)(images, labels)
     expected = WAYS["lanes"](own, FP32)(images, labels)
     assert found[1].dtype == torch.float64
@@ -154,11 +167,11 @@ def test_as_one_wide_network_each_run_is_the_run_alone_but_for_rounding(optimize
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("stop_after", [1, 3, 4])
-def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop_after: int) -> None:
+@pytest.mark.parametrize(("stop_after", "mixes"), [(1, False), (3, True), (4, True)])
+def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop_after: int, mixes: bool) -> None:
     """In lanes with the same bits as undisturbed; the wide network's checkpoints are read back as they were."""
-    members = [member(seed) for seed in SEEDS[:2]]
-    lockstep, done = Lockstep(members, split(), FP32, way), 0
+    members = [member(seed, mixes=mixes) for seed in SEEDS[:2]]
+    lockstep, done = Lockstep(members, split(members[0].recipe), FP32, way), 0
     while done < stop_after:
         for _ in lockstep.train_epoch():
             done += 1
@@ -169,7 +182,7 @@ def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop
     kept = [to_bytes(make_checkpoint(one.model, one.optimizer, one.position)) for one in members]
 
     def resumed(number: int) -> Member:
-        checkpoint, fresh = from_bytes(kept[number], CPU), member(SEEDS[number])
+        checkpoint, fresh = from_bytes(kept[number], CPU), member(SEEDS[number], mixes=mixes)
         kept_weights = members[number].model.state_dict()
         assert all(torch.equal(tensor, kept_weights[name]) for name, tensor in checkpoint.model.items())
         load_into(checkpoint, fresh.model, fresh.optimizer)
@@ -178,14 +191,14 @@ def test_stopped_after_any_step_each_goes_on_alone_or_with_others(way: str, stop
     on_its_own, on = alone(resumed(0)), together([resumed(0), resumed(1)])
     assert_same_bits(on_its_own, on[0])
     if way == "lanes":
-        assert_same_bits(on_its_own, alone(member(SEEDS[0])))
+        assert_same_bits(on_its_own, alone(member(SEEDS[0], mixes=mixes)))
 
 
 def test_a_run_that_diverges_says_where_and_leaves_the_others_alone() -> None:
     members = [member(SEEDS[0]), member(SEEDS[1])]
     with torch.no_grad():
         next(members[0].model.parameters()).fill_(float("nan"))
-    lockstep = Lockstep(members, split(), FP32)
+    lockstep = Lockstep(members, split(members[0].recipe), FP32)
     for _ in lockstep.train_epoch():
         pass
     divergence = lockstep.divergence(0)
@@ -194,7 +207,8 @@ def test_a_run_that_diverges_says_where_and_leaves_the_others_alone() -> None:
     assert divergence.loss != divergence.loss
     assert lockstep.divergence(1) is None
     expected = member(SEEDS[1])
-    for _ in train_epoch(expected.model, expected.optimizer, split(), expected.recipe, FP32, expected.position):
+    images = split(expected.recipe)
+    for _ in train_epoch(expected.model, expected.optimizer, images, expected.recipe, FP32, expected.position):
         pass
     assert_same_bits(members[1], expected)
 
@@ -227,14 +241,19 @@ def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(caplog: 
 
 
 @pytest.mark.parametrize(
-    ("norm", "way"), [*((norm, "lanes") for norm in NORMS), *((norm, "wide") for norm in ("bn", "gn", "brn", "rms"))]
+    ("norm", "way", "mixes"),
+    [
+        *((norm, "lanes", False) for norm in NORMS),
+        *((norm, "wide", False) for norm in ("bn", "gn", "brn", "rms")),
+        *(("gn", way, True) for way in WAYS),
+    ],
 )
 def test_a_step_recorded_once_and_replayed_trains_the_run(
-    norm: str, way: str, no_kernels: None, monkeypatch: pytest.MonkeyPatch
+    norm: str, way: str, mixes: bool, no_kernels: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a CUDA graph does: the same operations on the same memory, without Python; nothing may move between steps."""
     seeds = SEEDS[: 1 if way == "lanes" else 2]
-    plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01) for seed in seeds] for _ in range(2))
+    plain, replayed = ([member(seed, norm, dropout=0.0, lr=0.01, mixes=mixes) for seed in seeds] for _ in range(2))
     together(plain, way)
     together(replayed, way, record_on_cpu)
     for one, expected in zip(replayed, plain, strict=True):

@@ -21,10 +21,13 @@ class Augmentation:
 
     `apply`: (images, their draws) -> new images of the same shape and device. Images and draws of several batches may
     be concatenated. `draw` raises ConfigError for a shape that the options do not fit.
+    `mix_labels`: (labels as probabilities float32 [B, K], the draws) -> those of the new images, for an augmentation
+    that mixes images of a batch. None for all others, which leave the labels as they are.
     """
 
     draw: Callable[[torch.Size, torch.Generator], Tensor]
     apply: Callable[[Tensor, Tensor], Tensor]
+    mix_labels: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Draws and applies for one batch."""

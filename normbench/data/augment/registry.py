@@ -15,5 +15,7 @@ AUGMENTATIONS: "dict[str, Callable[..., Augmentation]]" = {
     "vertical_flip": deferred(f"{_HERE}.moves", "vertical_flip"),
     "translate": deferred(f"{_HERE}.moves", "translate"),
     "crop": deferred(f"{_HERE}.moves", "crop"),
+    "mixup": deferred(f"{_HERE}.mixing", "mixup"),
+    "cutmix": deferred(f"{_HERE}.mixing", "cutmix"),
     "randaugment": deferred(f"{_HERE}.randaugment", "randaugment"),
 }

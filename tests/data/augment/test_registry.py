@@ -63,6 +63,8 @@ NOTHING = {
     "translate": {"pixels": 0},
     "crop": {"padding": 0},
     "randaugment": {"p": 0.0},
+    "mixup": {"p": 0.0},
+    "cutmix": {"p": 0.0},
 }
 """By augmentation, options with which it changes nothing."""
 
@@ -72,13 +74,17 @@ def test_there_are_options_that_change_nothing(name, images):
     assert torch.equal(AUGMENTATIONS[name](**NOTHING[name])(images, stream(0, "augment")), images)
 
 
+WITH_PROBABILITY = [name for name in AUGMENTATIONS if "p" in inspect.signature(AUGMENTATIONS[name]).parameters]
+
+
 @pytest.mark.parametrize(
     ("name", "option", "bad", "allowed"),
     [
-        *((name, "p", bad, "0..1") for name in ("flip", "vertical_flip", "randaugment") for bad in (-0.1, 1.1, nan)),
+        *((name, "p", bad, "0..1") for name in WITH_PROBABILITY for bad in (-0.1, 1.1, nan)),
         *(("translate", "pixels", bad, "0..31 for images of 32x32") for bad in (-1, 32)),
         *(("crop", "padding", bad, "0..31 for images of 32x32") for bad in (-1, 32)),
         *(("crop", "fill", bad, "0..255") for bad in (-1, 256)),
+        *((name, "alpha", bad, "above 0") for name in ("mixup", "cutmix") for bad in (-0.5, 0.0, nan)),
         ("crop", "padding_mode", "reflekt", "did you mean 'reflect'"),
     ],
 )
