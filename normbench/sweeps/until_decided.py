@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from normbench.analysis.compare.pairs import ALPHA
+from normbench.analysis.stats.pairs import ALPHA
 from normbench.analysis.stats.sequential import Pair, PairDecision, decide, planned_looks
 from normbench.config import Config, Experiment
 from normbench.errors import ConfigError

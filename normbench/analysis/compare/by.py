@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from normbench.analysis.compare.facts import facts, show_value
-from normbench.analysis.compare.rows import By, NormRow
+from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.compare.select import full_key
 from normbench.analysis.stats.estimate import Estimate
+from normbench.analysis.stats.pairs import By
 from normbench.errors import ConfigError
 from normbench.runs.record import Record
 from normbench.text import unknown_name

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normbench.analysis.compare.predictions import Predictions
-from normbench.analysis.compare.rows import By, NormRow
+from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.estimate import Estimate, mean_interval
 from normbench.analysis.stats.metrics import NATS, PERCENT
+from normbench.analysis.stats.pairs import By
 from normbench.runs.read import NoPredictions
 from normbench.text import listed, plural, printable
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from normbench.analysis.compare.by import Grid, ascending, grid, value_of
 from normbench.analysis.compare.environment import Environment, environment, environment_sentence
-from normbench.analysis.compare.pairs import DELTA, Pair, baseline_of, compare_pairs
+from normbench.analysis.compare.pairs import DELTA, baseline_of, compare_pairs
 from normbench.analysis.compare.recipe import shared, varying_sentence
-from normbench.analysis.compare.rows import By, NormRow, norm_row, order, same_norm, when
+from normbench.analysis.compare.rows import NormRow, norm_row, order, same_norm, when
 from normbench.analysis.compare.run import Run
 from normbench.analysis.compare.sets import RunSet
 from normbench.analysis.compare.until_decided import ONE_LOOK, as_decided
 from normbench.analysis.stats.estimate import CONFIDENCE
+from normbench.analysis.stats.pairs import By, Pair
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Decisions, Tuning
 from normbench.text import capped, printable

@@ -5,8 +5,8 @@ from typing import Any
 
 from normbench.analysis.compare.by import ascending
 from normbench.analysis.compare.facts import flatten, show_value
-from normbench.analysis.compare.rows import By
 from normbench.analysis.compare.tune import as_tuned
+from normbench.analysis.stats.pairs import By
 from normbench.config.schema import OFF
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Tuning

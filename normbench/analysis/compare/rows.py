@@ -11,13 +11,11 @@ from typing import Any
 from normbench.analysis.compare.run import Run
 from normbench.analysis.stats.estimate import Estimate, mean_interval
 from normbench.analysis.stats.metrics import STATISTICS, metrics_of_split
+from normbench.analysis.stats.pairs import By
 from normbench.runs.record import Record
 
 FIRST_NORMS = ("bn", "gn", "ln", "ln-chw", "in")
 """The first rows of a table; other norms follow by label, and no norm at all comes last."""
-
-By = str | int | float | bool | None
-"""A value of the key that a comparison goes along; None without such a key, or where a run does not have it."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from normbench.analysis.compare.beside import Beside, home_of
 from normbench.analysis.compare.by import ascending, axis, value_of
 from normbench.analysis.compare.facts import show_value
 from normbench.analysis.compare.recipe import Recipe, of_the_data, recipe_of, varying, without
-from normbench.analysis.compare.rows import By, when
+from normbench.analysis.compare.rows import when
 from normbench.analysis.compare.run import Run
 from normbench.analysis.compare.tune import AS_TUNED
+from normbench.analysis.stats.pairs import By
 from normbench.runs.folder import is_trial
 from normbench.runs.sweep_records import Tuning
 

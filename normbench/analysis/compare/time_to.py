@@ -5,8 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from normbench.analysis.compare.rows import By, NormRow
+from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.compare.run import Run
+from normbench.analysis.stats.pairs import By
 from normbench.runs.read import RecordError
 from normbench.text import printable
 

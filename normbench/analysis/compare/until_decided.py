@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 
-from normbench.analysis.compare.pairs import ALPHA, Pair
 from normbench.analysis.compare.rows import NormRow
+from normbench.analysis.stats.pairs import ALPHA, Pair, with_decision
 from normbench.analysis.stats.sequential import PairDecision, decide
-from normbench.analysis.stats.verdict import Verdict
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import DecidedPair, Decisions, LookedAt
 from normbench.text import plural
@@ -28,7 +26,9 @@ def as_decided(
     if why is None:
         found = _decide_again(decisions, pairs, rows)
         if found is not None and _agree(found, decisions.pairs):
-            return tuple(_with(pair, found, decisions) for pair in pairs), None
+            return tuple(
+                with_decision(pair, found[frozenset((pair.a, pair.b))], len(found), decisions.delta) for pair in pairs
+            ), None
         why = "its verdicts are not those that its runs give"
     return tuple(pairs), f"decisions.json, of the sweep until decided, is not used: {why}; {ONE_LOOK}"
 
@@ -124,20 +124,3 @@ def _minus(found: PairDecision) -> float | None:
 
 def _close(a: float | None, b: float | None) -> bool:
     return a == b if a is None or b is None else math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9)
-
-
-def _with(pair: Pair, found: dict[frozenset[str], PairDecision], decisions: Decisions) -> Pair:
-    decision = found[frozenset((pair.a, pair.b))]
-    word = Verdict(
-        decision.kind,
-        decision.text,
-        decision.low,
-        decision.high,
-        decision.confidence,
-        num_pairs=len(found),
-        delta=decisions.delta,
-        smaller=decision.smaller,
-        why=decision.text.removeprefix("undefined: ") if decision.kind == "undefined" else None,
-        looks=decision.look + 1,
-    )
-    return replace(pair, verdict=word, decision=decision)

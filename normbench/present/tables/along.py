@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from normbench.analysis.compare.facts import show_value
-from normbench.analysis.compare.rows import By
 from normbench.analysis.compare.words import name_in_words
+from normbench.analysis.stats.pairs import By
 from normbench.present.tables.table import NOT_KNOWN, Value
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.pairs import Pair
 from normbench.analysis.compare.until_decided import decided_notes
 from normbench.analysis.compare.words import in_words, name_in_words
+from normbench.analysis.stats.pairs import Pair
 from normbench.analysis.stats.verdict import MOST_TOLD
 from normbench.present.tables.along import axis_value
 from normbench.present.tables.numbers import number, p_value, percent

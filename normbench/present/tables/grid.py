@@ -2,8 +2,8 @@
 
 from normbench.analysis.compare.by import Grid
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.rows import By
 from normbench.analysis.compare.words import name_in_words
+from normbench.analysis.stats.pairs import By
 from normbench.present.tables.along import axis_value
 from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, is_too_few, number, with_interval

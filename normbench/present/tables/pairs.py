@@ -1,8 +1,8 @@
 """The table of pairs: the difference of each, and the tests of it."""
 
 from normbench.analysis.compare.compare import Comparison
-from normbench.analysis.compare.pairs import Pair
 from normbench.analysis.compare.words import name_in_words
+from normbench.analysis.stats.pairs import Pair
 from normbench.present.tables.along import Along, axis_value
 from normbench.present.tables.numbers import mean_and_interval, p_value, percent
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
