@@ -21,7 +21,7 @@ def deferred(module: str, name: str) -> Callable[..., Any]:
     """The function `name` of `module`, which is imported when the function is called.
 
     Its signature holds the function's keyword-only parameters, which are its options. They are read from the source,
-    so a type is bool, int, float or str, and a default is a literal.
+    so a type is bool, int, float or str, or a tuple of these, and a default is a literal.
     """
 
     def call(*args: Any, **options: Any) -> Any:
@@ -49,7 +49,18 @@ def _options(definition: ast.FunctionDef) -> list[inspect.Parameter]:
             option.arg,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if default is None else ast.literal_eval(default),
-            annotation=_TYPES[ast.unparse(option.annotation or ast.Name("missing"))],
+            annotation=_type(option.annotation or ast.Name("missing")),
         )
         for option, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
+
+
+def _type(annotation: ast.expr) -> Any:
+    """`float`, `tuple[float, float]`, `tuple[int, ...]` and their like. Raises KeyError for another type."""
+    match annotation:
+        case ast.Constant(value) if value is Ellipsis:
+            return ...
+        case ast.Subscript(value=ast.Name("tuple"), slice=ast.Tuple(items)):
+            return tuple[*map(_type, items)]  # type: ignore[misc]  # made at run time
+        case _:
+            return _TYPES[ast.unparse(annotation)]

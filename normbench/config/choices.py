@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from normbench.config.messages import describe, shown
 from normbench.config.problems import Problems
-from normbench.config.schema import MAX_COUNT, MAX_FLOAT, Choice, Registry
+from normbench.config.schema import MAX_COUNT, MAX_FLOAT, MAX_LISTED, Choice, Registry
 from normbench.config.tree import Exponent, KeyPath, Located
 from normbench.errors import ConfigError
 from normbench.text import shortened, unknown_name
@@ -102,9 +102,13 @@ def _as_option(value: Any, annotation: Any) -> tuple[Any, str]:
         found = _validated(value, annotation)
     except ValidationError as error:
         return value, describe(error.errors(), value)
-    most = MAX_COUNT if isinstance(found, int) else MAX_FLOAT
-    if isinstance(found, int | float) and abs(found) > most:
-        return found, f"must be from {-most:,} to {most:,}, found {shown(value)}"
+    items = found if isinstance(found, tuple) else (found,)
+    if len(items) > MAX_LISTED:
+        return found, f"must hold at most {MAX_LISTED} values, found {len(items):,}"
+    for item in items:
+        most = MAX_COUNT if isinstance(item, int) else MAX_FLOAT
+        if isinstance(item, int | float) and abs(item) > most:
+            return found, f"must be from {-most:,} to {most:,}, found {shown(value)}"
     return found, ""
 
 

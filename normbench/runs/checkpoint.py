@@ -166,8 +166,9 @@ def from_bytes(content: bytes, device: torch.device) -> Checkpoint:
 def load_into(checkpoint: Checkpoint, model: nn.Module, optimizer: optim.Optimizer) -> None:
     """Gives `model` and `optimizer` the checkpoint's values; `check_fits` must have passed it.
 
-    A tensor that the optimizer keeps gets the memory layout of its parameter, which decides the order of sums. One that
-    is missing for some parameters begins at zero: fused optimizers take all or none.
+    Of the optimizer's options only lr is taken over; the others are the run's. A tensor that it keeps gets the memory
+    layout of its parameter, which decides the order of sums. One that is missing for some parameters begins at zero:
+    fused optimizers take all or none.
     """
     model.load_state_dict(checkpoint.model)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -180,7 +181,11 @@ def load_into(checkpoint: Checkpoint, model: nn.Module, optimizer: optim.Optimiz
             for name, value in kept.items():
                 if isinstance(value, Tensor):
                     state.setdefault(index, {}).setdefault(name, torch.zeros_like(value))
-    optimizer.load_state_dict({"state": state, "param_groups": checkpoint.optimizer["param_groups"]})
+    kept_groups = checkpoint.optimizer["param_groups"]
+    groups = [
+        {**own, "lr": kept["lr"]} for own, kept in zip(optimizer.state_dict()["param_groups"], kept_groups, strict=True)
+    ]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def state_after_a_step(optimizer: optim.Optimizer) -> dict[int, dict[str, Any]]:

@@ -80,14 +80,14 @@ def test_what_is_loaded_is_what_was_kept_in_the_layout_of_the_parameters(name: s
         parameter = [parameter for group in optimizer.param_groups for parameter in group["params"]][index]
         for key, value in values.items():
             assert torch.equal(value, kept[index][key])
-            assert value.stride() == parameter.stride()
+            assert value.stride() == parameter.stride() or value.ndim == 0  # a count of steps
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_momentum_that_is_missing_begins_at_zero(name: str) -> None:
     """PyTorch's fused step fails where some parameters have one and others have not."""
     content = content_of(trained(name))
-    missing = next(key for key in content.tensors if key.endswith(".momentum_buffer"))
+    missing = next(key for key in content.tensors if key.startswith("optimizer.") and not key.endswith(".step"))
     del content.tensors[missing]
     model, optimizer = build(name)
     load_into(read(content, name), model, optimizer)

@@ -51,11 +51,17 @@ def network(norm: str, seed: int, dropout: float = 0.0, **options: object) -> nn
 
 
 def member(
-    seed: int, norm: str = "bn", optimizer: str = "muon", dropout: float = 0.1, lr: float = 0.05, mixes: bool = False
+    seed: int,
+    norm: str = "bn",
+    optimizer: str = "muon",
+    dropout: float = 0.1,
+    lr: float = 0.05,
+    mixes: bool = False,
+    **options: float,
 ) -> Member:
     """With augmentations that leave the labels as they are, or with those that mix them."""
     model = network(norm, seed, dropout)
-    made = OPTIMIZERS[optimizer](model.eval(), lr=lr)
+    made = OPTIMIZERS[optimizer](model.eval(), lr=lr, **options)
     set_base_lr(made)
     augmentations = [AUGMENTATIONS[name]() for name in (MIXING if mixes else MOVING)]
     recipe = Recipe(EPOCHS, BATCH, augmentations, SCHEDULES["linear"](), seed, label_smoothing=0.1, clip_grad_norm=1.0)
@@ -151,10 +157,14 @@ def no_kernels() -> Iterator[None]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_as_one_wide_network_each_run_is_the_run_alone_but_for_rounding(optimizer: str, no_kernels: None) -> None:
-    """The kernels round otherwise, and in batches this small one ReLU that opens instead of closing is seen."""
+    """The kernels round otherwise, and in batches this small one ReLU that opens instead of closing is seen.
+
+    So is the sign of a gradient near 0, which decides the first steps of Adam and RMSprop unless eps is large.
+    """
+    options = {} if optimizer in ("sgd", "muon") else {"eps": 0.1}
 
     def made(seed: int) -> Member:
-        return member(seed, "gn", optimizer, dropout=0.0, lr=1e-3)
+        return member(seed, "gn", optimizer, dropout=0.0, lr=1e-3, **options)
 
     wide = together([made(seed) for seed in SEEDS], "wide")
     for one, seed in zip(wide, SEEDS, strict=True):

@@ -18,7 +18,6 @@ from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.optimizers.registry import OPTIMIZERS
-from normbench.train.optimizers.sgd import SGD
 from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting, faster_precision
 from tests.checkpoints import make_checkpoint
@@ -40,7 +39,7 @@ class Run:
     def __init__(self, norm: str = "bn", optimizer: str = "sgd", lr: float = 0.05, epochs: int = 2) -> None:
         self.model = build(lambda: MODELS["reference"](NORMS[norm](), Task(3, (3, 32, 32)), dropout=0.1), seed=0)
         self.model.to(memory_format=FP32.memory_format)
-        self.optimizer = OPTIMIZERS[optimizer](self.model, lr=lr)
+        self.optimizer_name, self.optimizer = optimizer, OPTIMIZERS[optimizer](self.model, lr=lr)
         set_base_lr(self.optimizer)
         self.position = Position.start_of(0, CPU)
         self.recipe = Recipe(epochs, BATCH, [shifted], SCHEDULES["linear"](), seed=5)
@@ -62,17 +61,10 @@ class Run:
     def continued(self) -> "Run":
         """A new run from this one's checkpoint."""
         checkpoint = from_bytes(self.checkpoint(), CPU)
-        fresh = Run()
-        fresh.optimizer = type(self)._like(self, fresh.model)
+        fresh = Run(optimizer=self.optimizer_name)
         load_into(checkpoint, fresh.model, fresh.optimizer)
         fresh.position = checkpoint.position
         return fresh
-
-    def _like(self, model: nn.Module) -> torch.optim.Optimizer:
-        name = "sgd" if type(self.optimizer) is SGD else "muon"
-        optimizer = OPTIMIZERS[name](model)
-        set_base_lr(optimizer)
-        return optimizer
 
 
 def roll(images: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:

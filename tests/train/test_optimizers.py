@@ -1,16 +1,20 @@
 """Optimizers: every parameter in one group, decay where it belongs, Muon against its formula."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from normbench.errors import ConfigError
 from normbench.models.registry import MODELS
 from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 from normbench.train.optimizers.muon import Frame
 from normbench.train.optimizers.registry import OPTIMIZERS
+
+ADAPTIVE = ("adam", "adamw", "rmsprop")
 
 
 def network() -> nn.Module:
@@ -37,17 +41,70 @@ def test_every_parameter_is_optimized_once_and_moves(name: str) -> None:
         assert "bias" in key or not torch.equal(old, new), key
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_norms_and_biases_are_not_decayed(name: str) -> None:
+def decayed(optimizer: torch.optim.Optimizer) -> set[int]:
+    """The parameters that decay, by their identity."""
+    groups = [group for group in optimizer.param_groups if group["weight_decay"] > 0]
+    return {id(parameter) for group in groups for parameter in group["params"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("sgd", {}), ("muon", {}), *((name, {"decay_all": False}) for name in ADAPTIVE)]
+)
+def test_norms_and_biases_are_not_decayed(name: str, options: dict[str, bool]) -> None:
     model = network()
-    decayed = {
-        id(parameter)
-        for group in OPTIMIZERS[name](model).param_groups
-        for parameter in group["params"]
-        if group["weight_decay"] > 0
-    }
+    found = decayed(OPTIMIZERS[name](model, weight_decay=0.1, **options))
+    assert found
     for key, parameter in model.named_parameters():
-        assert parameter.ndim == 4 or id(parameter) not in decayed, key
+        assert parameter.ndim == 4 or id(parameter) not in found, key
+
+
+@pytest.mark.parametrize(("name", "options"), [("sgd", {"decay_all": True}), *((name, {}) for name in ADAPTIVE)])
+def test_all_parameters_are_decayed_where_torch_does_so(name: str, options: dict[str, bool]) -> None:
+    model = network()
+    found = decayed(OPTIMIZERS[name](model, weight_decay=0.1, **options))
+    assert found == {id(parameter) for parameter in model.parameters()}
+
+
+NOTEBOOK = [
+    ("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}, {"decay_all": True, "nesterov": False}),
+    ("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": True}, {"decay_all": True}),
+    ("sgd", {"lr": 0.1}, {"momentum": 0.0, "weight_decay": 0.0}),
+    *((name, {}, {}) for name in ADAPTIVE),
+    ("adam", {"lr": 0.003, "betas": (0.8, 0.99), "eps": 1e-6, "weight_decay": 0.1, "amsgrad": True}, {}),
+    ("adamw", {"lr": 0.003, "betas": (0.8, 0.99), "eps": 1e-6, "weight_decay": 0.1, "amsgrad": True}, {}),
+    ("rmsprop", {"lr": 0.003, "alpha": 0.9, "eps": 1e-6, "weight_decay": 0.1, "momentum": 0.9, "centered": True}, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "theirs", "besides"), NOTEBOOK)
+def test_twenty_steps_are_those_of_torchs_optimizer(name: str, theirs: dict[str, Any], besides: dict[str, Any]) -> None:
+    """`torch.optim.X(model.parameters(), ...)` of a notebook, to a hundred-thousandth of the way that a weight goes.
+
+    PyTorch's own implementations of one optimizer differ as much.
+    """
+    generator = torch.Generator().manual_seed(0)
+    models = [nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    begun = deepcopy(models[0])
+    reference = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}[name]
+    ours = OPTIMIZERS[name](models[0], **theirs, **besides)
+    expected = getattr(torch.optim, reference)(models[1].parameters(), foreach=False, **theirs)
+    for _ in range(20):
+        for pair in zip(*(model.parameters() for model in models), strict=True):
+            gradient = torch.randn(pair[0].shape, generator=generator)
+            for parameter in pair:
+                parameter.grad = gradient.clone()
+        ours.step()
+        expected.step()
+    for before, one, other in zip(*(model.parameters() for model in (begun, *models)), strict=True):
+        assert (one - other).norm() <= 1e-5 * (other - before).norm()
+
+
+@pytest.mark.parametrize("option", ["lr", "eps", "weight_decay", "betas"])
+def test_an_option_out_of_its_range_is_named(option: str) -> None:
+    value = (0.9, 1.0) if option == "betas" else -1.0
+    with pytest.raises(ConfigError, match=rf"^train\.optimizer\.{option} must"):
+        OPTIMIZERS["adamw"](network(), **{option: value})
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from copy import copy
-from typing import Any
 
 from torch import Tensor, nn, optim
 
-from normbench.errors import ConfigError
+from normbench.train.optimizers.groups import check_not_negative, decayed_and_not, groups_of
 from normbench.train.optimizers.muon import Muon
 from normbench.train.optimizers.sgd import SGD
 
@@ -19,14 +18,16 @@ def sgd(
     momentum: float = 0.9,
     nesterov: bool = True,
     weight_decay: float = 2e-4,
+    decay_all: bool = False,
 ) -> optim.Optimizer:
     """Stochastic gradient descent with momentum; weight decay on the weights of convs and linear layers only.
 
     Shrinking a norm's γ or a bias towards 0 regularizes nothing (He et al., Bag of Tricks, arXiv:1812.01187, 3.1).
-    Raises ConfigError for a negative number.
+    With `decay_all`, weight decay is on all parameters, and without `nesterov` too this is `torch.optim.SGD`. Raises
+    ConfigError for a negative number.
     """
-    _check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
-    groups = _decayed_and_not(model, weight_decay, besides=[])
+    check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
+    groups = groups_of(model, weight_decay, decay_all=decay_all)
     return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
 
 
@@ -45,10 +46,10 @@ def muon(
     the order in which the network registers its convs. `weight_decay` applies to the two, as in `sgd`. Raises
     ConfigError for a negative number.
     """
-    _check_not_negative(lr=lr, momentum=momentum, sgd_lr=sgd_lr, sgd_momentum=sgd_momentum, weight_decay=weight_decay)
+    check_not_negative(lr=lr, momentum=momentum, sgd_lr=sgd_lr, sgd_momentum=sgd_momentum, weight_decay=weight_decay)
     convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     filters: list[Tensor] = [conv.weight for conv in convs[1:-1]]
-    groups = _decayed_and_not(model, weight_decay, besides=filters)
+    groups = decayed_and_not(model, weight_decay, besides=filters)
     for group in groups:
         group.update(lr=sgd_lr, momentum=sgd_momentum, nesterov=sgd_momentum > 0)
     return Muon(filters, groups, lr=lr, momentum=momentum)
@@ -57,8 +58,8 @@ def muon(
 def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> optim.Optimizer:
     """One optimizer that takes the steps of all, which differ in their parameters only; each keeps its own state.
 
-    `lrs`: a 0-dim tensor for each parameter group. Fused SGD reads it on the device at each step, so that a recorded
-    step follows the schedule without waiting. A state that is loaded into one of `optimizers` afterwards does not reach
+    `lrs`: a 0-dim tensor for each parameter group. On CUDA a step reads it on the device, so that a recorded step
+    follows the schedule without waiting. A state that is loaded into one of `optimizers` afterwards does not reach
     the joined optimizer.
     """
     one = copy(optimizers[0])
@@ -72,19 +73,3 @@ def joined(optimizers: Sequence[optim.Optimizer], lrs: Sequence[Tensor]) -> opti
             for parameter in group["params"]:
                 one.state[parameter] = optimizer.state[parameter]
     return one
-
-
-def _check_not_negative(**options: float) -> None:
-    for name, value in options.items():
-        if value < 0:
-            raise ConfigError(f"train.optimizer.{name} must be at least 0, not {value}")
-
-
-def _decayed_and_not(model: nn.Module, weight_decay: float, besides: list[Tensor]) -> list[dict[str, Any]]:
-    """Two parameter groups without the parameters `besides`: weights of convs and linear layers, and all others."""
-    taken = {id(parameter) for parameter in besides}
-    weights = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    weights = [weight for weight in weights if id(weight) not in taken]
-    taken |= {id(weight) for weight in weights}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
