@@ -40,11 +40,16 @@ LearningRate = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option("--data", "-d", help="cifar10, folder, synthetic or synthetic-small.", autocompletion=complete_data),
+    typer.Option(
+        "--data",
+        "-d",
+        help="cifar10, cifar100 or torchvision:MNIST and others; folder or npz for your own images; synthetic.",
+        autocompletion=complete_data,
+    ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="The archive of CIFAR-10, or the folder of images; also NORMBENCH_DATA."),
+    typer.Option("--data-dir", help="Where the data are: a folder, or a file; also NORMBENCH_DATA."),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of a run; their number changes its last bits.")

@@ -39,7 +39,8 @@ def check_place(config: "DataConfig") -> None:
         raise DataError(f"{place} (from {given_by}): is a folder of images, which --data folder reads")
     if os.path.lexists(place):
         return
-    if config.source in CONSTANT_SOURCES and (cache_folder() / f"{config.source}.safetensors").is_file():
+    slot = config.source.replace(":", "-")
+    if config.source in CONSTANT_SOURCES and (cache_folder() / f"{slot}.safetensors").is_file():
         return
     raise DataError(
         f"{place} (from {given_by}): nothing is there; the data source {config.source!r} reads it "

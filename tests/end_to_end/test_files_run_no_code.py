@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
@@ -154,6 +155,17 @@ def test_images(attack: Attack, made: Path, tmp_path: Path) -> None:
 
 
 @each_attack
+def test_arrays(attack: Attack, made: Path, tmp_path: Path) -> None:
+    evil, within = tmp_path / "evil.npz", tmp_path / "within.npz"
+    evil.write_bytes(attack(made))
+    with zipfile.ZipFile(within, "w") as archive:
+        for name in ("x_train", "y_train"):
+            archive.writestr(f"{name}.npy", attack(made))
+    for path in (evil, within):
+        assert str(path) in check("train", "--data", "npz", "--data-dir", path)
+
+
+@each_attack
 @pytest.mark.parametrize("batch", ["data_batch_1", "batches.meta"])
 def test_cifar10_batches_even_with_the_right_hash(
     attack: Attack, batch: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -210,11 +222,11 @@ def test_files_of_a_run(attack: Attack, name: str, made: Path, tmp_path: Path) -
 
 
 READERS = {
-    "analysis/compare/load.py": {"read_regular"},  # config.yaml of a run without a record
     "config/experiment/axes.py": {"json.loads"},  # of what it has just written itself
     "config/files.py": {"read_text"},
     "data/cache.py": {"read_regular", "json.loads"},
     "data/tensor_bytes.py": {"load", "json.loads"},
+    "data/sources/arrays.py": {"np.frombuffer"},
     "data/sources/cifar_binary.py": {"np.frombuffer"},
     "data/sources/cifar_files.py": {"open_regular", "read_regular", "tarfile.open"},
     "data/sources/cifar_pickle.py": {"_Unpickler().load", "np.frombuffer"},
@@ -222,6 +234,9 @@ READERS = {
     "data/sources/recognize.py": {"gzip.open", "tarfile.open"},  # names for an error message
     "data/sources/folder.py": {"read_image"},
     "data/sources/folder_images.py": {"Image.open", "read_regular"},
+    "data/sources/idx.py": {"np.frombuffer"},
+    "data/sources/npz.py": {"archive.open", "open_regular", "self.archive.open"},
+    "data/sources/torchvision_sets.py": {"gzip.open", "loadmat", "read_regular"},  # once its MD5 is the official one
     "data/sources/synthetic.py": {"np.frombuffer"},  # random numbers of its own
     "files.py": {"os.open", "os.fdopen", "open_regular"},
     "explain/tensor_input.py": {"path.open", "np.load", "read_text"},
@@ -235,6 +250,7 @@ READERS = {
     "plots/settings.py": {"os.open"},  # the current folder, to come back to it
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
     "runs/schema.py": {"json.loads"},
+    "runs/unfinished.py": {"json.loads", "open_regular", "read_regular", "read_text"},  # tests/runs/test_unfinished.py
     "runs/checkpoint_fit.py": {"json.loads"},  # of what it has just written itself
     "runs/checkpoints.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},
@@ -246,7 +262,8 @@ READERS = {
 
 READING = {"open", "fdopen", "open_regular", "read_text", "read_bytes", "read_regular", "read_image", "urlopen"}
 READING |= {"load", "loads", "safe_open", "load_file", "safe_load", "full_load", "memmap", "fromfile", "frombuffer"}
-READING |= {"loadtxt", "genfromtxt", "import_module", "__import__", "CDLL"}  # eval and exec: ruff sees to them
+READING |= {"loadmat", "loadtxt", "genfromtxt"}
+READING |= {"import_module", "__import__", "CDLL"}  # eval and exec: ruff sees to them
 
 
 def is_reader(call: ast.Call, name: str) -> bool:

@@ -22,20 +22,20 @@ log = logging.getLogger(__name__)
 
 def cifar10(request: SourceRequest) -> SourceInput:
     """CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 images of 10 classes."""
-    return _source("cifar10", cifar_archives.CIFAR10, request)
+    return _source("cifar10", "CIFAR-10", cifar_archives.CIFAR10, request)
 
 
 def cifar100(request: SourceRequest) -> SourceInput:
     """CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 images of 100 classes."""
-    return _source("cifar100", cifar_archives.CIFAR100, request)
+    return _source("cifar100", "CIFAR-100", cifar_archives.CIFAR100, request)
 
 
 def cifar100_coarse(request: SourceRequest) -> SourceInput:
     """CIFAR-100 with its 20 superclasses, such as `fish`, as classes."""
-    return _source("cifar100-coarse", cifar_archives.CIFAR100_COARSE, request)
+    return _source("cifar100-coarse", "CIFAR-100 (superclasses)", cifar_archives.CIFAR100_COARSE, request)
 
 
-def _source(name: str, versions: Sequence[Archive], request: SourceRequest) -> SourceInput:
+def _source(source: str, name: str, versions: Sequence[Archive], request: SourceRequest) -> SourceInput:
     """The version that is in the named place, else the first, which is downloaded. Each has its own cache file."""
     chosen = versions[0]
     for archive in versions:
@@ -43,9 +43,9 @@ def _source(name: str, versions: Sequence[Archive], request: SourceRequest) -> S
             if request.dir is not None and _place_of(archive, request.dir):
                 chosen = archive
                 break
-    slot = name if chosen is versions[0] else f"{name}-binary"
-    constants = CIFAR10_CONSTANTS if name == "cifar10" else None
-    return SourceInput(slot, lambda: chosen.md5, partial(_read, request, chosen), chosen.title, constants)
+    slot = source if chosen is versions[0] else f"{source}-binary"
+    constants = CIFAR10_CONSTANTS if source == "cifar10" else None
+    return SourceInput(slot, lambda: chosen.md5, partial(_read, request, chosen), name, constants)
 
 
 def _place_of(archive: Archive, place: Path) -> Path | None:

@@ -14,12 +14,17 @@ SOURCES: "dict[str, Source]" = {
     "cifar100": deferred(f"{_HERE}.cifar", "cifar100"),
     "cifar100-coarse": deferred(f"{_HERE}.cifar", "cifar100_coarse"),
     "folder": deferred(f"{_HERE}.folder", "folder"),
+    "npz": deferred(f"{_HERE}.npz", "npz"),
     "synthetic": deferred(f"{_HERE}.synthetic", "synthetic"),
     "synthetic-small": deferred(f"{_HERE}.synthetic", "synthetic_small"),
+    "torchvision:MNIST": deferred(f"{_HERE}.torchvision_sets", "mnist"),
+    "torchvision:FashionMNIST": deferred(f"{_HERE}.torchvision_sets", "fashion_mnist"),
+    "torchvision:KMNIST": deferred(f"{_HERE}.torchvision_sets", "kmnist"),
+    "torchvision:SVHN": deferred(f"{_HERE}.torchvision_sets", "svhn"),
 }
 
-CONSTANT_SOURCES = frozenset({"cifar10", "cifar100", "cifar100-coarse"})
+CONSTANT_SOURCES = frozenset(name for name in SOURCES if name.startswith(("cifar", "torchvision:")))
 """Sources whose content is fixed by a published hash: a finished run need not load them again to compare the data."""
 
-PLACED_SOURCES = CONSTANT_SOURCES | {"folder"}
+PLACED_SOURCES = CONSTANT_SOURCES | {"folder", "npz"}
 """Sources that read the file or folder which the user names."""
