@@ -40,21 +40,20 @@ def check_probability(name: str, p: float) -> None:
         raise ConfigError(f"{name}: p is {p}, allowed is a probability in 0..1")
 
 
-def check_range(name: str, least: float, most: float, of: str = "", **options: float) -> None:
+def check_range(name: str, option: str, value: float, least: float, most: float, of: str = "") -> None:
     """Raises ConfigError for an option outside least..most; `of` says what the limits belong to."""
-    for option, value in options.items():
-        if not least <= value <= most:
-            raise ConfigError(f"{name}: {option} is {value}, allowed is {least}..{most}{of}")
+    if not least <= value <= most:
+        raise ConfigError(f"{name}: {option} is {value}, allowed is {least}..{most}{of}")
 
 
-def check_size(name: str, shape: torch.Size, least: int, most: int, **options: int) -> None:
-    """As `check_range`, for options in pixels of images [B, C, H, W]."""
-    check_range(name, least, most, f" for images of {shape[2]}x{shape[3]}", **options)
+def check_pixels(name: str, option: str, value: int, least: int, most: int, shape: torch.Size) -> None:
+    """As `check_range`, for an option in pixels of images of `shape`, [B, C, H, W]."""
+    check_range(name, option, value, least, most, f" for images of {shape[2]}x{shape[3]}")
 
 
-def check_fill(name: str, fill: int) -> None:
+def check_fill(name: str, option: str, value: int) -> None:
     """Raises ConfigError for a value that no pixel can have."""
-    check_range(name, 0, 255, fill=fill)
+    check_range(name, option, value, 0, 255)
 
 
 def check_name(name: str, option: str, value: str, known: Collection[str]) -> None:

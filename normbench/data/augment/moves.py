@@ -8,8 +8,8 @@ from normbench.data.augment.augmentation import (
     Augmentation,
     check_fill,
     check_name,
+    check_pixels,
     check_probability,
-    check_size,
 )
 from normbench.data.augment.borders import BORDERS, inside
 
@@ -37,7 +37,7 @@ def translate(*, pixels: int = 2) -> Augmentation:
     """
 
     def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
-        check_size("translate", shape, 0, min(shape[2:]) - 1, pixels=pixels)
+        check_pixels("translate", "pixels", pixels, 0, min(shape[2:]) - 1, shape)
         return _draw_windows(shape, pixels, generator)
 
     return Augmentation(draw, lambda images, drawn: _windows(images, drawn, pixels, "constant", 0))
@@ -51,10 +51,10 @@ def crop(*, padding: int = 4, padding_mode: str = "constant", fill: int = 0) -> 
     within 0..min(H, W) - 1.
     """
     check_name("crop", "padding_mode", padding_mode, BORDERS)
-    check_fill("crop", fill)
+    check_fill("crop", "fill", fill)
 
     def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
-        check_size("crop", shape, 0, min(shape[2:]) - 1, padding=padding)
+        check_pixels("crop", "padding", padding, 0, min(shape[2:]) - 1, shape)
         return _draw_windows(shape, padding, generator)
 
     return Augmentation(draw, lambda images, drawn: _windows(images, drawn, padding, padding_mode, fill))

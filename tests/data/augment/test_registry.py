@@ -63,6 +63,8 @@ NOTHING = {
     "translate": {"pixels": 0},
     "crop": {"padding": 0},
     "randaugment": {"p": 0.0},
+    "cutout": {"length": 0},
+    "coarse_dropout": {"p": 0.0},
     "mixup": {"p": 0.0},
     "cutmix": {"p": 0.0},
 }
@@ -85,6 +87,13 @@ WITH_PROBABILITY = [name for name in AUGMENTATIONS if "p" in inspect.signature(A
         *(("crop", "padding", bad, "0..31 for images of 32x32") for bad in (-1, 32)),
         *(("crop", "fill", bad, "0..255") for bad in (-1, 256)),
         *((name, "alpha", bad, "above 0") for name in ("mixup", "cutmix") for bad in (-0.5, 0.0, nan)),
+        *(("cutout", "n_holes", bad, "1..100") for bad in (0, 101)),
+        *(("cutout", "length", bad, "0..64 for images of 32x32") for bad in (-1, 65)),
+        *(("coarse_dropout", "max_holes", bad, "1..100") for bad in (0, 101)),
+        *(("coarse_dropout", "max_height", bad, "1..32 for images of 32x32") for bad in (0, 33)),
+        *(("coarse_dropout", "max_width", bad, "1..32 for images of 32x32") for bad in (0, 33)),
+        *(("coarse_dropout", "min_holes", bad, "0..max_holes") for bad in (-1, 9)),
+        ("coarse_dropout", "fill_value", 256, "0..255"),
         ("crop", "padding_mode", "reflekt", "did you mean 'reflect'"),
     ],
 )
