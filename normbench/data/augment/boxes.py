@@ -13,7 +13,7 @@ def replaced(images: Tensor, boxes: Tensor, others: Tensor | int) -> Tensor:
     top, bottom, left, right = boxes.to(images.device).unsqueeze(3).unbind(2)
     row, column = (torch.arange(size, device=images.device) for size in images.shape[2:])
     in_rows, in_columns = (row >= top) & (row < bottom), (column >= left) & (column < right)
-    held = (in_rows.unsqueeze(3) & in_columns.unsqueeze(2)).any(1, keepdim=True)
+    boxes_at = in_rows.float().transpose(1, 2) @ in_columns.float()  # how many boxes hold each pixel, [B, H, W]
     # A mask of all bits: selecting bytes by bit masks is 5 times as fast as torch.where.
-    mask = held.to(torch.uint8).neg_()
+    mask = (boxes_at > 0).to(torch.uint8).neg_().unsqueeze(1)
     return images ^ ((images ^ others) & mask)

@@ -15,6 +15,8 @@ AUGMENTATIONS: "dict[str, Callable[..., Augmentation]]" = {
     "vertical_flip": deferred(f"{_HERE}.moves", "vertical_flip"),
     "translate": deferred(f"{_HERE}.moves", "translate"),
     "crop": deferred(f"{_HERE}.moves", "crop"),
+    "rotate": deferred(f"{_HERE}.warping", "rotate"),
+    "shift_scale_rotate": deferred(f"{_HERE}.warping", "shift_scale_rotate"),
     "cutout": deferred(f"{_HERE}.erasing", "cutout"),
     "coarse_dropout": deferred(f"{_HERE}.erasing", "coarse_dropout"),
     "mixup": deferred(f"{_HERE}.mixing", "mixup"),
