@@ -16,6 +16,7 @@ from torch import Tensor
 from torchvision.transforms import functional as tv
 
 from normbench.data.augment.augmentation import Augmentation, check_probability
+from normbench.data.augment.fast import with_rows
 
 NUM_ROUNDS = 2
 BIN, NUM_BINS = 9, 31  # torchvision's default magnitude: bin 9 of 0..30
@@ -61,9 +62,7 @@ def apply(images: Tensor, variants: Tensor) -> Tensor:
         part = torch.cat(
             [family(part[start:end], variant[start:end] - first) for family, first, start, end in slices if start < end]
         )
-    out = images.clone()
-    out[place.to(device)] = part
-    return out
+    return with_rows(images, place, part)
 
 
 def _keep(images: Tensor, variant: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ AUGMENTATIONS: "dict[str, Callable[..., Augmentation]]" = {
     "crop": deferred(f"{_HERE}.moves", "crop"),
     "rotate": deferred(f"{_HERE}.warping", "rotate"),
     "shift_scale_rotate": deferred(f"{_HERE}.warping", "shift_scale_rotate"),
+    "color_jitter": deferred(f"{_HERE}.colors", "color_jitter"),
     "cutout": deferred(f"{_HERE}.erasing", "cutout"),
     "coarse_dropout": deferred(f"{_HERE}.erasing", "coarse_dropout"),
     "mixup": deferred(f"{_HERE}.mixing", "mixup"),

@@ -16,6 +16,7 @@ from normbench.data.augment.augmentation import (
     check_range,
 )
 from normbench.data.augment.borders import inside
+from normbench.data.augment.fast import levels, with_rows
 
 INTERPOLATIONS = ("nearest", "bilinear")
 STAY = torch.tensor([0.0, 1.0, 0.0, 0.0], dtype=torch.float64)
@@ -86,13 +87,11 @@ def _draw(shape: torch.Size, generator: torch.Generator, p: float, limits: list[
 
 
 def _warp(images: Tensor, drawn: Tensor, interpolation: str, border: str, fill: int) -> Tensor:
-    out = images.clone()
     moved = (drawn != STAY).any(dim=1).nonzero().view(-1)
-    if len(moved):
-        place = moved.to(images.device)
-        sampled = _sampled(images.index_select(0, place), drawn[moved], interpolation, border, fill)
-        out.index_copy_(0, place, sampled)
-    return out
+    if len(moved) == 0:
+        return images.clone()
+    chosen = images.index_select(0, moved.to(images.device))
+    return with_rows(images, moved, _sampled(chosen, drawn[moved], interpolation, border, fill))
 
 
 def _sampled(images: Tensor, drawn: Tensor, interpolation: str, border: str, fill: int) -> Tensor:
@@ -137,7 +136,7 @@ def _bilinear(sources: Tensor, column: Tensor, row: Tensor, border: str) -> Tens
     for first, down in zip(rows, (1 - of_bottom, of_bottom), strict=True):
         for index, right in zip(columns, (1 - of_right, of_right), strict=True):
             total.add_(_gathered(sources, first + index).float().mul_((down * right).unsqueeze(1)))
-    return total.add_(0.5).int().to(torch.uint8)
+    return levels(total.add_(0.5))
 
 
 def _gathered(sources: Tensor, index: Tensor) -> Tensor:
