@@ -27,6 +27,12 @@ class RunError(NormbenchError):
     exit_code = 4
 
 
+class AnotherAnswer(NormbenchError):
+    """The numbers do not say what a script asked for."""
+
+    exit_code = 5
+
+
 class Interrupted(NormbenchError):
     """The user stopped a run; its checkpoint is kept."""
 

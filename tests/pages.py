@@ -1,7 +1,7 @@
 """Runs what a page of the documentation shows, smaller.
 
-`sh` blocks are commands. `python` and `yaml` blocks that begin with `# name` are files, and configs have to load; other
-`python` blocks are scripts. `diff` blocks change files.
+`sh` blocks are commands. Blocks that begin with `# name` are files, and configs have to load; other `python` blocks are
+scripts. `diff` blocks change files.
 
 Commands that would take minutes run smaller. `smaller` and `bench` are the whole mapping for normbench's own commands:
 tiny images instead of the named data, one epoch, one seed, one trial, one measured step. `STAND_INS` is the whole list

@@ -31,7 +31,7 @@ FLOW = (
         "train",
         "plots",
     ),
-    *("runs", "analysis.compare", "sweeps", "bench", "explain"),
+    *("runs", "analysis.compare", "analysis.values", "sweeps", "bench", "explain"),
     *("present.tables", "present.report", "present.terminal", "cli"),
 )
 """Parts of the package. A module imports its own part and parts before it."""
@@ -90,18 +90,23 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         pytest.fail(f"imports in a circle: {' <- '.join(error.args[1])}")
 
 
+READERS = ["analysis.stats", "analysis.compare", "analysis.values", "present.tables", "present.report"]
+
+
 def parts_imported(part: str) -> set[str | None]:
     return {part_of(name) for module in FILES if part_of(module) == part for name in IMPORTS[module]}
 
 
-@pytest.mark.parametrize("part", ["analysis.stats", "analysis.compare", "present.tables", "present.report"])
+@pytest.mark.parametrize(
+    "part", ["analysis.stats", "analysis.compare", "analysis.values", "present.tables", "present.report"]
+)
 def test_what_reads_results_does_not_import_training(part: str) -> None:
     assert "train" not in parts_imported(part)
 
 
 def test_a_comparison_is_read_tabulated_and_drawn_without_torch() -> None:
     """Importing torch takes longer than comparing a thousand runs; only the images of a figure need it."""
-    modules = [name for name in FILES if part_of(name) in ("analysis.stats", "analysis.compare")]
+    modules = [name for name in FILES if (part_of(name) or "").startswith("analysis.")]
     modules += [f"normbench.present.report.{name}" for name in ("document", "figures", "tables")]
     code = (
         "import importlib, sys\n"

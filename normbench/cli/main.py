@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import normbench
-from normbench.cli import bench, compare, config, env, explain, norms, runs, summary, sweep, train
+from normbench.cli import bench, compare, config, env, explain, norms, runs, summary, sweep, train, verdict
 from normbench.cli.commands import Command, Commands
 from normbench.cli.failure import explained
 from normbench.cli.output import say
@@ -51,6 +51,7 @@ app.command(cls=Command, epilog=norms.EXAMPLE)(norms.norms)
 app.command(cls=Command, epilog=compare.EXAMPLE)(compare.compare)
 app.command(cls=Command, epilog=sweep.EXAMPLE)(sweep.sweep)
 app.command(cls=Command, epilog=bench.EXAMPLE)(bench.bench)
+app.command(cls=Command, epilog=verdict.EXAMPLE)(verdict.verdict)
 app.command(cls=Command, epilog=env.EXAMPLE)(env.env)
 
 

@@ -7,6 +7,8 @@ from normbench.present.tables.along import Along, axis_value
 from normbench.present.tables.numbers import mean_and_interval, p_value, percent
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 
+COLUMNS = ("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A>B)")
+DISPENSABLE = ("P(A>B)", "Flip p", "Welch p", "p")
 _LEAST_PAIRS = 6
 """Pairs of seeds; with six, the sign-flip test's p can be 2 / 2^6 = 0.03, with five not below 0.06."""
 
@@ -16,12 +18,12 @@ def pairs_table(comparison: Comparison) -> Table:
     at = place_key(comparison)
     return Table(
         title=f"Differences in {comparison.split} accuracy{f', at each {name_in_words(at)}' if at else ''}",
-        columns=("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A>B)"),
-        rows=tuple((pair_name(pair, at), *_cells(pair)) for pair in comparison.pairs),
+        columns=COLUMNS,
+        rows=tuple((pair_name(pair, at), *pair_cells(pair)) for pair in comparison.pairs),
         records=tuple(_record(pair, comparison) for pair in comparison.pairs),
         notes=tuple(_notes(comparison)),
         num_text_columns=2,
-        dispensable=("P(A>B)", "Flip p", "Welch p", "p"),
+        dispensable=DISPENSABLE,
     )
 
 
@@ -36,7 +38,8 @@ def pair_name(pair: Pair, at: str | None) -> str:
     return f"{pair.a} - {pair.b}" + (f" at {axis_value(pair.by, at)}" if at else "")
 
 
-def _cells(pair: Pair) -> list[Cell]:
+def pair_cells(pair: Pair) -> list[Cell]:
+    """The cells of COLUMNS after the first."""
     test = pair.difference
     return [
         "no verdict" if pair.verdict.kind == "undefined" else pair.verdict.kind,
