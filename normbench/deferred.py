@@ -14,14 +14,14 @@ from importlib.abc import InspectLoader
 from importlib.util import find_spec
 from typing import Any
 
-_TYPES = {kind.__name__: kind for kind in (bool, int, float, str)}
+_TYPES = {kind.__name__: kind for kind in (bool, int, float, str)} | {"int | None": int | None}
 
 
 def deferred(module: str, name: str) -> Callable[..., Any]:
     """The function `name` of `module`, which is imported when the function is called.
 
     Its signature holds the function's keyword-only parameters, which are its options. They are read from the source,
-    so a type is bool, int, float or str, or a tuple of these, and a default is a literal.
+    so a type is bool, int, float or str, a tuple of these or `int | None`, and a default is a literal.
     """
 
     def call(*args: Any, **options: Any) -> Any:

@@ -25,11 +25,10 @@ from normbench.train.machine import num_cores
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
     "bn": nn.BatchNorm2d,
-    "gn": lambda num_channels, num_groups, **options: nn.GroupNorm(num_groups, num_channels, **options),
     "ln": lambda num_channels, **options: nn.GroupNorm(1, num_channels, **options),
     "in": nn.InstanceNorm2d,
 }
-"""PyTorch's own layers of the norms that it has; the other norms are normbench's."""
+"""PyTorch's own layers of the norms that it has. Those of `gn` are PyTorch's anyway, the others are normbench's."""
 
 
 def plain_timer(

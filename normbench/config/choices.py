@@ -21,8 +21,8 @@ def resolve_choice(
 ) -> Choice | None:
     """The choice with all its options, defaults included; None after adding what is wrong to `problems`.
 
-    An option that is false by default is left out while it is false: a switch that a later version adds leaves the
-    resolved configs of earlier runs as they were. `what` names the kind of thing in messages ("norm"), `label` is the
+    An option that is false or null by default is left out while it is: what a later version adds leaves the resolved
+    configs of earlier runs as they were. `what` names the kind of thing in messages ("norm"), `label` is the
     key that holds the name ("kind").
     """
     given: dict[str, Located] = node.value if isinstance(node.value, dict) else {label: node}
@@ -50,7 +50,7 @@ def resolve_choice(
         value, wrong = _as_option(value, parameter.annotation)
         if wrong:
             here.add(place, (*path, key), wrong)
-        elif value is not False or parameter.default is not False:
+        elif not (value is parameter.default and (value is None or value is False)):
             options[key] = value
     return Choice(name, options) if here.ok else None
 

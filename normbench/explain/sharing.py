@@ -59,7 +59,7 @@ def sharing(kind: str, shape: Shape, options: Mapping[str, Any]) -> Sharing | No
     reduced = tuple(axis for part in entry.axes for axis in (names[2:] if part == SPATIAL else (part,)))
     block = [size if name in reduced else 1 for name, size in zip(names, shape, strict=True)]
     if "C/G" in reduced:
-        block[1] = shape[1] // options["num_groups"]
+        block[1] = options.get("channels_per_group") or shape[1] // options["num_groups"]
     if "N/B" in reduced:
         block[0] = min(shape[0], options["ghost_size"])
     return Sharing(shape, reduced, entry.statistics, tuple(block))

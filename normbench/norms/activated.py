@@ -7,7 +7,7 @@ activation as one layer; each docstring states which part of it a ReLU would und
 import torch
 from torch import Tensor, nn
 
-from normbench.norms.factory import ChannelAffine, NormFactory, check_at_least, check_divides, check_eps, in_float32
+from normbench.norms.factory import ChannelAffine, NormFactory, check_eps, check_groups, count_groups, in_float32
 
 
 def frn(*, eps: float = 1e-6, affine: bool = True) -> NormFactory:
@@ -26,24 +26,26 @@ def frn(*, eps: float = 1e-6, affine: bool = True) -> NormFactory:
     return lambda num_channels, size: FilterResponseNorm2d(num_channels, eps, affine)
 
 
-def evo_s0(*, num_groups: int = 4, eps: float = 1e-5, affine: bool = True) -> NormFactory:
+def evo_s0(
+    *, num_groups: int = 4, channels_per_group: int | None = None, eps: float = 1e-5, affine: bool = True
+) -> NormFactory:
     """EvoNorm-S0: a learned swish over the standard deviation of each group of channels.
 
     y = γ_c x sigmoid(v_c x) / sqrt(σ²_ng + eps) + β_c, with σ² over the axes (C / num_groups, H, W), one value for an
     image n and a group g of neighbouring channels; the same in training and in eval mode. The mean is not subtracted.
+    `channels_per_group` as in `gn`.
 
     No ReLU follows: without its negative values the swish is nearly a ReLU itself.
 
     Learns γ [C], β [C] and v [C], which starts at 1 and stays without affine; stores nothing.
-    Liu et al. 2020, arXiv:2004.02967. Raises ConfigError for eps <= 0 or num_groups < 1; the factory raises
-    ChannelCountError when num_groups does not divide a layer's channel count.
+    Liu et al. 2020, arXiv:2004.02967. Raises ConfigError for eps <= 0, for num_groups or channels_per_group < 1, and
+    for both; the factory raises ChannelCountError for a channel count that they do not divide.
     """
     check_eps(eps)
-    check_at_least("num_groups", num_groups, 1)
+    check_groups(num_groups, channels_per_group)
 
     def layer(num_channels: int, size: tuple[int, int]) -> nn.Module:
-        check_divides(num_groups, num_channels)
-        return EvoNorm2dS0(num_groups, num_channels, eps, affine)
+        return EvoNorm2dS0(count_groups(num_channels, num_groups, channels_per_group), num_channels, eps, affine)
 
     return layer
 

@@ -53,10 +53,30 @@ def check_at_least(option: str, value: float, least: float) -> None:
         raise ConfigError(f"norm.{option} must be at least {least}, not {value}")
 
 
-def check_divides(num_groups: int, num_channels: int) -> None:
-    """Raises ChannelCountError unless num_groups divides num_channels."""
-    if num_channels % num_groups:
-        raise ChannelCountError("num_groups", num_groups, [num_channels])
+USUAL_GROUPS = 4
+"""The default of num_groups."""
+
+
+def check_groups(num_groups: int, channels_per_group: int | None) -> None:
+    """Raises ConfigError for values below 1, and where both are set."""
+    check_at_least("num_groups", num_groups, 1)
+    if channels_per_group is not None:
+        check_at_least("channels_per_group", channels_per_group, 1)
+        if num_groups != USUAL_GROUPS:
+            raise ConfigError(
+                f"norm.num_groups: {num_groups} and norm.channels_per_group: {channels_per_group} cannot both be set: "
+                "leave one of them out"
+            )
+
+
+def count_groups(num_channels: int, num_groups: int, channels_per_group: int | None) -> int:
+    """The groups of a layer. Raises ChannelCountError if they would not be of one size."""
+    option, value = "num_groups", num_groups
+    if channels_per_group is not None:
+        option, value = "channels_per_group", channels_per_group
+    if num_channels % value:
+        raise ChannelCountError(option, value, [num_channels])
+    return num_groups if channels_per_group is None else num_channels // channels_per_group
 
 
 def in_float32(x: Tensor) -> Tensor:

@@ -3,25 +3,28 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.norms.factory import NormFactory, check_at_least, check_divides, check_eps, is_channels_last
+from normbench.norms.factory import NormFactory, check_eps, check_groups, count_groups, is_channels_last
 
 
-def gn(*, num_groups: int = 4, eps: float = 1e-5, affine: bool = True) -> NormFactory:
+def gn(
+    *, num_groups: int = 4, channels_per_group: int | None = None, eps: float = 1e-5, affine: bool = True
+) -> NormFactory:
     """Group norm: each image's channels are split into groups, each normalized with its own mean and variance.
 
     y = γ_c (x − μ_ng) / sqrt(σ²_ng + eps) + β_c, with μ, σ² over the axes (C / num_groups, H, W), one pair for an
-    image n and a group g of neighbouring channels; the same in training and in eval mode.
+    image n and a group g of neighbouring channels; the same in training and in eval mode. With `channels_per_group`
+    instead, groups have that size in every layer, for networks whose widths no number of groups divides well.
 
     Learns γ [C], β [C]; stores nothing.
-    Wu & He 2018, arXiv:1803.08494. Raises ConfigError for eps <= 0 or num_groups < 1; the factory raises
-    ChannelCountError when num_groups does not divide a layer's channel count.
+    Wu & He 2018, arXiv:1803.08494. Raises ConfigError for eps <= 0, for num_groups or channels_per_group < 1, and for
+    both; the factory raises ChannelCountError for a channel count that they do not divide.
     """
     check_eps(eps)
-    check_at_least("num_groups", num_groups, 1)
+    check_groups(num_groups, channels_per_group)
 
     def layer(num_channels: int, size: tuple[int, int]) -> nn.Module:
-        check_divides(num_groups, num_channels)
-        return nn.GroupNorm(num_groups, num_channels, eps=eps, affine=affine)
+        groups = count_groups(num_channels, num_groups, channels_per_group)
+        return nn.GroupNorm(groups, num_channels, eps=eps, affine=affine)
 
     return layer
 

@@ -22,6 +22,8 @@ def norm_label(kind: str, options: Mapping[str, Any]) -> str:
     shown = []
     for name, parameter in inspect.signature(NORM_REGISTRY[kind]).parameters.items():
         value = options.get(name, parameter.default)
+        if name == "num_groups" and options.get("channels_per_group") is not None:
+            continue  # it does not count then
         if name in POSITIONAL:  # even where the value is the default
             shown.append(f"{value}")
         elif name != "ws" and value != parameter.default:

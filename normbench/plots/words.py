@@ -2,6 +2,7 @@
 
 WORDS = {
     "norm.num_groups": "number of groups",
+    "norm.channels_per_group": "channels per group",
     "norm.momentum": "momentum of the running statistics",
     "norm.eps": "epsilon of the norm",
     "norm.ghost_size": "ghost batch size",

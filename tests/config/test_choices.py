@@ -13,7 +13,7 @@ from normbench.errors import ConfigError
 
 
 def _plain(x: object, *, eps: float = 1e-5, size: tuple[int, int] = (1, 2), mode: str = "a") -> None: ...
-def _switched(*, affine: bool = True, ws: bool = False) -> None: ...
+def _switched(*, affine: bool = True, ws: bool = False, size: int | None = None) -> None: ...
 def _needy(*, width: int) -> None: ...
 
 
@@ -49,12 +49,13 @@ def test_a_choice_is_complete(value: Any, choice: Choice) -> None:
     assert resolve(value) == (choice, [])
 
 
-def test_a_switch_that_is_off_by_default_stands_only_where_it_is_on() -> None:
+def test_an_option_that_is_off_by_default_stands_only_where_it_is_on() -> None:
     """A later version may add a switch: configs that were resolved before it stay equal."""
     off, on = Choice("switched", {"affine": True}), Choice("switched", {"affine": False, "ws": True})
     assert resolve("switched") == (off, [])
-    assert resolve({"kind": "switched", "ws": False}) == (off, [])
+    assert resolve({"kind": "switched", "ws": False, "size": None}) == (off, [])
     assert resolve({"kind": "switched", "ws": True, "affine": False}) == (on, [])
+    assert resolve({"kind": "switched", "size": 0}) == (Choice("switched", {"affine": True, "size": 0}), [])
 
 
 @pytest.mark.parametrize(

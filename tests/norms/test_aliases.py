@@ -30,10 +30,16 @@ def test_a_label_names_the_norm_that_has_it(kind: str, ws: bool) -> None:
     options: dict[str, Any] = {"ws": True} if ws else {}
     for name, parameter in inspect.signature(NORMS[kind]).parameters.items():
         value = parameter.default
-        options[name] = (not value) if isinstance(value, bool) else 2 * value
+        if value is not None:
+            options[name] = (not value) if isinstance(value, bool) else 2 * value
     label = norm_label(kind, options)
     assert resolve_norm(label) == (kind, options)
     assert resolve_norm(label.lower().replace("false", "False")) == (kind, options)
+
+
+def test_a_label_names_the_channels_per_group() -> None:
+    label = norm_label("gn", {"num_groups": 4, "channels_per_group": 16, "eps": 0.001})
+    assert resolve_norm(label) == ("gn", {"channels_per_group": 16, "eps": 0.001})
 
 
 @pytest.mark.parametrize("text", ["", "gnn", "bn(4)", "gn(x)", "gn(4", "gn(4)4", "gn(eps=)", "mine:Norm", "(4)", "+WS"])

@@ -209,6 +209,19 @@ def test_refuses_less_than_one_group() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gn", "evo-s0"])
+def test_groups_have_the_same_number_of_channels_in_every_layer(kind: str) -> None:
+    norm = NORMS[kind](channels_per_group=8)
+    assert [norm(channels, (4, 4)).num_groups for channels in (8, 24, 64)] == [1, 3, 8]
+    with pytest.raises(ChannelCountError, match=r"norm\.channels_per_group: 8 .*allowed: 1, 2, 3, 4, 6, 12$") as caught:
+        norm(12, (4, 4))
+    assert str(caught.value.for_network([12, 20])).endswith("(12, 20); allowed: 1, 2, 4")
+    with pytest.raises(ConfigError, match=r"norm\.channels_per_group must be at least 1"):
+        NORMS[kind](channels_per_group=0)
+    with pytest.raises(ConfigError, match=r"norm\.num_groups: 8 .*norm\.channels_per_group: 2"):
+        NORMS[kind](num_groups=8, channels_per_group=2)
+
+
+@pytest.mark.parametrize("kind", ["gn", "evo-s0"])
 def test_groups_that_do_not_divide_are_answered_with_those_that_do(kind: str) -> None:
     with pytest.raises(ChannelCountError, match=r"3 does not divide .*\(16\); allowed: 1, 2, 4, 8, 16$") as caught:
         NORMS[kind](num_groups=3)(16, (4, 4))
@@ -224,6 +237,7 @@ def test_groups_that_do_not_divide_are_answered_with_those_that_do(kind: str) ->
         ("bn", {"momentum": 0.1, "eps": 1e-5, "affine": True}, "BN"),
         ("gn", {}, "GN(4)"),
         ("gn", {"num_groups": 8}, "GN(8)"),
+        ("gn", {"num_groups": 4, "channels_per_group": 16}, "GN(channels_per_group=16)"),
         ("gn", {"affine": False, "num_groups": 2}, "GN(2, affine=False)"),
         ("ln", {}, "LN"),
         ("ln-chw", {"affine": False}, "LN-CHW(affine=False)"),

@@ -21,8 +21,9 @@ def print_norm(norm: Description, label: str, console: Console) -> None:
         lines = textwrap.wrap(" ".join(paragraph.split()), width - 2)
         _put("\n".join(f"  {line}" for line in lines), console)
     console.print()
+    longest = max(map(len, norm.options))
     for name, value in norm.options.items():
-        _put(f"  {f'norm.{name}':<18}{_shown(value)}", console)
+        _put(f"  norm.{name:<{longest}}  {_shown(value)}", console)
     name, value = next(iter(norm.options.items()))
     console.print()
     _put(f"  normbench train --norm {norm.kind} --set norm.{name}={_shown(value)}", console)
@@ -31,6 +32,8 @@ def print_norm(norm: Description, label: str, console: Console) -> None:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
