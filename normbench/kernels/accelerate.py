@@ -1,7 +1,8 @@
 """A network that computes the same through fused ops, in the way of `torch.compile`."""
 
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -34,6 +35,14 @@ def accelerate(model: nn.Module) -> nn.Module:
     `torch.fx` for the result itself: it can trace `model`.
     """
     return model if isinstance(model, Accelerated) else Accelerated(model)
+
+
+class Coverage(NamedTuple):
+    """Operations of a network's graph: `lowered` to ops, and `left` to PyTorch; views count as neither."""
+
+    lowered: int
+    left: int | None
+    """None for a network without a graph, which PyTorch computes as a whole."""
 
 
 class Accelerated(nn.Module):
@@ -85,6 +94,8 @@ class _Executor:
         self._traced = traced
         self._sources = [source_of(node) if can_start(traced, node) else None for node in traced.nodes]
         self._dead_after = _dead_after(traced)
+        self.num_lowered = self.num_left = 0
+        """Nodes of the last call that ops computed, and that PyTorch computed into memory of their own."""
         self._runs: dict[tuple[int, TensorDesc, torch.dtype | None], Run | None] = {}
 
     def is_current(self) -> bool:
@@ -92,13 +103,16 @@ class _Executor:
 
     def __call__(self, x: Tensor) -> Any:
         nodes, values, i = self._traced.nodes, {self._traced.input: x}, 0
+        self.num_lowered = self.num_left = 0
         while i < len(nodes):
             source = self._sources[i]
             run = self._run_from(i, values[source]) if source else None
             if run and source:
                 stop, value = run.stop, run(values[source])
+                self.num_lowered += stop - i
             else:
                 stop, value = i + 1, self._apply(nodes[i], values)
+                self.num_left += _is_computed(value, values)
             values[nodes[stop - 1]] = value
             for step in range(i, stop):
                 for dead in self._dead_after[step]:
@@ -127,6 +141,21 @@ class _Executor:
         if node.op == "call_method":
             return getattr(arguments[0], node.target)(*arguments[1:], **options)
         return operator.attrgetter(node.target)(self._traced.model)
+
+
+def coverage(model: nn.Module, x: Tensor) -> Coverage:
+    """How many operations of a call of the network, in its present modes, ops compute; the call is made."""
+    network = Accelerated(model)
+    network(x)
+    if not network._executors:
+        return Coverage(0, None)
+    return Coverage(network._executors[0].num_lowered, network._executors[0].num_left)
+
+
+def _is_computed(value: object, before: Mapping[fx.Node, object]) -> bool:
+    """Whether the value is a tensor of its own, neither a view nor one of those before."""
+    is_new = isinstance(value, Tensor) and not value._is_view()
+    return is_new and not any(value is other for other in before.values())
 
 
 def _dead_after(traced: Traced) -> list[list[fx.Node]]:

@@ -243,7 +243,7 @@ LOWERINGS: Mapping[type[nn.Module], Lowering] = {
 To add one: describe the op in `ops`, write a function here that lowers the layer to it, and a line.
 """
 
-EPILOGUES = (nn.ReLU, Dropout)
+EPILOGUES = (nn.ReLU, Dropout, nn.Dropout)
 """Layers that ops compute as the epilogue of another layer. Exact types, too."""
 
 

@@ -1,6 +1,7 @@
 """Runs of nodes in a network's graph that one graph of ops computes."""
 
 import operator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,10 +15,13 @@ from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc
 from normbench.kernels.ops.add import add
 from normbench.kernels.schedule import INPUT, Node
 from normbench.kernels.tracing import Traced
-from normbench.models.dropout import Dropout
+from normbench.models.dropout import Dropout, threshold_of
 
 _ADDS = (operator.add, operator.iadd, torch.add)
 _RELUS = (F.relu, torch.relu)
+
+Seed = Callable[[], int]
+"""Draws the seed of a dropout mask, below 2^64."""
 
 
 class Run(NamedTuple):
@@ -27,13 +31,13 @@ class Run(NamedTuple):
     """The index after the last node of the run."""
     nodes: tuple[Node, ...]
     lowered: tuple[Lowered, ...]
-    dropouts: tuple[Dropout | None, ...]
-    """For each op the layer that draws the seed of its dropout mask."""
+    seeds: tuple["Seed | None", ...]
+    """For each op what draws the seed of its dropout mask."""
 
     def __call__(self, x: Tensor) -> Tensor:
         parameters = [tensor for layer in self.lowered for tensor in layer.parameters()]
         buffers = [tensor for layer in self.lowered for tensor in layer.buffers()]
-        seeds = [0 if dropout is None else dropout.draw() for dropout in self.dropouts]
+        seeds = [0 if draw is None else draw() for draw in self.seeds]
         return graph.run(x.to(self.nodes[0].op.x.dtype), self.nodes, parameters, buffers, seeds)
 
 
@@ -70,7 +74,7 @@ class _Tail(NamedTuple):
     """Nodes that follow a layer, as the epilogue of its op."""
 
     epilogue: Epilogue
-    dropout: Dropout | None  # active
+    seed: Seed | None  # of an active dropout
     stop: int  # the index after the last of the nodes
 
 
@@ -87,14 +91,14 @@ class _Builder:
         """Nodes that return their input itself."""
         self.nodes: list[Node] = []
         self.lowered: list[Lowered] = []
-        self.dropouts: list[Dropout | None] = []
+        self.seeds: list[Seed | None] = []
 
     def longest(self) -> Run | None:
         found, stop = None, self.start
         while stop < len(self.traced.nodes) and (after := self._lower(stop)):
             stop = after
             if self._is_closed(stop):
-                found = Run(stop, tuple(self.nodes), tuple(self.lowered), tuple(self.dropouts))
+                found = Run(stop, tuple(self.nodes), tuple(self.lowered), tuple(self.seeds))
         return found
 
     def _is_closed(self, stop: int) -> bool:
@@ -124,7 +128,7 @@ class _Builder:
                 lowered = lower(layer, value.desc, tail.epilogue)
                 if lowered:
                     return self._append(lowered, (value.op,), tail)
-        if is_identity or _is_inactive_dropout(layer):
+        if is_identity or _dropped(layer) == 0:
             self.values[self.traced.nodes[i]] = value
             self.aliases.add(self.traced.nodes[i])
             return i + 1
@@ -146,7 +150,7 @@ class _Builder:
     def _append(self, lowered: Lowered, sources: tuple[int, ...], tail: _Tail) -> int:
         self.nodes.append(Node(lowered.op, sources))
         self.lowered.append(lowered)
-        self.dropouts.append(tail.dropout)
+        self.seeds.append(tail.seed)
         self.values[self.traced.nodes[tail.stop - 1]] = _Value(len(self.nodes) - 1, lowered.op.y)
         return tail.stop
 
@@ -164,14 +168,27 @@ class _Builder:
             epilogue = tails[-1].epilogue
             if (type(layer) is nn.ReLU or nodes[j].target in _RELUS) and not epilogue.relu:
                 tails.append(_Tail(Epilogue(relu=True), None, j + 1))
-            elif isinstance(layer, Dropout) and type(layer) is Dropout:
-                active = None if _is_inactive_dropout(layer) else layer
-                tails.append(_Tail(epilogue._replace(drop=layer.threshold), active, j + 1))
+            elif (dropped := _dropped(layer)) is not None:
+                tails.append(_Tail(epilogue._replace(drop=dropped), _seed_of(layer) if dropped else None, j + 1))
                 break
             elif type(layer) is not nn.Identity:
                 break
         return tails[::-1]
 
 
-def _is_inactive_dropout(layer: nn.Module) -> bool:
-    return type(layer) is Dropout and layer.threshold == 0
+def _dropped(layer: nn.Module | None) -> int | None:
+    """Of 65,536 elements, how many a dropout layer drops in its next call; None for a layer that is none."""
+    if type(layer) is Dropout:
+        return layer.threshold
+    if type(layer) is nn.Dropout and layer.p < 1:
+        return threshold_of(layer.p) if layer.training else 0
+    return None
+
+
+def _seed_of(layer: nn.Module | None) -> Seed:
+    """PyTorch's own dropout draws its mask from torch's global generator, and its op one seed."""
+    return layer.draw if isinstance(layer, Dropout) else _draw_globally
+
+
+def _draw_globally() -> int:
+    return int(torch.randint(2**63 - 1, ()).item())

@@ -28,7 +28,7 @@ class Dropout(nn.Module):
         if not 0 <= p < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1 (the probability to zero an element), not {p}")
         self.p = p
-        self._threshold = min(round(p * _LEVELS), _LEVELS - 1)
+        self._threshold = threshold_of(p)
         self._seed: tuple[int, int] | None = None
         self._num_draws = 0
         self._generator: torch.Generator | None = None
@@ -90,6 +90,11 @@ class Dropout(nn.Module):
             return (int(torch.randint(2**63 - 1, ()).item()),)
         self._num_draws += 1
         return (*self._seed, self._num_draws)
+
+
+def threshold_of(p: float) -> int:
+    """The number of elements in 65,536 that a probability of 0 <= p < 1 drops in the mean."""
+    return min(round(p * _LEVELS), _LEVELS - 1)
 
 
 def dropouts_of(model: nn.Module) -> list[Dropout]:
