@@ -243,6 +243,29 @@ def users_cache_folder() -> Path:
     raise DataError("no home folder to keep decoded images in: name a folder in NORMBENCH_CACHE")
 
 
+def private_cache_folder(name: str) -> Path:
+    """A folder in the cache folder whose files only the user can have written, made if it is missing.
+
+    In the user's own cache folder where NORMBENCH_CACHE is shared with others. Raises DataError, OSError;
+    PermissionError if others can write there.
+    """
+    problem: Exception | None = None
+    for place in (cache_folder, users_cache_folder):
+        try:
+            folder = place() / name
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not is_users_own(folder):
+                raise PermissionError(f"others can write {folder}")
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(f"{folder} cannot be written")
+        except (DataError, OSError) as error:
+            problem = problem or error
+        else:
+            return folder
+    assert problem is not None
+    raise problem
+
+
 def is_users_own(path: Path) -> bool:
     """Whether the user owns `path` and no other user may write it; False for a link."""
     found = path.lstat()

@@ -19,6 +19,7 @@ def make_checkpoint(model: nn.Module, optimizer: optim.Optimizer, position: Posi
         optimizer=optimizer.state_dict(),
         position=position,
         precision="fp32",
+        engine="kernels",
         run="run",
         fingerprint="data",
         rows=[],

@@ -115,6 +115,7 @@ class TrainConfig(_Section):
     schedule: Choice = Choice("linear")
     label_smoothing: Annotated[float, Field(ge=0, lt=1), UNWRITTEN] = 0.0
     clip_grad_norm: Annotated[float | None, Field(gt=0, le=MAX_FLOAT), UNWRITTEN] = None
+    engine: Annotated[Literal["auto", "kernels", "eager", "compile"], UNWRITTEN] = "auto"
 
 
 class Budget(_Section):

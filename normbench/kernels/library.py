@@ -6,7 +6,6 @@ Kernels are never required. Without them PyTorch computes every layer, and `kern
 import ctypes
 import hashlib
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -18,14 +17,13 @@ from torch import Tensor
 
 from normbench.errors import DataError
 from normbench.files import (
-    cache_folder,
     holding,
     is_users_own,
+    private_cache_folder,
     put_in_place,
     read_regular,
     scratch_beside,
     scratch_of,
-    users_cache_folder,
 )
 from normbench.kernels.build import Build, BuildError, find_compilers, shipped_sources
 from normbench.kernels.structs import STRUCTS
@@ -117,7 +115,7 @@ def load_or_compile(build: Build, structs: Structs = STRUCTS) -> tuple[Library, 
     Raises BuildError if it cannot be compiled or loaded, RuntimeError as `Library` does.
     """
     try:
-        return _load_cached(build, _kernels_folder(), structs), ""
+        return _load_cached(build, private_cache_folder("kernels"), structs), ""
     except (DataError, OSError) as error:  # no home folder, not writable, a file system without locks
         remark = f", compiled by each process anew: {error}"
         log.info(f"compiling the kernels, which takes some seconds at each start: {error}")
@@ -132,27 +130,6 @@ def load_or_compile(build: Build, structs: Structs = STRUCTS) -> tuple[Library, 
         raise BuildError(f"{error}: {_first_error(error.output)}" if error.output else str(error)) from error
     except OSError as error:
         raise BuildError(f"no folder to compile in: {error}") from error
-
-
-def _kernels_folder() -> Path:
-    """The folder of compiled libraries, in the cache folder; in the user's own where that is shared with others.
-
-    Raises DataError, OSError; PermissionError if others can write there.
-    """
-    problem: Exception | None = None
-    for place in (cache_folder, users_cache_folder):
-        try:
-            folder = place() / "kernels"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_own(folder)
-            if not os.access(folder, os.W_OK):
-                raise PermissionError(f"{folder} cannot be written")
-        except (DataError, OSError) as error:
-            problem = problem or error
-        else:
-            return folder
-    assert problem is not None
-    raise problem
 
 
 def _check_own(path: Path) -> None:

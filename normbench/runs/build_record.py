@@ -56,6 +56,7 @@ def build_record(run: Session) -> Record:
         timing=_timing(run),
         device=environment.pop("device"),
         precision=run.setting.precision,
+        engine=run.setting.engine,
         git_commit=environment.pop("git_commit"),
         environment=environment,
         environment_changes={key: tuple(values) for key, values in environment_changes(run.environments).items()},

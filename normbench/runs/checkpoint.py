@@ -52,6 +52,7 @@ class Checkpoint:
     """As `torch.optim.Optimizer.state_dict` returns it."""
     position: Position
     precision: str
+    engine: str
     run: str
     """The run's id: other runs may have weights of the same shapes."""
     fingerprint: str
@@ -85,6 +86,7 @@ class _Text(Document):
     run: str
     fingerprint: str
     precision: Literal["fp32", "bf16"]
+    engine: Literal["kernels", "eager", "compile"] = "kernels"
     position: _Position
     rows: Annotated[list[dict[str, Number]], Field(strict=True)]
     environments: Annotated[
@@ -110,7 +112,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     sums = {"loss_sum": position.loss_sum.item(), "num_correct": int(position.num_correct.item())}
     text = {
         "schema_version": _Text.model_fields["schema_version"].default,
-        **{name: getattr(checkpoint, name) for name in ("run", "fingerprint", "precision")},
+        **{name: getattr(checkpoint, name) for name in ("run", "fingerprint", "precision", "engine")},
         "position": {"epoch": position.epoch, "step": position.step, **sums, "train_s": position.train_s},
         "rows": list(checkpoint.rows),
         "environments": list(checkpoint.environments),
@@ -156,6 +158,7 @@ def from_bytes(content: bytes, device: torch.device) -> Checkpoint:
             train_s=at.train_s,
         ),
         precision=text.precision,
+        engine=text.engine,
         run=text.run,
         fingerprint=text.fingerprint,
         rows=text.rows,

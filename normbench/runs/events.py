@@ -21,6 +21,7 @@ class Started:
     device: str
     threads: int
     precision: str
+    engine: str
     resumed_at: tuple[int, int] | None
     """(epoch, steps done in it), counted from 0; None for a run that starts at its beginning."""
     kernels_off: str | None = None

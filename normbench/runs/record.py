@@ -187,6 +187,8 @@ class Record(Document):
     """`cpu` or `cuda`."""
     precision: str
     """The precision that was used: `fp32` or `bf16`."""
+    engine: str = "kernels"
+    """Who computed the network on a CPU, see `train.engine`; `kernels`, where the kernels fit, is not written."""
     git_commit: str | None = None
     """Of the checkout that normbench ran from, `-dirty` at its end if files differ; None for an installed package."""
     environment: Facts
@@ -201,6 +203,11 @@ class Record(Document):
     """From 1; None for a run that was never interrupted."""
 
     way_back: ClassVar[str] = "train the run again"
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_engine(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if key != "engine" or value != "kernels"}
 
     @property
     def norm(self) -> Mapping[str, Any]:

@@ -60,10 +60,10 @@ class Session:
         return int(self.environments[-1]["threads"])
 
     @property
-    def place(self) -> tuple[int, int, str, int]:
-        """(epoch, step, precision, threads): runs that agree in it can train in the same steps."""
+    def place(self) -> tuple[int, int, str, str, int]:
+        """(epoch, step, precision, engine, threads): runs that agree in it can train in the same steps."""
         position = self.member.position
-        return position.epoch, position.step, self.setting.precision, self.threads
+        return position.epoch, position.step, self.setting.precision, self.setting.engine, self.threads
 
     def started(self) -> Started:
         return Started(
@@ -76,6 +76,7 @@ class Session:
             device=self.setting.device.type,
             threads=self.threads,
             precision=self.setting.precision,
+            engine=self.setting.engine,
             resumed_at=self.resumed_at,
             kernels_off=kernels_status() if self.setting.device.type == "cpu" and library() is None else None,
         )

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import yaml
@@ -17,6 +18,7 @@ from normbench.runs.build_record import build_record
 from normbench.runs.checkpoint import Checkpoint, load_into
 from normbench.runs.checkpoint_fit import check_fits
 from normbench.runs.checkpoints import keep_checkpoint, newest_checkpoint
+from normbench.runs.engine import engine_of
 from normbench.runs.environment import environment_now, environments_so_far
 from normbench.runs.epochs import columns
 from normbench.runs.folder import RunFolder, experiment_of
@@ -30,7 +32,8 @@ from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Divergence, epoch_metrics, steps_per_epoch
 from normbench.train.machine import Machine
-from normbench.train.setting import Setting, faster_precision
+from normbench.train.probe import faster_precision
+from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
 logger = logging.getLogger(__name__)
@@ -49,8 +52,8 @@ def split_sizes(config: Config, dataset: Dataset) -> tuple[int, int]:
 def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, machine: Machine) -> Session:
     """A run ready to train: at its beginning, or where its newest checkpoint is.
 
-    A resumed run keeps the precision and the threads that it was begun with. Raises ConfigError for a network over its
-    budget, and as `newest_checkpoint` does.
+    A resumed run keeps the precision, the engine and the threads that it was begun with. Raises ConfigError for a
+    network over its budget, and as `newest_checkpoint` does.
     """
     started_at = datetime.now(UTC)
     task = task_of(dataset)
@@ -70,9 +73,12 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
             precision = decided_precision(
                 experiment_of(folder),
                 machine.device,
-                lambda: faster_precision(model, train.images, machine.device, constants),
+                lambda: faster_precision(model, train.images, Setting(machine.device, normalization=constants)),
             )
     setting = Setting(machine.device, precision, normalization=constants)
+    with norm_explained(config, [model]):
+        engine = resumed.engine if resumed else engine_of(config, folder, model, train, setting)
+    setting = replace(setting, engine=engine)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))
@@ -128,6 +134,7 @@ def keep(session: Session) -> None:
         optimizer=member.optimizer.state_dict(),
         position=member.position,
         precision=session.setting.precision,
+        engine=session.setting.engine,
         run=session.folder.path.name,
         fingerprint=session.dataset.fingerprint,
         rows=session.rows,

@@ -20,7 +20,8 @@ from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, Member, steps_per_epoch, train_epoch
 from normbench.train.machine import Machine, using_threads
-from normbench.train.setting import Setting, faster_precision
+from normbench.train.probe import faster_precision
+from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
 WARM_UP = 2  # steps that are not counted
@@ -35,7 +36,9 @@ def common_precision(config: Config, dataset: Dataset, machine: Machine) -> str:
         return config.train.precision
     with using_threads(machine.threads):
         model = build_network(config, task_of(dataset))
-        return faster_precision(model, dataset.train.images, machine.device, dataset.normalization)
+        return faster_precision(
+            model, dataset.train.images, Setting(machine.device, normalization=dataset.normalization)
+        )
 
 
 def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> list[float]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normbench.kernels import accelerate
+from normbench.train.engine import inference_network
 from normbench.train.setting import Setting
 
 LARGEST_FLOAT16 = 65504.0
@@ -39,7 +39,7 @@ def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | 
 @torch.inference_mode()
 def logits_of(model: nn.Module, images: Tensor, setting: Setting, batch_size: int) -> Tensor:
     """As `infer`, but each layer keeps its mode, training or evaluation."""
-    network, logits = accelerate(model), []
+    network, logits = inference_network(model, setting), []
     for batch in images.split(batch_size):
         with setting.autocast():
             logits.append(network(setting.inputs(batch)).float())

@@ -53,7 +53,7 @@ class Lockstep:
         capture: Capture = capture,
     ) -> None:
         device, recipe, count = setting.device, members[0].recipe, len(members)
-        self.members, self._device = members, device
+        self.members, self._setting, self._device = members, setting, device
         self.split = Split(split.images.to(device), split.labels.to(device))
         self.num_steps = steps_per_epoch(len(split), recipe.batch_size)
         self._capture, self._is_recorded = capture, True
@@ -106,6 +106,7 @@ class Lockstep:
             model.train()
         for step in range(first, self.num_steps):
             call = self._call(min(batch_size, len(self.split) - step * batch_size))
+            self._setting.seed(stream_seed(self.members[0].recipe.seed, "torch", epoch, step))
             if self._is_random:
                 for member, layers in zip(self.members, self._dropouts, strict=True):
                     seed_dropouts(layers, stream_seed(member.recipe.seed, "dropout", epoch, step))

@@ -12,8 +12,8 @@ from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
-from normbench.kernels import accelerate
 from normbench.models.dropout import dropouts_of, seed_dropouts
+from normbench.train.engine import training_network
 from normbench.train.evaluate import Metrics
 from normbench.train.objective import clip_gradient, correct, cross_entropy
 from normbench.train.schedules import Schedule
@@ -99,8 +99,11 @@ def train_epoch(
     recipe: Recipe,
     setting: Setting,
     position: Position,
+    network: nn.Module | None = None,
 ) -> Iterator[Position]:
     """Trains from `position` to the end of its epoch; yields after each step.
+
+    network: computes the steps of `model`, see `training_network`, which makes it otherwise.
 
     After a step `position` is up to date: a caller may stop there and go on later with the same bits. Raises Diverged
     when the loss is not finite.
@@ -110,7 +113,7 @@ def train_epoch(
     parameters, dropouts = list(model.parameters()), dropouts_of(model)
     is_random = any(layer.is_active for layer in dropouts)
     model.train()
-    network = accelerate(model)
+    network = network or training_network(model, setting)
     clock = time.perf_counter()
     to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, position.step)
     for step, (images, labels) in enumerate(to_come, start=position.step):
@@ -118,6 +121,7 @@ def train_epoch(
         labels = labels.to(setting.device)
 
         set_lr(optimizer, recipe, num_steps, epoch * num_steps + step)
+        setting.seed(stream_seed(recipe.seed, "torch", epoch, step))
         if is_random:
             seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 

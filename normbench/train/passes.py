@@ -7,9 +7,10 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from normbench.kernels import accelerate, normalize
+from normbench.kernels import normalize
 from normbench.models.side_by_side import side_by_side
 from normbench.train.capture import Lanes
+from normbench.train.engine import training_network
 from normbench.train.objective import cross_entropy
 from normbench.train.setting import Setting
 
@@ -25,7 +26,7 @@ S: networks, B: batch size.
 def in_lanes(networks: Sequence[nn.Module], setting: Setting, label_smoothing: float = 0.0) -> Pass:
     """Each network by itself, on a CUDA stream of its own: the same bits as alone."""
     lanes = Lanes(setting.device, len(networks))
-    networks = [accelerate(network) for network in networks]
+    networks = [training_network(network, setting) for network in networks]
 
     def one(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         inputs = setting.inputs(images)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream, stream_seed
-from normbench.kernels import accelerate
+from normbench.train.engine import inference_network
 from normbench.train.evaluate import evaluate, infer, logits_of
 from normbench.train.loop import Recipe
 from normbench.train.moments import Moments
@@ -115,7 +115,7 @@ def _write_precise(
     for layer in layers:
         layer.train()
     observed, observers = _with_observers(model, layers)
-    network = accelerate(observed)
+    network = inference_network(observed, setting)
     own_seed = stream_seed(recipe.seed, "precise")
     for images, _ in training_batches(split, batch_size, recipe.augmentations, own_seed, epoch):
         with setting.autocast():

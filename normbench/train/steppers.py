@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from normbench.data.dataset import Split
+from normbench.train.engine import training_network
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, Divergence, Member, Position, steps_per_epoch, train_epoch
 from normbench.train.setting import Setting
@@ -37,13 +38,16 @@ class Eager:
     def __init__(self, member: Member, split: Split, setting: Setting) -> None:
         self.split, self._member, self._setting = split, member, setting
         self.num_steps = steps_per_epoch(len(split), member.recipe.batch_size)
+        self._network = training_network(member.model, setting)
         self._divergence: Divergence | None = None
 
     def train_epoch(self) -> Iterator[None]:
         """As `Stepper.train_epoch`; ends early once the loss is not finite."""
         one = self._member
         try:
-            for _ in train_epoch(one.model, one.optimizer, self.split, one.recipe, self._setting, one.position):
+            for _ in train_epoch(
+                one.model, one.optimizer, self.split, one.recipe, self._setting, one.position, self._network
+            ):
                 yield
         except Diverged as error:
             self._divergence = error.at

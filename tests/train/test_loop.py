@@ -18,8 +18,9 @@ from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
 from normbench.train.optimizers.registry import OPTIMIZERS
+from normbench.train.probe import faster_precision
 from normbench.train.schedules import SCHEDULES
-from normbench.train.setting import Setting, faster_precision
+from normbench.train.setting import Setting
 from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
@@ -180,7 +181,7 @@ def test_logits_survive_float16() -> None:
 def test_auto_precision_leaves_model_and_random_state_alone() -> None:
     run = Run()
     before, state = [tensor.clone() for tensor in weights(run.model)], torch.get_rng_state()
-    assert faster_precision(run.model, tiny_split().images, CPU, CIFAR10_CONSTANTS) in ("fp32", "bf16")
+    assert faster_precision(run.model, tiny_split().images, FP32) in ("fp32", "bf16")
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(before, weights(run.model), strict=True))
 
@@ -190,4 +191,5 @@ def test_auto_precision_on_a_gpu_is_what_its_hardware_has(
     is_there: bool, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: is_there)
-    assert faster_precision(Run().model, tiny_split().images, torch.device("cuda"), CIFAR10_CONSTANTS) == precision
+    gpu = Setting(torch.device("cuda"), normalization=CIFAR10_CONSTANTS)
+    assert faster_precision(Run().model, tiny_split().images, gpu) == precision

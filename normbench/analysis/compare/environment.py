@@ -14,7 +14,10 @@ MOST_LABELS = 3
 """Norms that a table names for one value."""
 
 # Named first: what changes results most.
-_TELLING = ("precision", "device", *(f"environment.{name}" for name in ("gpu", "cpu", "torch", "normbench", "threads")))
+_TELLING = (
+    *("precision", "engine", "device"),
+    *(f"environment.{name}" for name in ("gpu", "cpu", "torch", "normbench", "threads")),
+)
 
 _COMMIT = "git_commit"  # says the least: what it changed, if anything, is not known
 
@@ -34,7 +37,12 @@ def environment(records: Iterable[Record]) -> Environment:
 
 def _values(record: Record) -> Iterator[tuple[str, str, str]]:
     """(dotted key, value, label of the norm) for each key that is known of a run's environment."""
-    of_run = {"device": record.device, "precision": record.precision, "git_commit": record.git_commit}
+    of_run = {
+        "device": record.device,
+        "precision": record.precision,
+        "engine": record.engine,
+        "git_commit": record.git_commit,
+    }
     changes = record.environment_changes
     for key, value in (of_run | flatten({"environment": record.environment})).items():
         changed = changes.get(key.removeprefix("environment."))

@@ -9,7 +9,7 @@ from normbench.config.schema import OFF
 from normbench.runs.record import Record
 from normbench.text import plural
 
-_OF_THE_RUN = ("experiment", "seed", "label", "status", "device", "precision", "git_commit")
+_OF_THE_RUN = ("experiment", "seed", "label", "status", "device", "precision", "engine", "git_commit")
 DIGESTS = ("data.fingerprint", "git_commit")
 """Keys whose values are shown by their first eight digits, and may be given so."""
 

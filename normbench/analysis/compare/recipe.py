@@ -15,8 +15,11 @@ Recipe = dict[str, Any]
 """By dotted key."""
 
 # Config keys that may differ between runs of one comparison. Norm and seed are its subject; the others do not change
-# what is trained. The precision that was used is part of the environment.
-_FREE = ("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls", "train.precision")
+# what is trained. The precision and the engine that were used are part of the environment.
+_FREE = (
+    *("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls"),
+    *("train.precision", "train.engine"),
+)
 
 NOT_SET = "not set"
 

@@ -100,7 +100,8 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         "recipe": f"{config.name}: {plural(train.epochs, 'epoch')}, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
         "machine": f"{run.device}, {plural(run.threads, 'thread')}, {run.precision}"
-        + (", as decided once for this experiment" if train.precision == "auto" else ""),
+        + (", as decided once for this experiment" if train.precision == "auto" else "")
+        + _engine(run.engine, train.engine),
         "folder": str(folder.path),
     }
     if run.kernels_off:
@@ -109,6 +110,14 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         epoch, step = run.resumed_at
         lines["resumed"] = f"in epoch {epoch + 1} after {step} steps"
     print_fields(lines, console)
+
+
+def _engine(used: str, configured: str) -> str:
+    """What the line of the machine says of an engine that is not the usual one."""
+    names = {"eager": "PyTorch's eager mode", "compile": "torch.compile"}
+    if used not in names:
+        return ""
+    return f"; network by {names[used]}" + (", measured to be the fastest here" if configured == "auto" else "")
 
 
 def epoch_line(row: Mapping[str, float], epochs: int) -> str:

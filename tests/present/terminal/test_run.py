@@ -24,6 +24,7 @@ STARTED = Started(
     device="cpu",
     threads=2,
     precision="fp32",
+    engine="kernels",
     resumed_at=None,
 )
 ROW = {

@@ -1,0 +1,53 @@
+"""Which engine computes the network of a run."""
+
+import hashlib
+import json
+
+from torch import nn
+
+from normbench.config import Config
+from normbench.data.dataset import Split
+from normbench.errors import ConfigError
+from normbench.models.registry import MODELS
+from normbench.runs.folder import RunFolder, experiment_of
+from normbench.runs.foreign_norm import is_foreign
+from normbench.runs.machines import decided
+from normbench.train.engine import ENGINES
+from normbench.train.loop import steps_per_epoch
+from normbench.train.probe import LEAST_STEPS, faster_engine, is_lowered
+from normbench.train.setting import Setting
+
+
+def engine_of(config: Config, folder: RunFolder, model: nn.Module, train: Split, setting: Setting) -> str:
+    """One of ENGINES, as `train.engine` says; `auto` takes the kernels where they compute the whole network.
+
+    Of another network with a part from outside of normbench, the fastest engine is measured, once for the experiment on
+    this machine, unless the run is short. On a GPU PyTorch computes all networks, in a recorded step.
+    Raises ConfigError for `compile` there.
+    """
+    configured = config.train.engine
+    if setting.device.type != "cpu":
+        if configured == "compile":
+            raise ConfigError(f"train.engine compile is for a CPU, not for {setting.device.type}: leave it at auto")
+        return "kernels"
+    if configured != "auto":
+        return configured
+    num_steps = config.train.epochs * steps_per_epoch(len(train), config.train.batch_size)
+    is_own = config.model.name in MODELS and not is_foreign(config)
+    batch = train.images[: config.train.batch_size]
+    if is_own or num_steps < LEAST_STEPS or is_lowered(model, batch, setting):
+        return "kernels"
+    return decided(
+        experiment_of(folder),
+        setting.device,
+        f"engine.{_network_id(config)}",
+        ENGINES,
+        lambda: faster_engine(model, batch, setting, num_steps),
+    )
+
+
+def _network_id(config: Config) -> str:
+    """Of a network and a batch size, whatever the norm: norms that are compared are computed alike."""
+    plain = config.to_dict()
+    text = json.dumps([plain["model"], plain["train"]["batch_size"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

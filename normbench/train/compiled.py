@@ -1,0 +1,93 @@
+"""A network whose training steps `torch.compile` computes, with PyTorch's eager mode for the others."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+from torch import Tensor, nn
+
+from normbench.errors import ConfigError, DataError, is_out_of_memory
+from normbench.files import private_cache_folder
+from normbench.text import printable, shortened
+
+logger = logging.getLogger(__name__)
+
+CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"  # read by torch's compiler
+
+# `fallback_random`: the same numbers from torch's generator as in eager mode. One thread: a pool of compiler processes
+# would outlive the compilation, and get the user's Ctrl-C.
+_OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {"fallback_random": True, "compile_threads": 1}
+
+
+class CompileError(ConfigError):
+    """`torch.compile` cannot compile the network, for a reason in one line."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"torch.compile cannot compile this network: {reason}; train.engine eager does without it")
+        self.reason = reason
+
+
+class Compiled(nn.Module):
+    """Computes what `model` does, by compiled code for full batches, and in eager mode for shorter ones.
+
+    The two share all layers; keep the model for its state dict. The first call compiles the graph as a whole for its
+    shapes, and so does the first call with more images. Another call that would need new code, such as one after a
+    change of the network, is computed in eager mode. Raises CompileError where the compiler refuses the network or does
+    not work.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model, self._batch_size = model, 0  # of the calls that are compiled
+        _keep_compiled_code()
+        self._call = torch.compile(model, fullgraph=True, dynamic=False, options=_OPTIONS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor
+        if len(x) < self._batch_size:
+            logits = self.model(x)
+        elif len(x) == self._batch_size:
+            with torch.compiler.set_stance("eager_on_recompile"):
+                logits = self._call(x)
+        else:
+            with _compiling():
+                logits = self._call(x)
+            self._batch_size = len(x)
+        return logits
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Within, the compiler's remarks are not shown, and its errors become a CompileError."""
+    logger.info("compiling the network by torch.compile, which may take a minute")
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise CompileError(_reason(error)) from error
+    finally:
+        logging.disable(disabled)
+
+
+def _keep_compiled_code() -> None:
+    """In normbench's cache folder, unless torch has a folder of its own by then."""
+    if CACHE_VARIABLE not in os.environ:
+        with suppress(DataError, OSError):
+            os.environ[CACHE_VARIABLE] = str(private_cache_folder("inductor"))
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost error: torch's compiler wraps those of its backend."""
+    inner = getattr(error, "inner_exception", None)
+    if isinstance(inner, BaseException):
+        return _reason(inner)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return printable(shortened(lines[0] if lines else type(error).__name__, 200))
