@@ -20,13 +20,20 @@ IMAGES_AT_ONCE = 512  # small enough for a CPU's cache; augmenting 64 images tak
 
 @dataclass(frozen=True)
 class EpochDraws:
-    """All randomness in the images of consecutive steps, on the CPU.
+    """All randomness in the images of consecutive steps of `batch_size` images, on the CPU.
 
     `order` int64 [N] holds the images' indices, `draws` a tensor [N, ...] for each augmentation.
     """
 
     order: Tensor
     draws: tuple[Tensor, ...]
+    batch_size: int
+
+    def parts(self, num_images: int) -> Iterator["EpochDraws"]:
+        """One after the other, parts of whole steps with about `num_images` images each."""
+        size = max(1, num_images // self.batch_size) * self.batch_size
+        for order, *draws in zip(*(drawn.split(size) for drawn in (self.order, *self.draws)), strict=True):
+            yield EpochDraws(order, tuple(draws), self.batch_size)
 
 
 def epoch_order(num_images: int, seed: int, epoch: int) -> Tensor:
@@ -110,4 +117,4 @@ def _draw(
         for number, augment in enumerate(augmentations):
             generator = stream(seed, "augment", epoch, step, number)
             draws[number].append(augment.draw(torch.Size((len(batch), *shape[1:])), generator))
-    return EpochDraws(order, tuple(map(torch.cat, draws)))
+    return EpochDraws(order, tuple(map(torch.cat, draws)), batch_size)

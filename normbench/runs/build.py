@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
+from normbench.data.augment.augmentation import check_fits
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.dataset import Dataset, Split
 from normbench.data.streams import stream_seed
@@ -69,8 +70,17 @@ def new_member(config: Config, task: Task, setting: Setting) -> Member:
 
 
 def training_split(config: Config, train: Split, task: Task) -> Split:
-    """`train` as the config's recipe takes it: if an augmentation mixes images, its labels are probabilities."""
-    if not any(augment.mix_labels for augment in build_recipe(config).augmentations):
+    """`train` as the config's recipe takes it: if an augmentation mixes images, its labels are probabilities.
+
+    Raises ConfigError for an augmentation whose options do not fit the images.
+    """
+    augmentations = build_recipe(config).augmentations
+    for number, augment in enumerate(augmentations):
+        try:
+            check_fits(augment, task.image_shape)
+        except ConfigError as error:
+            raise ConfigError(f"data.augment[{number}]: {error}") from None
+    if not any(augment.mix_labels for augment in augmentations):
         return train
     return Split(train.images, F.one_hot(train.labels, task.num_classes).float())
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import torch
 from torch import nn
 
 from normbench.config import Budget, Choice, Config
 from normbench.config.tree import KeyPath
+from normbench.data.augment.augmentation import check_fits
 from normbench.data.augment.registry import AUGMENTATIONS
+from normbench.data.sources.registry import CIFAR_SHAPED
 from normbench.models.budget import check_budget
 from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
@@ -34,14 +35,15 @@ def _parts(config: Config) -> Iterator[Part]:
     conv = nn.Conv2d(1, 1, 1)
     yield ("train", "optimizer"), optimizer, lambda: OPTIMIZERS[optimizer.name](conv, **optimizer.options)
     yield ("train", "schedule"), schedule, lambda: SCHEDULES[schedule.name](**schedule.options)
+    is_shaped = config.data.source in CIFAR_SHAPED
     for index, choice in enumerate(config.data.augment):
-        yield ("data", "augment", index), choice, partial(_augment, choice)
+        yield ("data", "augment", index), (choice, is_shaped), partial(_augment, choice, is_shaped)
 
 
-def _augment(choice: Choice) -> None:
-    AUGMENTATIONS[choice.name](**choice.options).draw(
-        torch.Size((1, *CIFAR10.image_shape)), torch.Generator().manual_seed(0)
-    )
+def _augment(choice: Choice, is_shaped: bool) -> None:
+    augment = AUGMENTATIONS[choice.name](**choice.options)
+    if is_shaped:  # else found out once the images are known, by `training_split`
+        check_fits(augment, CIFAR10.image_shape)
 
 
 def _budget(config: Config) -> Part:

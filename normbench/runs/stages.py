@@ -60,6 +60,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     model = build_network(config, task)
     check_budget(model, config.budget.max_parameters)
     train, held_out = splits(config, dataset)
+    train = training_split(config, train, task)
     resumed = _checkpoint_of(config, folder, dataset, model, len(train), machine)
     if resumed is None:
         folder.clear()
@@ -83,7 +84,6 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))
     member = build_member(config, model, setting.device)
-    train = training_split(config, train, task)
     session = Session(number, config, folder, dataset, train, held_out, member, setting, environments, started_at)
     if resumed:
         _go_on(session, resumed)

@@ -24,6 +24,7 @@ from normbench.train.setting import Setting
 logger = logging.getLogger(__name__)
 
 NEVER = -1
+AT_ONCE = 8192  # images: augmentations compute in floats, of which those of a whole epoch would fill a small GPU
 
 Capture = Callable[[Callable[[], None], State, torch.device, Sequence[torch.Generator]], Callable[[], None]]
 """(step, its state, device, its generators) -> the step as one call, see `capture`."""
@@ -188,9 +189,12 @@ class Lockstep:
             self._draw(epoch)
         assert self._drawn is not None
         for number, (member, drawn) in enumerate(zip(self.members, self._drawn[1], strict=True)):
-            arranged = arrange(self.split, drawn, member.recipe.augmentations)
-            self._images[number].copy_(arranged.images)
-            self._labels[number].copy_(arranged.labels)
+            start = 0
+            for part in drawn.parts(AT_ONCE):
+                arranged = arrange(self.split, part, member.recipe.augmentations)
+                rows = slice(start, start + len(arranged))
+                self._images[number, rows], self._labels[number, rows] = arranged.images, arranged.labels
+                start = rows.stop
 
     def _draw(self, epoch: int) -> None:
         batch_size, shape = self._offsets.numel(), self.split.images.shape

@@ -62,6 +62,8 @@ def test_a_steps_images_are_augmented_by_its_own_draws_wherever_one_begins(name,
     at_once = arrange(split, draw_epoch(images.shape, batch_size, [augment], seed=3, epoch=1), [augment])
     assert torch.equal(at_once.images, torch.cat([batch for batch, _ in whole]))
     assert torch.equal(at_once.labels, torch.cat([labels for _, labels in whole]))
+    parts = draw_epoch(images.shape, batch_size, [augment], seed=3, epoch=1).parts(100)
+    assert torch.equal(torch.cat([arrange(split, part, [augment]).images for part in parts]), at_once.images)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -35,10 +35,11 @@ Run = tuple[Config, RunFolder]
 
 @pytest.fixture
 def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
-    """Two seeds of one norm, three steps an epoch."""
+    """Two seeds of one norm, three steps an epoch, with mixed images and labels."""
     monkeypatch.chdir(tmp_path)
     images = make_folder(tmp_path / "images")
     settings = {"data.source": "folder", "data.dir": str(images), "train.epochs": 2, "train.batch_size": 20}
+    settings |= {"data.augment": ["translate", "mixup", "cutmix"]}
     overrides = [(key, value, f"--set {key}") for key, value in {**settings, "train.precision": "fp32"}.items()]
     return [load_config("default", REGISTRIES, [*overrides, ("seeds", [seed], "--seed")]) for seed in (0, 1)]
 

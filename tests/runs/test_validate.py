@@ -11,7 +11,7 @@ from normbench.runs.registries import REGISTRIES
 from normbench.runs.validate import check_parts
 from tests.config_fakes import Overrides, flags
 from tests.outside_norms import Counted
-from tests.tiny import invoke
+from tests.tiny import invoke, make_folder, train_small
 
 NORM_LAYERS = 8  # of the reference network
 
@@ -92,3 +92,13 @@ def test_what_many_runs_share_is_made_once(tmp_path: Path) -> None:
     assert len(load_experiment(tmp_path / "my.yaml", REGISTRIES, [], check).runs) == 100
     made = Counted.made - before
     assert 0 < made <= 2 * NORM_LAYERS + 1  # a network for the norm, one for the budget, a layer to look at the norm
+
+
+def test_what_does_not_fit_the_images_of_a_folder_is_named_once_they_are_known(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("data: {source: folder, augment: [flip, {name: crop, padding: 40}]}")
+    assert load_config(tmp_path / "my.yaml", REGISTRIES, [], check_parts(within_budget=True))
+    images, results = make_folder(tmp_path / "images"), tmp_path / "results"
+    result = train_small(images, results, "--config", tmp_path / "my.yaml")
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith("data.augment[1]: crop: padding is 40")
+    assert not [path for path in results.rglob("*") if path.name == "config.yaml"]

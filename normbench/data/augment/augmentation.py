@@ -34,6 +34,11 @@ class Augmentation:
         return self.apply(images, self.draw(images.shape, generator))
 
 
+def check_fits(augment: Augmentation, image_shape: tuple[int, int, int]) -> None:
+    """Raises ConfigError if the augmentation's options do not fit images of this shape, (C, H, W)."""
+    augment.draw(torch.Size((1, *image_shape)), torch.Generator())
+
+
 def check_probability(name: str, p: float) -> None:
     """Raises ConfigError for a probability outside 0..1; `name` is the augmentation's."""
     if not 0 <= p <= 1:

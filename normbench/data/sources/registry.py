@@ -26,5 +26,8 @@ SOURCES: "dict[str, Source]" = {
 CONSTANT_SOURCES = frozenset(name for name in SOURCES if name.startswith(("cifar", "torchvision:")))
 """Sources whose content is fixed by a published hash: a finished run need not load them again to compare the data."""
 
+CIFAR_SHAPED = frozenset(name for name in SOURCES if name.startswith(("cifar", "synthetic")))
+"""Sources of images [3, 32, 32]: options are held against this shape before the images are loaded."""
+
 PLACED_SOURCES = CONSTANT_SOURCES | {"folder", "npz"}
 """Sources that read the file or folder which the user names."""
