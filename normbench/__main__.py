@@ -1,13 +1,14 @@
-"""The entry point: it takes care of Ctrl-C before anything that takes time is imported."""
+"""The entry point: it takes care of Ctrl-C and of the current folder before anything else is imported."""
 
-import os
-import signal
+import os  # these three are in memory by now: Python itself has imported them
 import sys
 from types import FrameType
 
 
 def main() -> None:
     """Runs the command line. Ctrl-C ends any command with one line and exit code 130."""
+    import signal
+
     signal.signal(signal.SIGINT, _interrupt)
     from normbench.cli.streams import make_usable
 
@@ -40,5 +41,20 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
+def _forget_the_current_folder() -> None:
+    """Takes it off the path, where `python -m` has put it first: a `torch.py` there would be run.
+
+    It stays if this package is in it, as helper processes have to find the package.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109  (pathlib would be imported)
+    except OSError:  # it was removed
+        return
+    is_of_this_package = here == os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
+    if sys.path[0] == here and not sys.flags.safe_path and not is_of_this_package:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _forget_the_current_folder()
     main()
