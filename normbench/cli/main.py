@@ -1,6 +1,5 @@
 """The command line: assembles the commands, and ends each with a message and an exit code."""
 
-import os
 import shlex
 import sys
 import tempfile
@@ -57,8 +56,6 @@ app.command(cls=Command, epilog=env.EXAMPLE)(env.env)
 
 def main() -> None:
     """The entry point: an error that a user can mend ends in a message and an exit code, a bug in a log file."""
-    if os.environ.get("COLUMNS") == "0":  # unknown, as some containers and Emacs say it; rich would print nothing
-        del os.environ["COLUMNS"]
     try:
         app(prog_name="normbench")
     except NormbenchError as error:

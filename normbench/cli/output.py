@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from normbench.cli.streams import lasting
 from normbench.errors import ConfigError
 from normbench.text import printable_lines
 
@@ -37,10 +38,18 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, emoji=False)  # emoji would turn `my_norms:x:` into a picture
 
 
+def progress_console(*, stderr: bool = False) -> Console:
+    """A console for lines about training, which goes on when they can no longer be written; so does all of stderr."""
+    return Console(file=None if stderr else lasting(sys.stdout, _say_that_output_ends), stderr=stderr, emoji=False)
+
+
+def _say_that_output_ends(reason: str) -> None:
+    say(f"note: the output can no longer be written ({reason}); what is trained is recorded all the same")
+
+
 def say(text: str, *, style: str = "dim") -> None:
     """Print a message on stderr; control characters in it, such as those of a file's name, are escaped."""
-    with suppress(OSError):  # a stream that takes no more: the exit code is all that is left to say
-        console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
+    console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
 
 
 def check_output(path: Path | None) -> Path | None:
@@ -60,7 +69,7 @@ def check_output(path: Path | None) -> Path | None:
 def loading(*, quiet: bool = False) -> Iterator[None]:
     """Within, a line on a terminal says that PyTorch is imported, which takes seconds; then the line is erased."""
     text = "loading PyTorch ..."
-    is_shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+    is_shown = not quiet and sys.stderr.isatty()
     if is_shown:
         print(text, end="\r", file=sys.stderr, flush=True)
     try:

@@ -30,7 +30,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, TableFormat, console, loading, say, show_log
+from normbench.cli.output import Quiet, TableFormat, console, loading, progress_console, say, show_log
 from normbench.cli.several import (
     Name,
     Norms,
@@ -202,7 +202,7 @@ def train_and_compare(
 
     here = Machine(choose_device(machine.device), machine.threads)
     dataset = load_dataset(experiment.runs[0].data, bar=not quiet and sys.stderr.isatty())
-    screen = console(stderr=comparison.format is not TableFormat.table)
+    screen = progress_console(stderr=comparison.format is not TableFormat.table)
     try:
         with SweepView(screen, quiet=quiet) as view:
             runs = run_sweep(experiment, dataset, here, options, view.show)

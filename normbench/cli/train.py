@@ -25,7 +25,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, console, loading, show_log
+from normbench.cli.output import Quiet, loading, progress_console, show_log
 from normbench.cli.several import Name, Norms, each_once, norms_override, seeds_override, whole_numbers
 from normbench.cli.sweep import ComparisonFlags, MachineFlags, same_command, train_and_compare
 from normbench.errors import Interrupted, RunError
@@ -103,9 +103,9 @@ def train(
         logger.info(f"the config names seeds {named}: training the first; give --seed for others, or all of them")
     resolved = resolved.for_seed(resolved.seed)
     machine = Machine(choose_device(device), threads)
-    folder, bar = folder_of(resolved, results), not quiet and sys.stderr.isatty()
+    folder, screen, bar = folder_of(resolved, results), progress_console(), not quiet and sys.stderr.isatty()
     try:
-        with RunView(resolved, folder, console(), quiet=quiet) as view:
+        with RunView(resolved, folder, screen, quiet=quiet) as view:
             record = None if restart else record_before(resolved, folder, bar=bar)
             if record:
                 view.show(Finished(record, already=True))
@@ -114,7 +114,7 @@ def train(
                 record = train_run(resolved, folder, dataset, machine, restart=restart, report=view.show)
     except (Interrupted, KeyboardInterrupt) as stop:
         raise Interrupted(f"{str(stop) or 'stopped at once'}\nto go on: {same_command()}") from stop
-    print_result(record, folder, console())
+    print_result(record, folder, screen)
     if where := record.diverged:
         raise RunError(
             f"the run diverged: the loss was {where.loss} in epoch {where.epoch}, step {where.step}; "
