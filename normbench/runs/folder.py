@@ -21,6 +21,9 @@ MOST_DEEP = 50
 
 PICTURES = ("curves", "misclassified")
 
+OLDER_CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
+"""Names of older versions, whose checkpoints are not read: such a run begins anew, and removes them at its end."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -60,12 +63,12 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
+        return self.path / "checkpoint.safetensors"
 
     @property
     def previous_checkpoint(self) -> Path:
         """The one before, should the checkpoint be damaged."""
-        return self.path / "checkpoint.previous.pt"
+        return self.path / "checkpoint.previous.safetensors"
 
     @property
     def error(self) -> Path:
@@ -106,7 +109,8 @@ class RunFolder:
 
     @property
     def _only_while_unfinished(self) -> tuple[Path, ...]:
-        return (self.checkpoint, self.previous_checkpoint, self.error)
+        older = (self.path / name for name in OLDER_CHECKPOINTS)
+        return (self.checkpoint, self.previous_checkpoint, self.error, *older)
 
     def remove_checkpoints(self) -> None:
         """Removes the files of an unfinished run, under its lock. A file that cannot be removed stays."""
@@ -169,7 +173,7 @@ def is_published(folder: Path) -> bool:
     return PUBLISHED in folder.parts
 
 
-_SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.pt"})
+_SIGNS_OF_A_RUN = frozenset({"config.yaml", "run.json", "checkpoint.safetensors"})
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, con
     command = [sys.executable, "-m", "normbench", "sweep", str(config), "--jobs", "2", "--epochs", "20"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     deadline = time.monotonic() + 600
-    while len(list(Path("results").rglob("checkpoint.pt"))) < 2:
+    while len(list(Path("results").rglob("checkpoint.safetensors"))) < 2:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
@@ -213,12 +213,12 @@ def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, con
     assert "checkpoint(s) kept" in err
     assert "to go on: normbench sweep" in err
     assert "Traceback" not in out + err
-    assert list(Path("results").rglob("checkpoint.pt"))
+    assert list(Path("results").rglob("checkpoint.safetensors"))
     short = invoke("sweep", config, "--jobs", 2, "--epochs", 20)
     assert short.exit_code == 0, short.output
     assert len(records(Path("results/tiny"))) == 4
     assert any(record["resumed_at_epoch"] for record in records(Path("results/tiny")))
-    assert not list(Path("results").rglob("checkpoint.pt"))
+    assert not list(Path("results").rglob("checkpoint.safetensors"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -227,7 +227,7 @@ def test_a_worker_stopped_from_outside_does_not_pass_for_finished(config: Path) 
     stopped: list[int] = []
 
     def stop_one() -> None:
-        while not list(Path("results").rglob("checkpoint.pt")):
+        while not list(Path("results").rglob("checkpoint.safetensors")):
             time.sleep(0.02)
         worker = multiprocessing.active_children()[0]
         worker.terminate()

@@ -140,7 +140,7 @@ def test_a_diverged_run_is_recorded_and_exits_4(images: Path, tmp_path: Path) ->
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "diverged"
     assert record["metrics"]["test_accuracy"] is None
-    assert not (folder / "checkpoint.pt").exists()
+    assert not (folder / "checkpoint.safetensors").exists()
 
 
 def test_validation_images_come_from_the_training_set(images: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(
     assert "to go on: normbench train" in errors
     assert "Traceback" not in errors
     assert not list((tmp_path / "b").rglob("run.json"))
-    assert list((tmp_path / "b").rglob("checkpoint.pt"))
+    assert list((tmp_path / "b").rglob("checkpoint.safetensors"))
 
     resumed = subprocess.run(resume, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
@@ -219,4 +219,4 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
     with np.load(one / "predictions.npz") as a, np.load(two / "predictions.npz") as b:
         assert np.array_equal(a["logits"], b["logits"])
-    assert not (two / "checkpoint.pt").exists()
+    assert not (two / "checkpoint.safetensors").exists()

@@ -290,6 +290,6 @@ def test_a_run_with_an_evil_checkpoint_starts_from_the_beginning(made: Path, tmp
     first = (record.parent / "metrics.csv").read_text().splitlines()[1].split(",")[:6]
     shutil.rmtree(record.parent)
     record.parent.mkdir()
-    (record.parent / "checkpoint.pt").write_bytes(sealed(saved(torch.save, checkpoint_of(made))))
-    assert "checkpoint.pt is damaged" in check(*command)
+    (record.parent / "checkpoint.safetensors").write_bytes(sealed(saved(torch.save, checkpoint_of(made))))
+    assert "checkpoint.safetensors is damaged" in check(*command)
     assert (record.parent / "metrics.csv").read_text().splitlines()[1].split(",")[:6] == first

@@ -22,7 +22,12 @@ def test_the_disk_is_full_at_each_file_in_turn(images: Path, undisturbed: RunFol
     names = sorted(path.name for path in undisturbed.path.iterdir())
     assert len(names) == 7
     pictures = {"curves.png", "misclassified.png"}
-    for name in ("config.yaml", "checkpoint.pt", "checkpoint.previous.pt", *sorted(set(names) - pictures)):
+    for name in (
+        "config.yaml",
+        "checkpoint.safetensors",
+        "checkpoint.previous.safetensors",
+        *sorted(set(names) - pictures),
+    ):
         with pytest.MonkeyPatch.context() as patch:
             full_at(name, patch)
             result = train_small(images, tmp_path)

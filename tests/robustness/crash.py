@@ -238,7 +238,7 @@ def unexpected(attempt: Attempt, how: str) -> list[str]:
 def damage(results: Path, rng: random.Random) -> list[Path]:
     """Damages most checkpoints of unfinished runs; returns them if the newest of a run is among them."""
     damaged = []
-    for path in sorted(results.rglob("checkpoint*.pt")):
+    for path in sorted(results.rglob("checkpoint*.safetensors")):
         if (path.parent / folders.RECORD).exists() or rng.random() < 0.3:
             continue
         content = bytearray(path.read_bytes())
@@ -253,7 +253,7 @@ def damage(results: Path, rng: random.Random) -> list[Path]:
                 content = bytearray(rng.randbytes(1000))
         path.write_bytes(content)
         damaged.append(path)
-    return damaged if any(path.name == "checkpoint.pt" for path in damaged) else []
+    return damaged if any(path.name == "checkpoint.safetensors" for path in damaged) else []
 
 
 if __name__ == "__main__":

@@ -394,7 +394,8 @@ def _additions(draw: st.DrawFn) -> Harm:
     folder = draw(st.sampled_from(_FOLDERS))
     if draw(st.booleans()):
         return Harm(folder, None, "copy")
-    file = f"{folder}/{draw(st.sampled_from(['run.json', 'config.yaml', 'checkpoint.pt', 'metrics.csv', 'notes.txt']))}"
+    names = ["run.json", "config.yaml", "checkpoint.safetensors", "metrics.csv", "notes.txt"]
+    file = f"{folder}/{draw(st.sampled_from(names))}"
     if draw(st.booleans()):
         return Harm(file, None, draw(st.sampled_from(_OTHERS[:-1])))
     return Harm(

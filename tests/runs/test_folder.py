@@ -15,7 +15,7 @@ def test_runs_are_found_at_any_depth_once_and_sorted(tmp_path: Path) -> None:
     first = write_run(tmp_path, make_record("bn"))
     unfinished = tmp_path / "other" / "x"
     unfinished.mkdir(parents=True)
-    (unfinished / "checkpoint.pt").touch()
+    (unfinished / "checkpoint.safetensors").touch()
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "run.json").touch()
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
@@ -71,7 +71,8 @@ def test_clear_removes_the_runs_results_only(tmp_path: Path) -> None:
 def test_a_finished_run_is_tidied_after_a_kill_and_an_unfinished_one_keeps_its_checkpoint(tmp_path: Path) -> None:
     folder = RunFolder(write_run(tmp_path, make_record()))
     before = set(folder.path.iterdir())
-    left = (folder.checkpoint, folder.previous_checkpoint, folder.lock, folder.path / ".run.json.0123abcd.tmp")
+    by_name = [folder.path / name for name in (".run.json.0123abcd.tmp", "checkpoint.pt", "checkpoint.previous.pt")]
+    left = (folder.checkpoint, folder.previous_checkpoint, folder.lock, *by_name)
     for path in left:
         path.touch()
     with locked(folder.path):  # another process is at it
