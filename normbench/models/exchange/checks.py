@@ -1,5 +1,6 @@
 """What a network must not hold if its norm layers are to be exchanged."""
 
+import re
 from collections import Counter
 
 from torch import jit, nn
@@ -12,6 +13,7 @@ from normbench.models.exchange.dry_run import DryRun
 from normbench.models.exchange.places import BASES, base_of, paths_of, refusal
 
 _KNOWN = ", ".join(f"nn.{base.__name__}" for base in BASES)
+_FROZEN = re.compile("frozen.*norm", re.IGNORECASE)  # FrozenBatchNorm2d of torchvision and others
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -47,6 +49,8 @@ def _check_module(module: nn.Module, path: str) -> None:
         raise refusal(path, module, "synchronizes processes, of which there is one here: use nn.BatchNorm2d")
     if isinstance(module, _NormBase) and base_of(module) is None:
         raise refusal(path, module, f"is none of the norm layers that can be exchanged: {_KNOWN}")
+    if _FROZEN.search(type(module).__name__):
+        raise refusal(path, module, "is frozen, and the layer in its place would not be: use nn.BatchNorm2d")
     if isinstance(module, nn.TransformerEncoderLayer):
         raise refusal(
             path,

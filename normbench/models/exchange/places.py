@@ -1,11 +1,12 @@
 """The norm layers of a network: where they are, and which axis of their input holds the channels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from normbench.errors import ConfigError
 from normbench.models.exchange.dry_run import BATCH_SIZE, DryRun
@@ -79,7 +80,7 @@ def _place(layer: nn.Module, paths: tuple[str, ...], run: DryRun) -> Place:
             "as a layer",
         )
     shapes = [tuple(x.shape) for x in inputs]
-    axes = {_channel_axis(layer, paths[0], shape) for shape in shapes}
+    axes = {_channel_axis(layer, paths[0], shape, run.sources(layer)) for shape in shapes}
     ranks = {len(shape) for shape in shapes}
     if len(axes) > 1 or len(ranks) > 1:
         listed = " and ".join(dict.fromkeys(map(_shown, shapes)))
@@ -95,15 +96,20 @@ def _place(layer: nn.Module, paths: tuple[str, ...], run: DryRun) -> Place:
     )
 
 
-def _channel_axis(layer: nn.Module, path: str, shape: tuple[int, ...]) -> int:
-    """The axis of the channels. Raises ConfigError for an input that a norm of images cannot take."""
+def _channel_axis(layer: nn.Module, path: str, shape: tuple[int, ...], sources: Collection[nn.Module]) -> int:
+    """The axis of the channels. Raises ConfigError for an input that a norm of images cannot take.
+
+    sources: the convs and linear layers that the input comes from.
+    """
     if shape[0] != BATCH_SIZE:
         raise refusal(
             path, layer, f"takes an input {_shown(shape)} for a batch of {BATCH_SIZE}: its first axis must be the batch"
         )
     if not 2 <= len(shape) <= 4:
         raise refusal(path, layer, f"takes an input {_shown(shape)}: only inputs of 2 to 4 axes can be exchanged")
-    axes = _possible_channel_axes(layer, shape)
+    axes = [
+        axis for axis in _possible_channel_axes(layer, shape) if axis == 1 or not _has_channels_first(shape, sources)
+    ]
     if not axes:
         raise refusal(
             path, layer, f"normalizes {_shown(shape)} over other axes than the channels, as no norm here does"
@@ -131,6 +137,12 @@ def _possible_channel_axes(layer: nn.Module, shape: tuple[int, ...]) -> list[int
         return []
     (num_channels,) = layer.normalized_shape
     return [axis for axis in (-1, 1) if shape[axis] == num_channels and (axis == -1 or len(shape) == 4)]
+
+
+def _has_channels_first(shape: tuple[int, ...], sources: Collection[nn.Module]) -> bool:
+    """Whether the convs before have their channels on axis 1: a layer norm over the last axis is one of rows then."""
+    counts = {source.out_channels if isinstance(source, _ConvNd) else None for source in sources}
+    return len(shape) > 2 and counts == {shape[1]} and shape[-1] != shape[1]
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -128,6 +129,8 @@ TRAPS: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Calling(nn.LayerNorm(3), lambda self, x: self.layer(x.flatten(2).permute(2, 0, 1))),
         "layer layer .*batch",
     ),
+    "over rows": (lambda: sequence(nn.LayerNorm(6)), "layer 1 .*other axes"),
+    "frozen by its class": (lambda: sequence(torchvision.ops.FrozenBatchNorm2d(4)), "layer 1 .*frozen"),
     "over pixels": (lambda: sequence(nn.LayerNorm([6, 6])), "layer 1 .*other axes"),
     "two forms of input": (
         lambda: Calling(nn.GroupNorm(1, 3), lambda self, x: self.layer(x).flatten(2) + self.layer(x.flatten(2))),
