@@ -31,7 +31,7 @@ FLOW = (
         "train",
         "plots",
     ),
-    *("runs", "analysis.compare", "analysis.values", "sweeps", "bench", "explain"),
+    *("runs", "analysis.compare", "analysis.values", "sweeps", "bench", "explain", "export"),
     *("present.tables", "present.report", "present.terminal", "cli"),
 )
 """Parts of the package. A module imports its own part and parts before it."""

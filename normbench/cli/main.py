@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import normbench
-from normbench.cli import bench, compare, config, env, explain, norms, runs, summary, sweep, train, verdict
+from normbench.cli import bench, compare, config, env, explain, export, norms, runs, summary, sweep, train, verdict
 from normbench.cli.commands import Command, Commands
 from normbench.cli.failure import explained
 from normbench.cli.output import say
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(explain.app, name="explain")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
+app.add_typer(export.app, name="export")
 
 
 def _version(asked: bool) -> None:

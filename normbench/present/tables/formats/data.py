@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -15,12 +16,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def print_csv(table: Table, console: Console) -> None:
+    put(csv_text(table.records).rstrip("\n"), console)
+
+
+def csv_text(records: Sequence[Mapping[str, Value]]) -> str:
+    """CSV with a header, of records that all have the same keys."""
     text = io.StringIO(newline="")
-    keys = list(table.records[0]) if table.records else []
+    keys = list(records[0]) if records else []
     writer = csv.DictWriter(text, keys, lineterminator="\n")
-    for record in ({key: key for key in keys}, *table.records):  # the header too: a key may come from a foreign record
+    for record in ({key: key for key in keys}, *records):  # the header too: a key may come from a foreign record
         writer.writerow({key: _guarded(value) for key, value in record.items()})
-    put(text.getvalue().rstrip("\n"), console)
+    return text.getvalue()
 
 
 def print_json(table: Table, console: Console) -> None:

@@ -1,0 +1,95 @@
+"""`normbench export`: finished runs for other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from normbench.cli.commands import Command, Commands
+from normbench.cli.completion import complete_assignment, complete_results
+from normbench.cli.output import Quiet, check_output, console, say
+
+app = typer.Typer(cls=Commands, help="Finished runs for other tools: csv, parquet, tensorboard.", no_args_is_help=True)
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        "-w",
+        help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
+        autocompletion=complete_assignment,
+    ),
+]
+
+
+@app.command("csv", cls=Command, epilog="Example: [bold]normbench export csv --output epochs.csv[/bold]")
+def csv_(
+    paths: Paths = None,
+    where: Where = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file.", show_default="stdout", callback=check_output)
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Every epoch of every run in one table: one row per run and epoch."""
+    from normbench.export.history import exported_runs, history
+    from normbench.files import write_bytes_atomically
+    from normbench.present.tables.formats.data import csv_text
+    from normbench.present.tables.formats.output import put
+
+    runs, notes = exported_runs(paths or [Path("results")], where or [])
+    rows, more = history(runs)
+    if output is None:
+        put(csv_text(rows).rstrip("\n"), console())
+    else:
+        write_bytes_atomically(output, csv_text(rows).encode())
+    _say([*notes, *more], f"{len(runs):,} runs, {len(rows):,} rows: {output}" if output else "", quiet=quiet)
+
+
+@app.command(cls=Command, epilog="Example: [bold]normbench export parquet epochs.parquet[/bold]")
+def parquet(
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="The file.", callback=check_output)],
+    paths: Paths = None,
+    where: Where = None,
+    quiet: Quiet = False,
+) -> None:
+    """The table of csv as Parquet. Needs the extra normbench\\[parquet]."""
+    from normbench.export.history import exported_runs, history
+    from normbench.export.parquet import write_parquet
+
+    runs, notes = exported_runs(paths or [Path("results")], where or [])
+    rows, more = history(runs)
+    write_parquet(rows, output)
+    _say([*notes, *more], f"{len(runs):,} runs, {len(rows):,} rows: {output}", quiet=quiet)
+
+
+@app.command(cls=Command, epilog="Example: [bold]normbench export tensorboard events[/bold]")
+def tensorboard(
+    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder for event files.")],
+    paths: Paths = None,
+    where: Where = None,
+    quiet: Quiet = False,
+) -> None:
+    """Event files for TensorBoard: the curves of each run, and its settings. Needs the extra normbench\\[tensorboard].
+
+    Exporting again writes over the files of the same runs, so nothing is there twice.
+    """
+    from normbench.export.history import exported_runs
+    from normbench.export.tensorboard import write_events
+
+    runs, notes = exported_runs(paths or [Path("results")], where or [])
+    more = write_events(runs, output)
+    _say([*notes, *more], f"{len(runs):,} runs: tensorboard --logdir {output}", quiet=quiet)
+
+
+def _say(notes: list[str], done: str, *, quiet: bool) -> None:
+    if quiet:
+        return
+    for note in notes:
+        say(f"note: {note}")
+    if done:
+        say(done)

@@ -1,0 +1,1 @@
+"""Finished runs -> the files of other tools: tables of all epochs, TensorBoard."""
