@@ -84,7 +84,7 @@ def hold_out(train: Split, num_images: int = 5000, seed: int = 0) -> tuple[Split
         raise DataError(
             f"cannot hold out {num_images:,} training images for validation: that takes {share:,} of each of the "
             f"{len(classes)} classes, and the smallest has {smallest:,}; at least {max(share, 1) + 1:,} are needed "
-            "(data.evaluate_on: test needs none)"
+            "(data.evaluate_on: test needs none but for the schedule plateau)"
         )
     generator = torch.Generator().manual_seed(seed)
     held = torch.zeros(len(train), dtype=torch.bool)

@@ -19,10 +19,11 @@ TRAIN_STYLE = Style(COLOURS[1], "--", "o")
 def draw_run_curves(rows: Sequence[Mapping[str, float]], title: str, layout: Layout = OWN) -> "Figure":
     """Draws accuracy in % and loss over the epochs, of the held-out split and of train.
 
-    rows: those of `metrics.csv`, one for each epoch. Beside train_* they have val_* or test_* columns.
+    rows: those of `metrics.csv`, one for each epoch. Beside train_* they have val_* or test_* columns; of both, test is
+    drawn.
     """
     page = layout.page(9)
-    split = "val" if rows and "val_loss" in rows[0] else "test"
+    split = "val" if rows and "test_loss" not in rows[0] else "test"
     styles = {split: HELD_OUT_STYLE, "train": TRAIN_STYLE}
     figure = new_figure(page, 3.4 if page.is_narrow else 0.38 * page.width)
     panels = figure.subplots(*((2, 1) if page.is_narrow else (1, 2)), sharex=True)

@@ -18,7 +18,7 @@ from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY
 from normbench.train.loop import Member, Position, Recipe, set_base_lr
 from normbench.train.optimizers.registry import OPTIMIZERS
-from normbench.train.schedules import SCHEDULES
+from normbench.train.schedules import SCHEDULES, Schedule
 from normbench.train.setting import Setting
 
 
@@ -87,13 +87,18 @@ def training_split(config: Config, train: Split, task: Task) -> Split:
 
 def build_recipe(config: Config) -> Recipe:
     """The config's schedule, augmentations and numbers. Raises ConfigError for options that a part refuses."""
-    schedule: Choice = config.train.schedule
     return Recipe(
         epochs=config.train.epochs,
         batch_size=config.train.batch_size,
         augmentations=[AUGMENTATIONS[choice.name](**choice.options) for choice in config.data.augment],
-        schedule=SCHEDULES[schedule.name](**schedule.options),
+        schedule=build_schedule(config),
         seed=config.seed,
         label_smoothing=config.train.label_smoothing,
         clip_grad_norm=config.train.clip_grad_norm,
     )
+
+
+def build_schedule(config: Config) -> Schedule:
+    """The config's schedule. Raises ConfigError for an option out of its range."""
+    choice: Choice = config.train.schedule
+    return SCHEDULES[choice.name](**choice.options)

@@ -22,9 +22,9 @@ _MOST = {
 """By column, the largest number that can be read back; the smallest is 0."""
 
 
-def columns(split: str) -> tuple[str, ...]:
-    """The columns of `metrics.csv`; `split`, test or val, names the held-out images."""
-    metrics = (f"{images}_{name}" for images in ("train", split) for name in METRICS)
+def columns(*splits: str) -> tuple[str, ...]:
+    """The columns of `metrics.csv`; `splits`, val, test or both, name the images that are not trained on."""
+    metrics = (f"{images}_{name}" for images in ("train", *splits) for name in METRICS)
     return ("epoch", "lr", *metrics, "train_s", "eval_s", "images_per_s")
 
 

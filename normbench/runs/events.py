@@ -17,6 +17,8 @@ class Started:
     source: str
     num_train: int
     num_held_out: int
+    num_watched: int
+    """Validation images that only the schedule watches."""
     num_classes: int
     device: str
     threads: int

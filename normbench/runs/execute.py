@@ -20,7 +20,8 @@ from normbench.runs.out_of_memory import memory_explained
 from normbench.runs.pictures import draw_run
 from normbench.runs.read import finished_record
 from normbench.runs.record import Record
-from normbench.runs.stages import finish, prepare, splits
+from normbench.runs.splits import splits
+from normbench.runs.stages import finish, prepare
 from normbench.runs.training import train
 from normbench.train.machine import Machine, using_threads
 
@@ -159,7 +160,7 @@ def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> No
     if folder.checkpoint.exists():  # it is removed after the pictures
         with suppress(Timeout, NormbenchError), folder.held():
             dataset = loaded()
-            _, held_out = splits(config, dataset)
+            held_out = splits(config, dataset).held_out
             draw_run(config, folder, finished_record(folder, dataset.fingerprint), dataset, held_out)
     folder.tidy()
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy
 from safetensors.torch import save as safetensors_bytes
@@ -15,12 +15,12 @@ from normbench.train.evaluate import Metrics
 
 
 def metrics_row(
-    *, epoch: int, lr: float, train: Metrics, split: str, held_out: Metrics, train_s: float, eval_s: float
+    *, epoch: int, lr: float, train: Metrics, held_out: Mapping[str, Metrics], train_s: float, eval_s: float
 ) -> Row:
-    """An epoch, from 1. `split` names the images of `held_out`; `lr` is that of the last step."""
-    metrics = (getattr(measured, name) for measured in (train, held_out) for name in METRICS)
+    """An epoch, from 1. `held_out`: metrics by the name of the images, val or test; `lr` is that of the last step."""
+    metrics = (getattr(measured, name) for measured in (train, *held_out.values()) for name in METRICS)
     values = (epoch, lr, *metrics, train_s, eval_s, train.num_images / train_s)
-    return dict(zip(columns(split), values, strict=True))
+    return dict(zip(columns(*held_out), values, strict=True))
 
 
 def write_metrics(folder: RunFolder, rows: Sequence[Row]) -> None:

@@ -12,9 +12,8 @@ from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.sources.registry import CIFAR_SHAPED
 from normbench.models.budget import check_budget
 from normbench.models.task import CIFAR10
-from normbench.runs.build import build_network
+from normbench.runs.build import build_network, build_schedule
 from normbench.train.optimizers.registry import OPTIMIZERS
-from normbench.train.schedules import SCHEDULES
 
 Part = tuple[KeyPath, object, Callable[[], object]]
 """(key in the config, all values that the part depends on, a function that builds it or raises ConfigError)."""
@@ -34,7 +33,7 @@ def _parts(config: Config) -> Iterator[Part]:
     yield ("norm",), (norm, model), lambda: build_network(config, CIFAR10)
     conv = nn.Conv2d(1, 1, 1)
     yield ("train", "optimizer"), optimizer, lambda: OPTIMIZERS[optimizer.name](conv, **optimizer.options)
-    yield ("train", "schedule"), schedule, lambda: SCHEDULES[schedule.name](**schedule.options)
+    yield ("train", "schedule"), schedule, lambda: build_schedule(config)
     is_shaped = config.data.source in CIFAR_SHAPED
     for index, choice in enumerate(config.data.augment):
         yield ("data", "augment", index), (choice, is_shaped), partial(_augment, choice, is_shaped)

@@ -32,6 +32,8 @@ class Session:
     """On the CPU, or on the device once training has moved it there."""
     held_out: Split
     """The images that the run is evaluated on, on the CPU."""
+    watched: Split | None
+    """The validation images that the schedule watches, on the CPU; None where it watches `held_out`, or none."""
     member: Member
     setting: Setting
     environments: list[Environment]
@@ -72,6 +74,7 @@ class Session:
             source=self.dataset.source,
             num_train=len(self.train),
             num_held_out=len(self.held_out),
+            num_watched=len(self.watched) if self.watched else 0,
             num_classes=len(self.dataset.class_names),
             device=self.setting.device.type,
             threads=self.threads,

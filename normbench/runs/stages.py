@@ -10,7 +10,7 @@ import yaml
 from torch import Tensor, nn
 
 from normbench.config import Config
-from normbench.data.dataset import Dataset, Split, hold_out
+from normbench.data.dataset import Dataset
 from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
 from normbench.runs.build import build_member, build_network, build_optimizer, task_of, training_split
@@ -28,6 +28,7 @@ from normbench.runs.outputs import metrics_row, write_metrics, write_predictions
 from normbench.runs.pictures import draw_run
 from normbench.runs.record import Record
 from normbench.runs.session import Session
+from normbench.runs.splits import split_names, splits
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Divergence, epoch_metrics, steps_per_epoch
@@ -37,16 +38,6 @@ from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
 logger = logging.getLogger(__name__)
-
-VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
-
-
-def split_sizes(config: Config, dataset: Dataset) -> tuple[int, int]:
-    """How many images a run trains on, and how many it is evaluated on."""
-    if config.data.evaluate_on == "test":
-        return len(dataset.train), len(dataset.test)
-    num_held_out = len(dataset.train) // VAL_SHARE
-    return len(dataset.train) - num_held_out, num_held_out
 
 
 def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, machine: Machine) -> Session:
@@ -59,7 +50,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     task = task_of(dataset)
     model = build_network(config, task)
     check_budget(model, config.budget.max_parameters)
-    train, held_out = splits(config, dataset)
+    train, held_out, watched = splits(config, dataset)
     train = training_split(config, train, task)
     resumed = _checkpoint_of(config, folder, dataset, model, len(train), machine)
     if resumed is None:
@@ -84,7 +75,9 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))
     member = build_member(config, model, setting.device)
-    session = Session(number, config, folder, dataset, train, held_out, member, setting, environments, started_at)
+    session = Session(
+        number, config, folder, dataset, train, held_out, watched, member, setting, environments, started_at
+    )
     if resumed:
         _go_on(session, resumed)
     return session
@@ -96,15 +89,8 @@ def _go_on(session: Session, checkpoint: Checkpoint) -> None:
     load_into(checkpoint, member.model, member.optimizer)
     member.position = position
     session.rows = list(checkpoint.rows)
+    _watch(session)
     session.resumed_at = position.epoch, position.step
-
-
-def splits(config: Config, dataset: Dataset) -> tuple[Split, Split]:
-    """The images to train on and those to evaluate on."""
-    if config.data.evaluate_on == "test":
-        return dataset.train, dataset.test
-    _, num_held_out = split_sizes(config, dataset)
-    return hold_out(dataset.train, num_held_out)
 
 
 def _checkpoint_of(
@@ -120,7 +106,7 @@ def _checkpoint_of(
             epochs=config.train.epochs,
             batch_size=config.train.batch_size,
             num_images=num_images,
-            columns=columns(config.data.evaluate_on),
+            columns=columns(*split_names(config)),
         )
 
     return newest_checkpoint(folder, model, dataset.fingerprint, machine.device, check)
@@ -151,21 +137,32 @@ def end_epoch(session: Session, held_out: Tensor) -> Divergence | None:
     begun, member, train = time.perf_counter(), session.member, session.train
     position = member.position
     recompute_statistics(member.model, train, session.setting, member.recipe, position.epoch)
+    measured = {}
+    if session.watched:
+        logits = infer(member.model, session.watched.images, session.setting)
+        measured["val"] = evaluate(logits, session.watched.labels)
     session.logits = infer(member.model, held_out, session.setting)
-    evaluated = evaluate(session.logits, session.held_out.labels)
+    measured[session.config.data.evaluate_on] = evaluate(session.logits, session.held_out.labels)
     row = metrics_row(
         epoch=position.epoch + 1,
         lr=member.optimizer.param_groups[0]["lr"],
         train=epoch_metrics(position, len(train)),
-        split=session.config.data.evaluate_on,
-        held_out=evaluated,
+        held_out=measured,
         train_s=position.train_s,
         eval_s=time.perf_counter() - begun,
     )
-    if not math.isfinite(evaluated.loss):
-        return Divergence(position.epoch, position.step - 1, evaluated.loss)
+    for evaluated in measured.values():
+        if not math.isfinite(evaluated.loss):
+            return Divergence(position.epoch, position.step - 1, evaluated.loss)
     session.rows.append(row)
+    _watch(session)
     return None
+
+
+def _watch(session: Session) -> None:
+    """Hands the schedule what it watches: the rows so far have it, so that a resumed run knows it too."""
+    if watches := session.member.recipe.schedule.watches:
+        session.member.position.watched = tuple(row[f"val_{watches}"] for row in session.rows)
 
 
 def evaluate_again(session: Session, held_out: Tensor) -> Divergence | None:

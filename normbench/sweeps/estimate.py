@@ -14,7 +14,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset, Split
 from normbench.runs.build import build_network, new_member, task_of, training_split
 from normbench.runs.foreign_norm import is_foreign
-from normbench.runs.stages import split_sizes
+from normbench.runs.splits import split_sizes
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep

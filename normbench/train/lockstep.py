@@ -15,7 +15,7 @@ from normbench.data.streams import stream_seed
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, State, capture
-from normbench.train.loop import Divergence, Member, Position, set_lr, steps_per_epoch
+from normbench.train.loop import Divergence, Member, Position, lrs_at, set_lr, steps_per_epoch
 from normbench.train.objective import clip_gradient, correct
 from normbench.train.optimizers.build import joined
 from normbench.train.passes import WAYS, tensors_of
@@ -64,8 +64,6 @@ class Lockstep:
         self._offsets = torch.arange(recipe.batch_size, device=device)
         self._row = torch.zeros(1, dtype=torch.int64, device=device)  # the next step's first image
         self._step = torch.zeros(1, dtype=torch.int64, device=device)  # the next step, over the run
-        self._lr_by_step = self._schedule().to(device)
-        self._lrs = self._lr_by_step[0].clone()
 
         self._loss_sums = torch.stack([member.position.loss_sum.to(device) for member in members])
         self._num_correct = torch.stack([member.position.num_correct.to(device) for member in members])
@@ -73,8 +71,16 @@ class Lockstep:
         self._bad_step = torch.full((count,), NEVER, dtype=torch.int64, device=device)
         self._bad_loss = torch.zeros(count, device=device)
 
-        optimizers, lrs = [member.optimizer for member in members], list(self._lrs.unbind())
-        self._optimizer = joined(optimizers, lrs)
+        # Members have one lr, unless it depends on what each is worth on the validation images.
+        self._teams = [[member] for member in members] if recipe.schedule.watches else [list(members)]
+        num_lrs = sum(len(team[0].optimizer.param_groups) for team in self._teams)
+        # On CUDA in float32, which a step reads there. Elsewhere in float64, as an optimizer takes a Python float.
+        self._lrs = torch.zeros(num_lrs, dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
+        self._lr_by_step = self._lrs.new_zeros(recipe.epochs * self.num_steps, num_lrs)
+        self._optimizers = [
+            joined([member.optimizer for member in team], list(lrs))
+            for team, lrs in zip(self._teams, self._lrs.view(len(self._teams), -1), strict=True)
+        ]
         self._models = [member.model for member in members]
         self._parameters = [list(model.parameters()) for model in self._models]
         self._pass = WAYS[way](self._models, setting, recipe.label_smoothing)
@@ -100,6 +106,7 @@ class Lockstep:
         epoch, first, seconds = positions[0].epoch, positions[0].step, positions[0].train_s
         batch_size = self._offsets.numel()
         self._load(epoch)
+        self._set_lrs(epoch)
         self._row.fill_(first * batch_size)
         self._step.fill_(epoch * self.num_steps + first)
         self._bad_step.fill_(NEVER)
@@ -124,7 +131,7 @@ class Lockstep:
         self._loss_sums.zero_()
         self._num_correct.zero_()
         for member in self.members:
-            member.position = Position.start_of(epoch, self._device)
+            member.position = Position.start_of(epoch, self._device, member.position.watched)
         self._place_sums()
 
     def divergence(self, number: int) -> Divergence | None:
@@ -154,7 +161,8 @@ class Lockstep:
         self._lrs.copy_(self._lr_by_step.index_select(0, self._step).squeeze(0))
         for parameters in self._parameters:
             clip_gradient(parameters, self._clip_grad_norm)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         with torch.no_grad():
             self._loss_sums += losses.double() * size
             self._num_correct += correct(logits, labels).sum(1)
@@ -166,7 +174,8 @@ class Lockstep:
 
     def _state(self) -> list[Tensor]:
         """The tensors that `_one_step` changes and a later step reads."""
-        by_optimizer = [value for state in self._optimizer.state.values() for value in state.values()]
+        states = chain.from_iterable(optimizer.state.values() for optimizer in self._optimizers)
+        by_optimizer = [value for state in states for value in state.values()]
         own = [self._loss_sums, self._num_correct, self._bad_step, self._bad_loss, self._row, self._step]
         return [*tensors_of(self._models), *(value for value in by_optimizer if isinstance(value, Tensor)), *own]
 
@@ -208,18 +217,19 @@ class Lockstep:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         for member in self.members:  # their rows of metrics.csv have the last step's lr
-            set_lr(member.optimizer, member.recipe, self.num_steps, (epoch + 1) * self.num_steps - 1)
+            last_step = (epoch + 1) * self.num_steps - 1
+            set_lr(member.optimizer, member.recipe, self.num_steps, last_step, member.position.watched)
 
-    def _schedule(self) -> Tensor:
-        """The lr of each step of the run and parameter group, [steps, groups].
+    def _set_lrs(self, epoch: int) -> None:
+        """Puts the lr of each team, parameter group and step of the epoch where the steps read it."""
+        steps = range(epoch * self.num_steps, (epoch + 1) * self.num_steps)
+        firsts = [team[0] for team in self._teams]
 
-        On CUDA in float32, which the fused kernel reads. On the CPU in float64, as the optimizer takes a Python float.
-        """
-        recipe, groups = self.members[0].recipe, self.members[0].optimizer.param_groups
-        total = recipe.epochs * self.num_steps
-        factors = [recipe.schedule(step, self.num_steps, total) for step in range(total)]
-        lrs = [[group["initial_lr"] * factor for group in groups] for factor in factors]
-        return torch.tensor(lrs, dtype=torch.float32 if self._device.type == "cuda" else torch.float64)
+        def lrs(step: int) -> list[float]:
+            by_team = (lrs_at(it.optimizer, it.recipe, self.num_steps, step, it.position.watched) for it in firsts)
+            return list(chain.from_iterable(by_team))
+
+        self._lr_by_step[steps.start : steps.stop].copy_(torch.tensor([*map(lrs, steps)], dtype=self._lrs.dtype))
 
     def _place_sums(self) -> None:
         """Makes each position's sums views into the sums of all members, which the step adds to."""

@@ -16,7 +16,7 @@ from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.engine import training_network
 from normbench.train.evaluate import Metrics
 from normbench.train.objective import clip_gradient, correct, cross_entropy
-from normbench.train.schedules import Schedule
+from normbench.train.schedules import Moment, Schedule
 from normbench.train.setting import Setting
 
 CHECK_EVERY = 50  # steps between two checks of the loss on CUDA, where each check waits for the device
@@ -53,11 +53,13 @@ class Position:
     """Correct predictions of the epoch, an int64 scalar on the device."""
     train_s: float
     """Seconds that the steps of the epoch took."""
+    watched: tuple[float, ...] = ()
+    """What the schedule watches, if it does, after each finished epoch."""
 
     @classmethod
-    def start_of(cls, epoch: int, device: torch.device) -> "Position":
+    def start_of(cls, epoch: int, device: torch.device, watched: tuple[float, ...] = ()) -> "Position":
         zero = torch.zeros((), device=device)
-        return cls(epoch, step=0, loss_sum=zero.double(), num_correct=zero.long(), train_s=0.0)
+        return cls(epoch, 0, loss_sum=zero.double(), num_correct=zero.long(), train_s=0.0, watched=watched)
 
 
 @dataclass
@@ -120,7 +122,7 @@ def train_epoch(
         inputs = setting.inputs(images)
         labels = labels.to(setting.device)
 
-        set_lr(optimizer, recipe, num_steps, epoch * num_steps + step)
+        set_lr(optimizer, recipe, num_steps, epoch * num_steps + step, position.watched)
         setting.seed(stream_seed(recipe.seed, "torch", epoch, step))
         if is_random:
             seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
@@ -164,8 +166,17 @@ def set_base_lr(optimizer: optim.Optimizer) -> None:
         group.setdefault("initial_lr", group["lr"])
 
 
-def set_lr(optimizer: optim.Optimizer, recipe: Recipe, num_steps: int, step: int) -> None:
+def set_lr(
+    optimizer: optim.Optimizer, recipe: Recipe, num_steps: int, step: int, watched: Sequence[float] = ()
+) -> None:
     """Sets the lr of a step, counted over the whole run; `num_steps`: steps of an epoch."""
-    factor = recipe.schedule(step, num_steps, recipe.epochs * num_steps)
-    for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * factor
+    for group, lr in zip(optimizer.param_groups, lrs_at(optimizer, recipe, num_steps, step, watched), strict=True):
+        group["lr"] = lr
+
+
+def lrs_at(
+    optimizer: optim.Optimizer, recipe: Recipe, num_steps: int, step: int, watched: Sequence[float]
+) -> list[float]:
+    """The lr of each parameter group at a step."""
+    moment = Moment(step, num_steps, recipe.epochs, watched)
+    return [recipe.schedule.lr(group["initial_lr"], moment) for group in optimizer.param_groups]

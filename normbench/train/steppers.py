@@ -56,7 +56,8 @@ class Eager:
         return self._divergence
 
     def start_epoch(self, epoch: int) -> None:
-        self._member.position = Position.start_of(epoch, self._setting.device)
+        watched = self._member.position.watched
+        self._member.position = Position.start_of(epoch, self._setting.device, watched)
 
     def finish(self) -> None:
         pass

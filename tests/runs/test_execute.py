@@ -13,14 +13,14 @@ import torch
 from filelock import FileLock
 from safetensors.numpy import load_file
 
-from normbench.config import Config, load_config
+from normbench.config import Choice, Config, load_config
 from normbench.data.load import load_dataset
 from normbench.errors import DataError, Interrupted
 from normbench.runs.checkpoint import from_bytes, to_bytes
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.execute import RunIsBusy, train_group, train_run
 from normbench.runs.folder import RunFolder
-from normbench.runs.read import read_record
+from normbench.runs.read import read_epochs, read_record
 from normbench.runs.record import Diverged
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
@@ -145,6 +145,29 @@ def test_a_group_that_is_stopped_goes_on_from_its_checkpoints(stop: tuple[int, i
         assert_same_results(run[1], expected[1])
         assert not run[1].checkpoint.exists()
         assert not run[1].lock.exists()
+
+
+def test_a_schedule_watches_images_held_out_of_training_and_each_run_has_its_own(configs: list[Config]) -> None:
+    """It lowers lr by what the rows so far say, so a group that is stopped goes on with the bits of runs alone."""
+    schedule = Choice("plateau", {"patience": 0, "threshold": 0.1, "factor": 0.5})
+    train = configs[0].train.model_copy(update={"schedule": schedule, "epochs": 4})
+    configs = [config.model_copy(update={"train": train}) for config in configs]
+    together, alone = at("together", configs), at("alone", configs)
+    with pytest.raises(Interrupted):
+        train_together(together, then=interrupt_at((2, 1)))
+    assert train_together(together).errors == {}
+    lrs = []
+    for (_, folder), run in zip(together, alone, strict=True):
+        record = train_alone(run)
+        assert_same_results(folder, run[1])
+        assert (record.data.num_train, record.data.num_eval, record.data.evaluated_on) == (45, 24, "test")
+        rows = read_epochs(folder, record)
+        lr, best = 0.04, float("inf")
+        for row in rows:
+            assert row["lr"] == pytest.approx(lr)
+            lr, best = (lr, row["val_loss"]) if row["val_loss"] < 0.9 * best else (lr / 2, best)
+        lrs.append([row["lr"] for row in rows])
+    assert lrs[0] != lrs[1], [row["val_loss"] for row in rows]
 
 
 def test_the_wide_network_gives_complete_folders_that_agree_with_the_run_alone(configs: list[Config]) -> None:

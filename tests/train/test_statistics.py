@@ -14,6 +14,7 @@ from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.loop import Recipe
+from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
 
@@ -28,7 +29,7 @@ def make_split(num_images: int = 23) -> Split:
 
 
 def recipe(batch_size: int = 64, *augmentations: Augmentation, seed: int = 0) -> Recipe:
-    return Recipe(3, batch_size, augmentations, lambda *_: 1.0, seed)
+    return Recipe(3, batch_size, augmentations, SCHEDULES["constant"](), seed)
 
 
 def make_network(norm: str = "pn", dropout: float = 0.0) -> nn.Module:

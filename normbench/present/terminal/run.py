@@ -91,11 +91,12 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
     layers = ", ".join(f"{count} {name}" for name, count in run.norm_layers.items()) or "no norm layers"
     budget = config.budget.max_parameters
     train = config.train
+    watched = f"{run.num_watched:,} val (watched by the schedule), " if run.num_watched else ""
     of_budget = f" (budget: at most {budget:,})" if budget is not None else " (no budget)"
     lines = {
         "norm": f"{norm_label(config.norm.name, config.norm.options)}: {layers}",
         "network": f"{config.model.name}, {run.num_parameters:,} parameters{of_budget}",
-        "data": f"{run.source}: {run.num_train:,} train, {run.num_held_out:,} "
+        "data": f"{run.source}: {run.num_train:,} train, {watched}{run.num_held_out:,} "
         f"{config.data.evaluate_on} images, {run.num_classes} classes",
         "recipe": f"{config.name}: {plural(train.epochs, 'epoch')}, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
@@ -122,7 +123,7 @@ def _engine(used: str, configured: str) -> str:
 
 def epoch_line(row: Mapping[str, float], epochs: int) -> str:
     """One row of metrics.csv in at most 80 columns."""
-    split = "val" if "val_loss" in row else "test"
+    split = "test" if "test_loss" in row else "val"
     return (
         f"epoch {row['epoch']:>2.0f}/{epochs}  train {row['train_accuracy']:6.2%} loss {row['train_loss']:.3f}"
         f"  {split} {row[f'{split}_accuracy']:6.2%} loss {row[f'{split}_loss']:.3f}"

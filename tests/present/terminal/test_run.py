@@ -19,6 +19,7 @@ STARTED = Started(
     norm_layers={"BatchNorm2d": 8},
     source="folder",
     num_train=48,
+    num_watched=0,
     num_held_out=24,
     num_classes=3,
     device="cpu",
