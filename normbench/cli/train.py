@@ -106,7 +106,7 @@ def train(
     folder, screen, bar = folder_of(resolved, results), progress_console(), not quiet and sys.stderr.isatty()
     try:
         with RunView(resolved, folder, screen, quiet=quiet) as view:
-            record = None if restart else record_before(resolved, folder, bar=bar)
+            record = None if restart else record_before(resolved, folder, machine, bar=bar)
             if record:
                 view.show(Finished(record, already=True))
             else:

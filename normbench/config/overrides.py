@@ -17,7 +17,13 @@ ALIASES: Mapping[str, str] = {f"train.{key}": f"train.optimizer.{key}" for key i
 """Short forms of the keys that users change most; in a file the whole key is written."""
 
 # The values of these keys are taken as typed: a folder may be called `2024`, `no` or `[a]`.
-_TEXT_KEYS = {("name",), ("data", "source"), ("data", "dir"), *((*path, label) for path, label in CHOICES.items())}
+_TEXT_KEYS = {
+    ("name",),
+    ("data", "source"),
+    ("data", "dir"),
+    ("data", "also_test"),
+    *((*path, label) for path, label in CHOICES.items()),
+}
 _NULL = {"", "~", "null"}
 
 

@@ -103,6 +103,7 @@ class DataConfig(_Section):
     urls: Annotated[tuple[Text, ...], BeforeValidator(_list_as_tuple), Field(max_length=MAX_LISTED)] = ()
     augment: Annotated[tuple[Choice, ...], Field(max_length=MAX_LISTED)] = (Choice("flip"), Choice("translate"))
     evaluate_on: Literal["test", "val"] = "test"
+    also_test: Annotated[Text | None, UNWRITTEN] = None
 
 
 class TrainConfig(_Section):

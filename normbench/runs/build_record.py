@@ -8,8 +8,10 @@ from normbench.data.repeats import count_shared
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
+from normbench.runs.also_test import measured_also
 from normbench.runs.environment import environment_changes, peak_memory_bytes
 from normbench.runs.record import (
+    AlsoTest,
     Data,
     Diverged,
     HeldOutMetrics,
@@ -50,6 +52,7 @@ def build_record(run: Session) -> Record:
         ),
         metrics=None if diverged else _metrics(run),
         statistics=Statistics(**asdict(run.by_statistics)) if run.by_statistics else None,
+        also_test=None if diverged or run.also_test is None else _also_test(run),
         diverged=Diverged(epoch=diverged.epoch + 1, step=diverged.step + 1, loss=str(diverged.loss))
         if diverged
         else None,
@@ -75,6 +78,11 @@ def _metrics(run: Session) -> Metrics:
         train=TrainMetrics(loss=row["train_loss"], accuracy=row["train_accuracy"]),
         held_out=HeldOutMetrics(loss=row[f"{split}_loss"], accuracy=accuracy, errors=errors),
     )
+
+
+def _also_test(run: Session) -> AlsoTest:
+    assert run.also_test is not None
+    return measured_also(run.also_test, run.model, run.task.num_classes, run.setting)
 
 
 def _timing(run: Session) -> Timing:

@@ -13,6 +13,7 @@ from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.data.sources.registry import CONSTANT_SOURCES
 from normbench.errors import DataError, NormbenchError, RunError
+from normbench.runs.also_test import tested_also
 from normbench.runs.events import Finished, GroupReport, Report
 from normbench.runs.folder import RunFolder
 from normbench.runs.foreign_norm import norm_explained
@@ -113,7 +114,8 @@ def train_group(
                 if restart:
                     folder.clear()
                 if folder.is_finished:
-                    end(number, finished_record(folder, dataset.fingerprint), already=True)
+                    record = finished_record(folder, dataset.fingerprint)
+                    end(number, tested_also(config, folder, record, machine, lambda: dataset), already=True)
                 else:
                     sessions.append(prepare(number, config, folder, dataset, machine))
                     report(number, sessions[-1].started())
@@ -140,16 +142,22 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
 
 
-def record_before(config: Config, folder: RunFolder, *, bar: bool) -> Record | None:
+def record_before(config: Config, folder: RunFolder, machine: Machine, *, bar: bool) -> Record | None:
     """The record of a run that is finished already, which needs no data; None for any other.
 
-    Where the data may change, they are loaded (`bar`: with a progress bar) and compared. Raises RecordError for a
-    damaged record, DataError for data that cannot be read, and for a run that was finished on other data.
+    Where the data may change, they are loaded (`bar`: with a progress bar) and compared. A run that was not yet tested
+    on the config's further test images is tested now. Raises RecordError for a damaged record, DataError for data that
+    cannot be read, and for a run that was finished on other data.
     """
     if not folder.is_finished:
         return None
-    tidy(config, folder, partial(load_dataset, config.data, bar=bar))
-    return finished_record(folder, _fingerprint_now(config.data, folder, bar=bar))
+    loaded = partial(load_dataset, config.data, bar=bar)
+    tidy(config, folder, loaded)
+    record = finished_record(folder, _fingerprint_now(config.data, folder, bar=bar))
+    if config.data.also_test is None:
+        return record
+    with _locked(folder):
+        return tested_also(config, folder, record, machine, loaded)
 
 
 def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> None:

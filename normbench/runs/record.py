@@ -22,6 +22,7 @@ from normbench.runs.schema import (
     FactLists,
     Facts,
     Fraction,
+    Fractions,
     Loss,
     Number,
     Part,
@@ -135,6 +136,21 @@ class Statistics(Part):
         return {key: value for key, value in found.items() if key != "precise_augmented" or value}
 
 
+class AlsoTest(Part):
+    """Accuracy on further test images, of the final weights."""
+
+    name: str
+    """What the images are called, such as `CIFAR-10-C`."""
+    fingerprint: str
+    """A digest of all images and labels, in hexadecimal."""
+    num_images: Whole
+    """Images that the accuracy is over."""
+    accuracy: Fraction
+    """Over all corruptions but those that are set aside for validation."""
+    by_corruption: Fractions | None = None
+    """None for images that have no corruptions."""
+
+
 class Diverged(Part):
     """The step whose loss was not finite."""
 
@@ -180,6 +196,8 @@ class Record(Document):
     metrics: Metrics | None
     """None exactly if the run diverged; `run.json` then has null for each metric."""
     statistics: Statistics | None = None
+    also_test: AlsoTest | None = None
+    """None without `data.also_test`, and then not written, as older versions did not."""
     diverged: Diverged | None = None
     """None for a run that did not diverge."""
     timing: Timing
@@ -254,6 +272,11 @@ class Record(Document):
             if key in found:
                 nested[part][name] = found[key]
         return nested
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if key != "also_test" or value is not None}
 
     @field_serializer("metrics")
     def _flatten_metrics(self, metrics: Metrics | None) -> dict[str, int | float | None]:

@@ -9,10 +9,10 @@ from normbench.config import Config
 from normbench.norms import norm_folder_name
 from normbench.runs.folder import RunFolder
 
-# Keys that may change without making another run: names, the budget, where the same data are found, how results are
-# drawn.
+# Keys that may change without making another run: names, the budget, where the same data are found, what else the
+# finished network is tested on, how results are drawn.
 _NOT_PART = ("name", "seeds", "budget", "pictures")
-_NOT_PART_OF_DATA = ("dir", "urls")
+_NOT_PART_OF_DATA = ("dir", "urls", "also_test")
 
 
 def run_id(config: Config) -> str:

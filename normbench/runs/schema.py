@@ -139,6 +139,14 @@ def _counts(value: Any) -> dict[str, int]:
     return value
 
 
+def _fractions(value: Any) -> dict[str, int | float]:
+    if not isinstance(value, dict):
+        raise expected("a mapping", value)
+    if len(value) > MAX_FACTS:
+        raise flaw(f"{len(value):,} keys, the most are {MAX_FACTS}")
+    return {key: _fraction(item) for key, item in value.items()}
+
+
 def _lists(value: Any) -> dict[str, tuple[Any, ...]]:
     if not isinstance(value, dict):
         raise expected("a mapping", value)
@@ -193,6 +201,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list_of(str, "a list of text"))]
 Wholes = Annotated[tuple[int, ...], BeforeValidator(_list_of(int, "a list of whole numbers"))]
 Counts = Annotated[dict[str, int], BeforeValidator(_counts)]
+Fractions = Annotated[dict[str, int | float], BeforeValidator(_fractions)]
 Lists = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_lists)]
 """A list of anything by key."""
 Facts = Annotated[dict[str, int | str | None], BeforeValidator(_facts)]

@@ -6,6 +6,7 @@ from datetime import datetime
 from torch import Tensor, nn
 
 from normbench.config import Config
+from normbench.data.also_test import AlsoTest
 from normbench.data.dataset import Dataset, Split
 from normbench.kernels.library import kernels_status, library
 from normbench.models.count import count_norms, count_parameters
@@ -47,6 +48,8 @@ class Session:
     """Of the held-out images after the last finished epoch, float32 [N, classes]."""
     divergence: Divergence | None = None
     by_statistics: AccuracyByStatistics | None = None
+    also_test: AlsoTest | None = None
+    """Further test images, on which the final weights are tested."""
 
     @property
     def model(self) -> nn.Module:

@@ -13,6 +13,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
+from normbench.runs.also_test import also_test_of
 from normbench.runs.build import build_member, build_network, build_optimizer, task_of, training_split
 from normbench.runs.build_record import build_record
 from normbench.runs.checkpoint import Checkpoint, load_into
@@ -48,6 +49,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     """
     started_at = datetime.now(UTC)
     task = task_of(dataset)
+    also = also_test_of(config, dataset)
     model = build_network(config, task)
     check_budget(model, config.budget.max_parameters)
     train, held_out, watched = splits(config, dataset)
@@ -78,6 +80,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     session = Session(
         number, config, folder, dataset, train, held_out, watched, member, setting, environments, started_at
     )
+    session.also_test = also
     if resumed:
         _go_on(session, resumed)
     return session

@@ -10,6 +10,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.errors import RunError
 from normbench.models.budget import check_budget
+from normbench.runs.also_test import is_tested_also
 from normbench.runs.build import build_network, task_of
 from normbench.runs.folder import experiment_of
 from normbench.runs.foreign_norm import is_foreign
@@ -176,6 +177,7 @@ def _record_of(request: RunRequest, dataset: Dataset) -> Record | None:
     if request.restart:
         return None
     try:
-        return finished_record(request.folder, dataset.fingerprint) if request.folder.is_finished else None
+        record = finished_record(request.folder, dataset.fingerprint) if request.folder.is_finished else None
     except RecordError:
         return None
+    return record if record and is_tested_also(request.config, record) else None

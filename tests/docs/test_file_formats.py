@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from normbench.runs.machines import MachineChoices, Machines
-from normbench.runs.record import Data, Diverged, Model, Record, Statistics, Timing
+from normbench.runs.record import AlsoTest, Data, Diverged, Model, Record, Statistics, Timing
 from normbench.runs.sweep_records import Chosen, Decisions, LookedAt, Sweep, SweepPlan, Tuning
 
 PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encoding="utf-8")
@@ -20,6 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encodi
         Data,
         Model,
         Statistics,
+        AlsoTest,
         Diverged,
         Timing,
         Sweep,

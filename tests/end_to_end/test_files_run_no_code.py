@@ -226,6 +226,7 @@ READERS = {
     "config/files.py": {"read_text"},
     "data/cache.py": {"read_regular", "json.loads"},
     "data/tensor_bytes.py": {"load", "json.loads"},
+    "data/also_test.py": {"open_regular"},  # by the reader of arrays
     "data/sources/arrays.py": {"np.frombuffer"},
     "data/sources/cifar_binary.py": {"np.frombuffer"},
     "data/sources/cifar_files.py": {"open_regular", "read_regular", "tarfile.open"},
@@ -248,9 +249,15 @@ READERS = {
         "import_module",
     },  # code, by the user's own wish: tests/end_to_end/test_plugins.py
     "plots/settings.py": {"os.open"},  # the current folder, to come back to it
+    "runs/also_test.py": {"load", "read_regular"},  # safetensors
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
     "runs/schema.py": {"json.loads"},
-    "runs/unfinished.py": {"json.loads", "open_regular", "read_regular", "read_text"},  # tests/runs/test_unfinished.py
+    "runs/unfinished.py": {
+        "json.loads",
+        "open_regular",
+        "read_regular",
+        "read_text",
+    },  # of a run without a record
     "runs/checkpoint_fit.py": {"json.loads"},  # of what it has just written itself
     "runs/checkpoints.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},

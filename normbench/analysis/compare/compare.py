@@ -16,7 +16,7 @@ from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.analysis.stats.pairs import By, Pair
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Decisions, Tuning
-from normbench.text import capped, printable
+from normbench.text import capped, listed, printable
 
 MOST_NOTES = 5
 """Of one kind."""
@@ -135,7 +135,9 @@ def _differs(found: RunSet, rows: Sequence[NormRow], made_in: Environment) -> li
     settings = None if found.key is None else varying_sentence(found.recipes, found.key)
     networks = [_mixed_model(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
     statistics = [_mixed_statistics(row) for row in rows if len({*map(_statistics_of, row.finished)} - {None}) > 1]
-    return [sentence for sentence in (made, settings, *networks, *statistics) if sentence]
+    also = sorted({(it.name, it.fingerprint) for row in rows for run in row.finished if (it := run.record.also_test)})
+    tested = f"Also Acc is over different images: {listed([name for name, _ in also])}." if len(also) > 1 else None
+    return [sentence for sentence in (made, settings, *networks, *statistics, tested) if sentence]
 
 
 def _statistics_of(run: Run) -> bool | None:

@@ -17,7 +17,7 @@ Recipe = dict[str, Any]
 # Config keys that may differ between runs of one comparison. Norm and seed are its subject; the others do not change
 # what is trained. The precision and the engine that were used are part of the environment.
 _FREE = (
-    *("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls"),
+    *("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls", "data.also_test"),
     *("train.precision", "train.engine"),
 )
 

@@ -75,6 +75,8 @@ def metrics_of(record: Record) -> dict[str, float]:
         return {}
     found = dict(record.metrics_by_key)
     found["generalization_gap"] = record.metrics.train.accuracy - record.metrics.held_out.accuracy
+    if record.also_test:
+        found["also_test_accuracy"] = record.also_test.accuracy
     if record.statistics:
         found |= {key: getattr(record.statistics, name) for name, key in STATISTICS.items()}
         found["statistics_gap"] = record.statistics.running - record.statistics.batch
@@ -85,7 +87,9 @@ def _values(runs: Sequence[Mapping[str, float]], split: str) -> dict[str, tuple[
     """By key of a metric that all runs measured. Without a run, the metrics that every run measures have no value."""
     measured = [key for key in metrics_of_split(split) if all(key in found for found in runs)]
     if not runs:
-        measured = [key for key in measured if key not in (*STATISTICS.values(), "statistics_gap")]
+        measured = [
+            key for key in measured if key not in (*STATISTICS.values(), "statistics_gap", "also_test_accuracy")
+        ]
     return {key: tuple(found[key] for found in runs) for key in measured}
 
 

@@ -51,6 +51,7 @@ METRICS = (
     Metric("train_loss", "Train Loss", NATS, 3, 4),
     Metric("{split}_loss", "{Split} Loss", NATS, 3, 4),
     Metric("{split}_errors", "{Split} errors", IMAGES, 0, 1),
+    Metric("also_test_accuracy", "Also Acc", PERCENT, 2, 2),
     Metric("generalization_gap", "Gap", POINTS, 2, 2, signed=True),
     *(Metric(key, f"Acc, {name}", PERCENT, 2, 2) for name, key in STATISTICS.items()),
     Metric("statistics_gap", "Eval gap", POINTS, 2, 2, signed=True),
@@ -58,7 +59,8 @@ METRICS = (
 """In the order of tables and files.
 
 `generalization_gap` is train minus held-out accuracy, `statistics_gap` the accuracy with running statistics minus the
-one with batch statistics: what evaluation mode costs or gains.
+one with batch statistics: what evaluation mode costs or gains. `also_test_accuracy` is over the images of
+`data.also_test`.
 """
 
 

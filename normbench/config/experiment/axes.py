@@ -24,6 +24,7 @@ _FIXED: Mapping[KeyPath, str] = {
     ("pictures",): "how pictures are drawn makes no other run",
     ("data", "dir"): "where the images lie makes no other run",
     ("data", "urls"): "where the images come from makes no other run",
+    ("data", "also_test"): "what else the networks are tested on makes no other run",
     ("data", "evaluate_on"): "runs that are scored on different images cannot be compared",
 }
 _NOT_TUNED: Mapping[KeyPath, str] = {

@@ -82,6 +82,15 @@ def _channels_axis(shape: tuple[int, ...]) -> int | None:
     return axes[0] if len(axes) == 1 else None
 
 
+def image_shape(header: Header) -> tuple[int, int, int]:
+    """(C, H, W) of images that `check_images` has passed."""
+    shape = header.shape
+    if len(shape) == 3:
+        return 1, shape[1], shape[2]
+    channels, height, width = (shape[3], shape[1], shape[2]) if _channels_axis(shape) == 3 else shape[1:]
+    return channels, height, width
+
+
 def as_images(array: NDArray[Any]) -> Tensor:
     """Images that `check_images` has passed, as uint8 [N, C, H, W]."""
     if array.ndim == 3:

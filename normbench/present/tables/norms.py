@@ -10,6 +10,7 @@ from normbench.present.tables.along import Along
 from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, number, with_interval
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
+from normbench.text import listed
 
 DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Test Loss", "Val Loss", "Gap")
 """Columns that a narrow terminal does without, the first of them first."""
@@ -50,6 +51,7 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[NormRow], Cell]]:
     return {
         **mean("train_accuracy"),
         accuracy.title: lambda row: with_interval(row.metrics[accuracy.key], accuracy.unit.scale, accuracy.digits),
+        **(mean("also_test_accuracy") if _also_tested(comparison) else {}),
         "Std": lambda row: number(row.metrics[accuracy.key].std, accuracy.unit.scale, accuracy.digits),
         **mean("generalization_gap"),
         **mean("train_loss"),
@@ -69,6 +71,12 @@ def _mean(row: NormRow, metric: Metric) -> Cell:
 
 def _has_statistics(comparison: Comparison) -> bool:
     return any("statistics_gap" in row.metrics for row in comparison.rows)
+
+
+def _also_tested(comparison: Comparison) -> list[str]:
+    """The further test images of the runs, by name."""
+    found = (run.record.also_test for row in comparison.rows for run in row.finished)
+    return sorted({also.name for also in found if also})
 
 
 def _count(row: NormRow) -> Cell:
@@ -121,6 +129,8 @@ def _notes(comparison: Comparison) -> list[str]:
         f"Std: standard deviation of the {split} accuracy between seeds, in points.",
         "s/epoch: seconds of training for one epoch, median over the runs.",
     ]
+    if also := _also_tested(comparison):
+        notes.append(f"Also Acc: accuracy in % on further test images, {listed(also)}.")
     if any(row.n > 2 for row in rows):
         notes.append(
             f"The interval of a norm is Student's, of its mean {split} accuracy, and says nothing about a difference."

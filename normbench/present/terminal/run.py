@@ -11,7 +11,7 @@ from normbench.config import Config
 from normbench.norms import norm_label
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
 from normbench.runs.folder import RunFolder
-from normbench.runs.record import Record, Timing
+from normbench.runs.record import AlsoTest, Record, Timing
 from normbench.text import plural, printable_lines
 
 LIVE_TEXT = 72
@@ -141,6 +141,7 @@ def print_result(record: Record, folder: RunFolder, console: Console) -> None:
             "train": f"{train.accuracy:.2%}  loss {train.loss:.4f}  (running means, last epoch)",
             data.evaluated_on: f"{held_out.accuracy:.2%}  loss {held_out.loss:.4f}  "
             f"({held_out.errors:,} of {data.num_eval:,} {data.source} images wrong)",
+            **({"also": _also(record.also_test)} if record.also_test else {}),
             "time": _times(record.timing),
         }
     print_fields(lines | {"folder": str(folder.path)}, console)
@@ -148,6 +149,14 @@ def print_result(record: Record, folder: RunFolder, console: Console) -> None:
         indent = f"{'':>10}"
         text = textwrap.fill(", ".join(names), max(console.width, 40), initial_indent=indent, subsequent_indent=indent)
         print_fields({"files": text.removeprefix(indent)}, console)
+
+
+def _also(found: AlsoTest) -> str:
+    """The accuracy on further test images, and the worst corruption."""
+    by = found.by_corruption or {}
+    worst = min(by, key=lambda corruption: by[corruption], default=None)
+    of_which = "" if worst is None else f"; {len(by)} corruptions, the worst {worst} {by[worst]:.2%}"
+    return f"{found.accuracy:.2%}  on {found.name}, {found.num_images:,} images{of_which}"
 
 
 def _times(timing: Timing) -> str:
