@@ -120,6 +120,22 @@ def test_in_lanes_any_norm_has_the_bits_of_the_run_alone(norm: str) -> None:
     assert_same_bits(made[1], alone(member(SEEDS[1], norm, dropout=0.0, lr=0.01)))
 
 
+def test_each_run_has_the_lr_that_its_own_validation_images_decide() -> None:
+    """Of two runs in the same steps one has come to a plateau."""
+
+    def watching(seed: int, watched: tuple[float, ...]) -> Member:
+        one = member(seed)
+        one.recipe = replace(one.recipe, schedule=SCHEDULES["plateau"](patience=0, factor=0.5))
+        one.position = Position.start_of(1, CPU, watched)
+        return one
+
+    runs = [(SEEDS[0], (1.0, 1.0)), (SEEDS[1], (1.0, 0.5))]
+    made = together([watching(*run) for run in runs])
+    assert [one.optimizer.param_groups[0]["lr"] for one in made] == [0.025, 0.05]
+    for one, run in zip(made, runs, strict=True):
+        assert_same_bits(one, alone(watching(*run)))
+
+
 def in_float64(model: nn.Module) -> nn.Module:
     model.register_forward_pre_hook(lambda model, inputs: inputs[0].double())
     return model.double()
