@@ -22,6 +22,7 @@ FLOW = (
         "text",
         "files",
         "deferred",
+        "plugins",
         "analysis.stats",
         "config",
         "data",

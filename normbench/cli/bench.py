@@ -14,6 +14,7 @@ from normbench.cli.options import (
     Data,
     DataDir,
     Device,
+    Model,
     NoPlugins,
     Override,
     Set,
@@ -38,12 +39,13 @@ def bench(
         typer.Option(
             "--norm",
             "-n",
-            help="A name that `normbench norms` lists, or package.module:Name. Repeatable.",
+            help="A name that `normbench norms` lists, module:Name or file.py:Name. Repeatable.",
             show_default=" ".join(USUAL_NORMS),
             autocompletion=complete_norm,
         ),
     ] = None,
     config: Config = "default",
+    model: Model = None,
     against: Annotated[
         Against | None,
         typer.Option("--against", help="plain: also a plain PyTorch loop with a DataLoader, in the same rounds."),
@@ -90,7 +92,7 @@ def bench(
     usual: list[Override] = [] if data or data_dir else [("data.source", "synthetic", "")]
     if full and batch_size is None:
         usual.append(("train.batch_size", FULL_BATCH, ""))
-    overrides = [*usual, *set_overrides(set_), *recipe_overrides(None, batch_size, None, data, data_dir)]
+    overrides = [*usual, *set_overrides(set_), *recipe_overrides(model, None, batch_size, None, data, data_dir)]
     known, check = registries(plugins=not no_plugins), check_parts(within_budget=False, needs_data=True)
     show_log(quiet=quiet)
     with loading(quiet=quiet):

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -26,10 +27,23 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, self._with_values(ctx, args))
         except typer.BadParameter as error:
             error.message = _with_nearest(error.message)
             raise
+
+    def _with_values(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words, with an empty value for an option that stands alone and whose value may be left out.
+
+        Such an option has a metavar in brackets.
+        """
+        may_stand_alone = {
+            name for param in self.get_params(ctx) for name in param.opts if "[" in (param.metavar or "")
+        }
+        return [
+            f"{word}=" if word in may_stand_alone and (not after or after.startswith("-")) else word
+            for word, after in zip_longest(args, args[1:])
+        ]
 
 
 class Commands(TyperGroup):

@@ -17,6 +17,15 @@ def complete_norm(incomplete: str) -> list[Offer]:
     return [(kind, sentences.get(kind, "plugin")) for kind in NORM_REGISTRY if kind.startswith(incomplete)]
 
 
+def complete_model(incomplete: str) -> list[Offer]:
+    """Names of networks, those of installed plugins too, and Python files here; nothing is imported."""
+    from normbench.models.registry import MODEL_REGISTRY, MODELS
+
+    sentences = {name: (model.__doc__ or "").partition("\n")[0] for name, model in MODELS.items()}
+    names = [(name, sentences.get(name, "plugin")) for name in MODEL_REGISTRY if name.startswith(incomplete)]
+    return [*names, *((path, "") for path in _paths(incomplete) if path.endswith(("/", ".py")))]
+
+
 def complete_config(incomplete: str) -> list[Offer]:
     """Names of shipped configs, and YAML files and folders here."""
     from normbench.config import shipped_configs

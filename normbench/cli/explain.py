@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 
 from normbench.cli.commands import Command, Commands
-from normbench.cli.completion import complete_norm
+from normbench.cli.completion import complete_model, complete_norm
 from normbench.cli.figure_options import NoTitle, Picture, Width, picture_layout
-from normbench.cli.options import NoPlugins, norm_overrides
+from normbench.cli.options import NoPlugins, norm_overrides, recipe_overrides
 from normbench.cli.output import Format, console, loading, say
 from normbench.errors import ConfigError
 
@@ -48,8 +48,19 @@ def params(
     ] = None,
     norm: Norms = None,
     groups: Groups = None,
-    model: Annotated[bool, typer.Option("--model", help="Count the layers of the network instead.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="[NETWORK]",
+            help="Count the norm layers of a network instead: the config's, or the one named.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
     config: Annotated[str, typer.Option("--config", "-c", help="With --model: the network's config.")] = "default",
+    data: Annotated[str | None, typer.Option("--data", "-d", help="With --model: the images it takes.")] = None,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="With --model: the folder of its images.")] = None,
     no_plugins: NoPlugins = False,
     format_: OutputFormat = Format.table,
 ) -> None:
@@ -62,7 +73,7 @@ def params(
         from normbench.present.tables.explain import network_table, params_table
         from normbench.present.tables.render import render
 
-    if not model:
+    if model is None:
         counts = count_norms_on(parse_shape(shape or "64,16,32,32", AXES), kinds, groups)
         content = [asdict(count) for count in counts]
         _show(content, format_, lambda out: render(params_table(counts), "table", out))
@@ -71,7 +82,10 @@ def params(
         raise ConfigError("--model counts at the network's own shapes: leave out --shape, or --model")
     if norm and len(norm) > 1:
         raise ConfigError(f"--model counts one network, with one norm: found --norm {' --norm '.join(norm)}")
-    overrides = norm_overrides(norm[0] if norm else None, groups)
+    overrides = [
+        *norm_overrides(norm[0] if norm else None, groups),
+        *recipe_overrides(model or None, None, None, None, data, data_dir),
+    ]
     found = count_configured_network(config, overrides, plugins=not no_plugins)
     _show(asdict(found), format_, lambda out: render(network_table(found), "table", out))
 

@@ -10,6 +10,7 @@ from normbench.cli.completion import (
     complete_config,
     complete_data,
     complete_device,
+    complete_model,
     complete_norm,
     complete_results,
 )
@@ -26,8 +27,19 @@ Norm = Annotated[
     typer.Option(
         "--norm",
         "-n",
-        help="A name that `normbench norms` lists, or package.module:Name.",
+        help="A name that `normbench norms` lists, module:Name or file.py:Name.",
         autocompletion=complete_norm,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NETWORK",
+        help="The network: reference, or your own as file.py:Name or package.module:Name.",
+        show_default="the config's",
+        autocompletion=complete_model,
     ),
 ]
 Groups = Annotated[
@@ -66,7 +78,10 @@ Set = Annotated[
 ]
 
 NoPlugins = Annotated[
-    bool, typer.Option("--no-plugins", help="Refuse norms that are code from outside of normbench, and import none.")
+    bool,
+    typer.Option(
+        "--no-plugins", help="Refuse norms and networks that are code from outside of normbench, and import none."
+    ),
 ]
 
 Override = tuple[str, Any, str]
@@ -74,10 +89,16 @@ Override = tuple[str, Any, str]
 
 
 def recipe_overrides(
-    epochs: int | None, batch_size: int | None, lr: float | None, data: str | None, data_dir: Path | None
+    model: str | None,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
+    data: str | None,
+    data_dir: Path | None,
 ) -> list[Override]:
-    """The overrides of the flags of the recipe and the data; None is a flag that was not given."""
+    """The overrides of the flags of the network, the recipe and the data; None is a flag that was not given."""
     return given(
+        ("model.name", model, "--model"),
         ("train.epochs", epochs, "--epochs"),
         ("train.batch_size", batch_size, "--batch-size"),
         ("train.optimizer.lr", lr, "--lr"),

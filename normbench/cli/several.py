@@ -17,7 +17,7 @@ Norms = Annotated[
     typer.Option(
         "--norm",
         "-n",
-        help="A name that `normbench norms` lists, or module:Name. Several: -n bn -n gn, or -n bn,gn.",
+        help="A name that `normbench norms` lists, module:Name or file.py:Name. Several: -n bn -n gn, or -n bn,gn.",
         autocompletion=complete_norm,
     ),
 ]

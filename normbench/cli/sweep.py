@@ -21,6 +21,7 @@ from normbench.cli.options import (
     Epochs,
     Groups,
     LearningRate,
+    Model,
     NoPlugins,
     Override,
     Results,
@@ -65,6 +66,7 @@ def sweep(
     ] = None,
     norm: Norms = None,
     groups: Groups = None,
+    model: Model = None,
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", min=1, help="So many seeds: 0, 1, ...", show_default="the config's"),
@@ -146,7 +148,7 @@ def sweep(
         *given(("name", name, "--name")),
         *axes,
         *([] if seeds is None else seeds_override(range(seeds), "--seeds")),
-        *recipe_overrides(epochs, batch_size, lr, data, data_dir),
+        *recipe_overrides(model, epochs, batch_size, lr, data, data_dir),
     ]
     rounds = Rounds(max_seeds, delta) if until_decided else None
     options = Options(results, jobs, together, fail_fast, dry_run, rounds)

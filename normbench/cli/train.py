@@ -16,6 +16,7 @@ from normbench.cli.options import (
     Epochs,
     Groups,
     LearningRate,
+    Model,
     NoPlugins,
     Results,
     Set,
@@ -40,6 +41,7 @@ def train(
     norm: Norms = None,
     config: Config = "default",
     groups: Groups = None,
+    model: Model = None,
     seed: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,7 +77,7 @@ def train(
         *given(("name", name, "--name")),
         *(norms_override(norms, groups) if len(norms) > 1 else norm_overrides(norms[0] if norms else None, groups)),
         *seeds_override(seeds, "--seed"),
-        *recipe_overrides(epochs, batch_size, lr, data, data_dir),
+        *recipe_overrides(model, epochs, batch_size, lr, data, data_dir),
     ]
     if are_several:
         machine_flags, options = MachineFlags(device, threads), Options(results, restart=restart)

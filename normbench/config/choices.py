@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from normbench.config.messages import describe, shown
 from normbench.config.problems import Problems
-from normbench.config.schema import MAX_COUNT, MAX_FLOAT, MAX_LISTED, Choice, Registry
+from normbench.config.schema import LABELS, MAX_COUNT, MAX_FLOAT, MAX_LISTED, Choice, Registry
 from normbench.config.tree import Exponent, KeyPath, Located
 from normbench.errors import ConfigError
 from normbench.text import shortened, unknown_name
@@ -31,12 +31,14 @@ def resolve_choice(
         return None
     chosen = given[label]
     try:
-        known = options_of(registry[name])
+        function = registry[name]
     except ConfigError as error:  # the name stands for code to be imported
         problems.add(chosen.place, (*path, label) if chosen is not node else path, str(error))
         return None
+    known = options_of(function)
     here = problems.scope()
-    unknown = [key for key in given if key not in known and key != label]
+    others = [key for key in given if key not in known and key != label]
+    unknown = [] if takes_any_option(function) else others
     known_elsewhere = {other: _options_or_none(registry, other) for other in registry} if unknown else {}
     for key in unknown:
         here.add(given[key].place, (*path, key), _unknown_option(key, what, name, known, known_elsewhere))
@@ -52,6 +54,8 @@ def resolve_choice(
             here.add(place, (*path, key), wrong)
         elif not (value is parameter.default and (value is None or value is False)):
             options[key] = value
+    if not unknown:
+        options |= {key: given[key].plain() for key in others}
     return Choice(name, options) if here.ok else None
 
 
@@ -59,6 +63,11 @@ def options_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
     """The keyword-only parameters of a registry's function, in their order."""
     parameters = inspect.signature(function, eval_str=True).parameters
     return {name: parameter for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def takes_any_option(function: Callable[..., object]) -> bool:
+    """Whether a registry's function takes options that it does not list, and checks them itself."""
+    return any(found.kind is found.VAR_KEYWORD for found in inspect.signature(function).parameters.values())
 
 
 def _chosen_name(
@@ -71,10 +80,9 @@ def _chosen_name(
     problems: Problems,
 ) -> str | None:
     """The name if the registry has it; None after adding what is wrong to `problems`."""
-    other_label = "name" if label == "kind" else "kind"
-    if other_label in given:
-        text = f"the {what} is named by the key {label!r}, not {other_label!r}"
-        problems.add(given[other_label].place, path, text)
+    both = [key for key in LABELS if key in given]
+    if len(both) > 1:
+        problems.add(given[both[1]].place, path, f"the {what} is named twice, by {both[0]!r} and by {both[1]!r}")
         return None
     if label not in given:
         text = f"the key {label!r} is missing; it names the {what}: {', '.join(registry)}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from normbench.config.files import merge
 from normbench.config.problems import Problems
-from normbench.config.schema import CHOICES, EXPERIMENT_KEYS
+from normbench.config.schema import CHOICES, EXPERIMENT_KEYS, LABELS
 from normbench.config.tree import KeyPath, Located, Place, located
 from normbench.config.yaml import parse_yaml
 from normbench.errors import ConfigError
@@ -22,7 +22,7 @@ _TEXT_KEYS = {
     ("data", "source"),
     ("data", "dir"),
     ("data", "also_test"),
-    *((*path, label) for path, label in CHOICES.items()),
+    *((*path, label) for path in CHOICES for label in LABELS),
 }
 _NULL = {"", "~", "null"}
 
@@ -30,7 +30,7 @@ _NULL = {"", "~", "null"}
 def key_path(key: str) -> KeyPath:
     """The path of a dotted key in a config: `train.lr` and `norm.kind` stand for train.optimizer.lr and norm."""
     path: KeyPath = tuple(ALIASES.get(key, key).split("."))
-    return path[:-1] if CHOICES.get(path[:-1]) == path[-1] else path
+    return path[:-1] if path[:-1] in CHOICES and path[-1] in LABELS else path
 
 
 def override_tree(overrides: Sequence[Override], problems: Problems) -> Located:
@@ -41,9 +41,6 @@ def override_tree(overrides: Sequence[Override], problems: Problems) -> Located:
         section, dot, rest = full_key.partition(".")
         path = (section, rest) if dot and section in EXPERIMENT_KEYS else tuple(full_key.split("."))
         place = Place(origin)
-        if path[0] == "budget":
-            problems.add(place, path, "the budget is lifted in a YAML file only, not in passing")
-            continue
         try:
             node = _read(path, value, place, problems)
         except ConfigError as error:

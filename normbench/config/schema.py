@@ -22,7 +22,8 @@ MAX_LISTED = 100  # items of a list: a config with all defaults written out must
 MAX_COUNT = 1_000_000_000  # epochs, images, parameters: products of larger counts may overflow
 MAX_FLOAT = 3e38  # the largest float32, in which networks compute
 
-# The keys whose values are chosen from a registry, each with the inner key that holds the name.
+# The keys whose values are chosen from a registry, each with the inner key that holds the name when it is written.
+# Read are both of LABELS.
 CHOICES: Mapping[KeyPath, str] = {
     ("norm",): "kind",
     ("model",): "name",
@@ -31,6 +32,7 @@ CHOICES: Mapping[KeyPath, str] = {
 }
 # The keys of a file that describe many runs; the config of one run has none of them.
 EXPERIMENT_KEYS = ("sweep", "exclude", "tune")
+LABELS = ("kind", "name")
 AUGMENT = ("data", "augment")
 SOURCE = ("data", "source")
 

@@ -1,10 +1,11 @@
 """The names of choices in their registry's spelling: `BatchNorm` is read as `bn`, `GN(4)` as gn with four groups."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from normbench.config.overrides import key_path
-from normbench.config.schema import AUGMENT, CHOICES, SOURCE, Registry
+from normbench.config.schema import AUGMENT, CHOICES, LABELS, SOURCE, Registry
 from normbench.config.tree import KeyPath, Located, dotted, located
 from normbench.text import bare
 
@@ -15,8 +16,11 @@ Registries = Mapping[str, Registry]
 class HasAliases(Protocol):
     """A registry in which a choice has more names than those it lists."""
 
-    def resolve(self, name: str) -> tuple[str, Mapping[str, Any]] | None:
-        """The listed name, and the options, that another name stands for; None if it stands for nothing."""
+    def resolve(self, name: str, beside: Path | None) -> tuple[str, Mapping[str, Any]] | None:
+        """The listed name, and the options, that another name stands for; None if it stands for nothing.
+
+        `beside` is the folder of the file that has the name; None on the command line.
+        """
 
 
 def spelled(layer: Located, registries: Registries) -> Located:
@@ -72,20 +76,25 @@ def _at(path: KeyPath, node: Located, registries: Registries) -> Located:
 
 
 def _choice(node: Located, label: str, registry: Registry) -> Located:
-    """A name, or a mapping with a name at the key `label` and options."""
+    """A name, or a mapping with options and a name at the key `label`, or at the other one of LABELS."""
+    if isinstance(node.value, dict) and label in LABELS and label not in node.value:
+        node = Located({label if key in LABELS else key: value for key, value in node.value.items()}, node.place)
     given = node.value if isinstance(node.value, dict) else {label: node}
-    name = given[label].value if label in given else None
-    meant = _resolved(name, registry) if isinstance(name, str) and name not in registry else None
+    name = given.get(label)
+    meant = _resolved(name, registry) if name and isinstance(name.value, str) else None
     if meant is None:
         return node
     own, options = meant
     chosen = Located(own, given[label].place)
-    if node.value is name and not options:
+    if not isinstance(node.value, dict) and not options:
         return chosen
     return Located({**located(options, chosen.place).value, **given, label: chosen}, node.place)
 
 
-def _resolved(name: str, registry: Registry) -> tuple[str, Mapping[str, Any]] | None:
+def _resolved(name: Located, registry: Registry) -> tuple[str, Mapping[str, Any]] | None:
     if isinstance(registry, HasAliases):
-        return registry.resolve(name)
-    return next(((own, {}) for own in registry if bare(own) == bare(name)), None)
+        is_in_file = name.place.line is not None
+        return registry.resolve(name.value, Path(name.place.origin).parent if is_in_file else None)
+    if name.value in registry:
+        return None
+    return next(((own, {}) for own in registry if bare(own) == bare(name.value)), None)

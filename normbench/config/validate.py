@@ -113,7 +113,7 @@ def _check_epochs(tree: Located, problems: Problems) -> None:
     if type(epochs.value) is int and type(most) is int and epochs.value > most >= 1:
         text = (
             f"{shown(epochs.value)} epochs are over the budget of {shown(most)} (budget.max_epochs); train for fewer, "
-            "or lift the budget with 'budget: {max_epochs: null}'"
+            "or lift the budget with 'budget: {max_epochs: null}', or --set budget.max_epochs=null"
         )
         key = limit if epochs.place == DEFAULTS else path  # the key that the user has written
         problems.add(tree.find(key).place, key, text)

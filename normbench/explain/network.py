@@ -11,10 +11,10 @@ from normbench.config import load_config
 from normbench.explain.params import Counts, count_layer
 from normbench.explain.shape import Shape
 from normbench.models.count import count_parameters, norm_layers
-from normbench.models.task import CIFAR10
 from normbench.norms import norm_label
 from normbench.runs.build import build_network
 from normbench.runs.registries import registries
+from normbench.runs.task import find_task
 from normbench.runs.validate import check_parts
 
 
@@ -34,9 +34,10 @@ class NetworkCounts:
 def count_configured_network(config: str, overrides: list[tuple[str, Any, str]], *, plugins: bool) -> NetworkCounts:
     """The counts of the network that `config` with `overrides` describes. Raises ConfigError if it describes none."""
     resolved = load_config(config, registries(plugins=plugins), overrides, check_parts(within_budget=False))
-    network = build_network(resolved, CIFAR10)
+    task = find_task(resolved.data)
+    network = build_network(resolved, task)
     return count_network(
-        network, CIFAR10.image_shape, resolved.norm.name, resolved.norm.options, resolved.train.batch_size
+        network, task.image_shape, resolved.norm.name, resolved.norm.options, resolved.train.batch_size
     )
 
 

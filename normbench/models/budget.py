@@ -6,6 +6,9 @@ from torch import nn
 
 from normbench.errors import ConfigError
 from normbench.models.count import count_affine, count_parameters, norm_layers
+from normbench.text import capped
+
+_MOST_LAYERS = 10  # that a message lists
 
 
 def check_budget(model: nn.Module, max_parameters: int | None) -> None:
@@ -25,14 +28,18 @@ def _refusal(model: nn.Module, num_parameters: int, max_parameters: int) -> str:
     num_norm = sum(count_parameters(layer) for layer in spent.values())
     if spent:
         lines[0] += f"; its norm layers spend {num_norm:,} of them:"
-        lines += [f"  {name}: {_arithmetic(layer)} = {count_parameters(layer):,}" for name, layer in spent.items()]
+        each = [f"  {name}: {_arithmetic(layer)} = {count_parameters(layer):,}" for name, layer in spent.items()]
+        lines += capped(each, _MOST_LAYERS, "norm layers")
     num_affine = sum(count_affine(layer) for layer in spent.values())
     rest = num_parameters - num_affine
     if num_affine and rest <= max_parameters:
         lines.append(f"`affine: false` under `norm` fits: {num_parameters:,} - {num_affine:,} = {rest:,}")
     elif num_affine:
         lines.append(f"`affine: false` under `norm` is not enough: {rest:,} parameters remain")
-    lines.append(f"`budget: {{max_parameters: {num_parameters}}}` in the YAML lifts the budget for this network")
+    lines.append(
+        f"`--set budget.max_parameters={num_parameters}`, or `budget: {{max_parameters: {num_parameters}}}` in the "
+        "YAML, lifts the budget for this network"
+    )
     return "\n".join(lines)
 
 

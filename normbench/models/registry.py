@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from normbench.deferred import deferred
+from normbench.plugins.load import Loaded
+from normbench.plugins.registry import PluginRegistry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,12 +28,37 @@ Returns:
     global generator.
 
 Raises:
-    ConfigError: for a bad option, or a norm that does not fit the channel counts, or images that it cannot take.
+    ConfigError: for a bad option, a norm that does not fit the channel counts, or images that it cannot take.
 """
 
 MODELS: dict[str, Network] = {
     "reference": deferred("normbench.models.reference", "reference"),
 }
+
+
+class ModelRegistry(PluginRegistry):
+    """Every network a config may name.
+
+    A plugin is a class of modules or a function that makes one. It may have a parameter `norm` or `norm_layer`, a
+    factory that makes a norm layer from its number of channels; without one its own norm layers are exchanged.
+    """
+
+    what, group = "model", "normbench.models"
+
+    def adapt(self, name: str, loaded: Loaded) -> Network:
+        from normbench.models.outside.network import as_network
+
+        return as_network(name, loaded)
+
+
+MODEL_REGISTRY = ModelRegistry(MODELS)
+MODEL_REGISTRY_NO_PLUGINS = ModelRegistry(MODELS, plugins=False)
+"""The same names; the look-up of a plugin raises ConfigError."""
+
+
+def model_registry(*, plugins: bool) -> ModelRegistry:
+    """Every network; without `plugins` those from outside of normbench are refused."""
+    return MODEL_REGISTRY if plugins else MODEL_REGISTRY_NO_PLUGINS
 
 
 def build(function: Callable[[], "nn.Module"], seed: int) -> "nn.Module":

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,20 @@ NormFactory = Callable[[int, tuple[int, int]], nn.Module]
 
 Norm = Callable[..., NormFactory]
 """Keyword-only options -> a factory."""
+
+
+@dataclass(frozen=True)
+class ChosenNorm:
+    """A NormFactory that knows which options were chosen for it, others than the norm's defaults.
+
+    A layer that takes the place of another keeps the settings of the other where none was chosen.
+    """
+
+    make: NormFactory
+    own_options: frozenset[str]
+
+    def __call__(self, num_channels: int, size: tuple[int, int]) -> nn.Module:
+        return self.make(num_channels, size)
 
 
 class ChannelCountError(ConfigError):

@@ -1,19 +1,16 @@
-"""A norm by its name in a config: one of NORMS, of an installed package, or an import path."""
+"""A norm by its name in a config: one of NORMS, of an installed package, an import path, or a file."""
 
 import inspect
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from normbench.errors import ConfigError
 from normbench.norms.aliases import resolve_norm
 from normbench.norms.registry import NORMS
+from normbench.plugins.errors import reason
+from normbench.plugins.load import Loaded
+from normbench.plugins.registry import PluginRegistry
 from normbench.text import unknown_name
 
 if TYPE_CHECKING:
@@ -21,121 +18,49 @@ if TYPE_CHECKING:
 
     from normbench.norms.factory import Norm, NormFactory
 
-ENTRY_POINTS = "normbench.norms"
-_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-
 Parts: TypeAlias = "tuple[NormFactory, type[nn.Conv2d]]"
 """What a norm puts into a network: the factory of its layers, and the class of the convs."""
 
 
-class NormRegistry(Mapping[str, Callable[..., Parts]]):
+class NormRegistry(PluginRegistry):
     """Every norm a config may name, with the norm's options and `ws`, which standardizes the weights of the convs.
 
-    A name is one of NORMS, the name of an entry point in the group `normbench.norms`, or an import path
-    `package.module:attribute`. The last two are plugins: code of the user, imported only when a config or a command
-    names it, and never because of a file that normbench reads. A plugin is a norm function as those in NORMS
-    (keyword-only options -> factory), or a layer class with one positional parameter, num_channels, and its options as
-    keyword-only parameters.
-
-    Iterates over the names without the import paths. A look-up raises KeyError for an unknown name, and ConfigError for
-    a plugin that cannot be imported or has another form; without `plugins`, for every plugin.
+    A plugin is a norm function as those in NORMS (keyword-only options -> factory), or a layer class with one
+    positional parameter, num_channels, and its options as keyword-only parameters.
     """
 
-    def __init__(self, *, plugins: bool = True) -> None:
-        self._plugins = plugins
+    what, group = "norm", "normbench.norms"
+
+    def adapt(self, name: str, loaded: Loaded) -> "Norm":
+        return _as_norm(name, loaded.found)
 
     def __getitem__(self, name: str) -> Callable[..., Parts]:
-        if name in NORMS:
-            return _with_ws(NORMS[name])
-        if not self._plugins and name in self:
-            raise ConfigError(
-                f"norm {name!r} is code from outside of normbench, and --no-plugins refuses it; "
-                f"known: {', '.join(NORMS)}"
-            )
-        if ":" in name:
-            return _with_ws(_as_norm(name, _imported(name)))
-        entry = _entry_points()[name]
-        try:
-            found = entry.load()
-        except Exception as error:
-            raise ConfigError(f"norm {name!r} ({entry.value}) cannot be imported: {_reason(error)}") from error
-        return _with_ws(_as_norm(name, found))
+        return _with_ws(super().__getitem__(name))
 
-    def __contains__(self, name: object) -> bool:
-        return name in NORMS or name in _entry_points() or (isinstance(name, str) and ":" in name)
-
-    def resolve(self, name: str) -> tuple[str, dict[str, Any]] | None:
-        """The name and the options that another name of a norm stands for: `resolve_norm`."""
-        return resolve_norm(name)
+    def resolve(self, name: str, beside: Path | None = None) -> tuple[str, dict[str, Any]] | None:
+        """As for all plugins; and the name and the options that another name of a norm stands for: `resolve_norm`."""
+        found = super().resolve(name, beside)
+        return found if found or name in self else resolve_norm(name)
 
     def named(self, name: str) -> tuple[str, dict[str, Any]]:
         """The norm and the options that `name` stands for: a name of this registry, or another name of one.
 
         Raises ConfigError for an unknown norm.
         """
-        found = (name, {}) if name in self else resolve_norm(name)
+        found = (name, {}) if name in self else self.resolve(name)
         if found is None:
             raise ConfigError(unknown_name("norm", name, self))
         return found
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(NORMS | _entry_points() if self._plugins else NORMS)
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-NORM_REGISTRY = NormRegistry()
-NORM_REGISTRY_NO_PLUGINS = NormRegistry(plugins=False)
+NORM_REGISTRY = NormRegistry(NORMS)
+NORM_REGISTRY_NO_PLUGINS = NormRegistry(NORMS, plugins=False)
 """The same names; the look-up of a plugin raises ConfigError."""
 
 
 def norm_registry(*, plugins: bool) -> NormRegistry:
     """Every norm; without `plugins` those from outside of normbench are refused."""
     return NORM_REGISTRY if plugins else NORM_REGISTRY_NO_PLUGINS
-
-
-def _entry_points() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
-
-
-def _imported(path: str) -> object:
-    if not _IMPORT_PATH.fullmatch(path):
-        raise ConfigError(f"norm {path!r}: an import path has the form package.module:Name")
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
-            raise ConfigError(f"norm {path!r} cannot be imported: {_reason(error)}") from error
-        raise ConfigError(
-            f"norm {path!r}: there is no module {error.name!r} in this folder and none that is installed; "
-            f"if {error.name}.py is in another folder, put that folder into PYTHONPATH"
-        ) from None
-    except Exception as error:  # the user's module may raise anything
-        raise ConfigError(f"norm {path!r} cannot be imported: {_reason(error)}") from error
-
-
-def _module(path: str) -> ModuleType:
-    """The module, from where Python finds it, else from the current folder.
-
-    Python finds no others there: the folder is on its path while that module is imported, and comes last.
-    """
-    name, here = path.partition(".")[0], Path.cwd()
-    is_here = (here / f"{name}.py").is_file() or (here / name / "__init__.py").is_file()
-    if not is_here or name in sys.modules or find_spec(name) is not None:
-        return import_module(path)
-    import torch  # noqa: F401  (before: it tries to import packages that are not installed)
-
-    sys.path.append(str(here))
-    try:
-        return import_module(path)
-    finally:
-        sys.path.remove(str(here))
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
 
 
 def _with_ws(norm: "Norm") -> Callable[..., Parts]:
@@ -178,7 +103,7 @@ def _as_norm(name: str, found: object) -> "Norm":
             raise
         except Exception as error:  # the user's code may raise anything
             given = ", ".join([*map(str, arguments), *(f"{key}={value!r}" for key, value in options.items())])
-            raise ConfigError(f"norm {name!r} cannot be made ({given}): {_reason(error)}") from error
+            raise ConfigError(f"norm {name!r} cannot be made ({given}): {reason(error)}") from error
 
     def _checked(function: Any, *arguments: Any, **options: Any) -> nn.Module:
         if not callable(function):
@@ -201,7 +126,7 @@ def _options(name: str, function: Callable[..., object], num_positional: int) ->
     try:
         signature = inspect.signature(function, eval_str=True)
     except Exception as error:  # an annotation may name something undefined
-        raise ConfigError(f"norm {name!r}: its parameters cannot be read: {_reason(error)}") from error
+        raise ConfigError(f"norm {name!r}: its parameters cannot be read: {reason(error)}") from error
     options = [parameter for parameter in signature.parameters.values() if parameter.kind is parameter.KEYWORD_ONLY]
     try:
         signature.bind(*range(num_positional), **{option.name: None for option in options})

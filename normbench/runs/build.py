@@ -8,14 +8,16 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from normbench.config import Choice, Config
+from normbench.config.choices import options_of
 from normbench.data.augment.augmentation import check_fits
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.dataset import Dataset, Split
 from normbench.data.streams import stream_seed
 from normbench.errors import ConfigError
-from normbench.models.registry import MODELS, build
+from normbench.models.registry import MODEL_REGISTRY, build
 from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY
+from normbench.norms.factory import ChosenNorm
 from normbench.train.loop import Member, Position, Recipe, set_base_lr
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.schedules import SCHEDULES, Schedule
@@ -32,21 +34,30 @@ def build_network(config: Config, task: Task) -> nn.Module:
 
     Raises ConfigError for options that a part refuses, and for a layer with a state that no file of a run can hold.
     """
-    norm, conv = NORM_REGISTRY[config.norm.name](**config.norm.options)
-    make = partial(MODELS[config.model.name], norm, task, conv, **config.model.options)
+    make_norm, conv = NORM_REGISTRY[config.norm.name](**config.norm.options)
+    norm = ChosenNorm(make_norm, _own_options(config.norm))
+    make = partial(MODEL_REGISTRY[config.model.name], norm, task, conv, **config.model.options)
     model = build(make, stream_seed(config.seed, "init"))
+    norms = [name for name, layer in model.named_modules() if getattr(layer, "is_norm", False)]
     for name, value in model.state_dict().items():
+        is_of_norm = any(name.startswith(f"{layer}.") for layer in norms)
+        who = f"norm {config.norm.name!r}" if is_of_norm else f"model {config.model.name!r}"
         if not isinstance(value, Tensor):
             raise ConfigError(
-                f"{config.norm.name}: {name} in its state is of type {type(value).__name__}, and only tensors can be "
-                "kept: use register_buffer"
+                f"{who}: {name} in its state is of type {type(value).__name__}, and only tensors can be kept: use "
+                "register_buffer"
             )
         if is_lazy(value):
             raise ConfigError(
-                f"norm {config.norm.name!r}: makes {name} in its first call, too late to be trained: make it "
-                "in __init__, from num_channels"
+                f"{who}: makes {name} in its first call, too late to be trained: make it in __init__, of known sizes"
             )
     return model
+
+
+def _own_options(norm: Choice) -> frozenset[str]:
+    """The options of the norm that are not its defaults."""
+    defaults = options_of(NORM_REGISTRY[norm.name])
+    return frozenset(name for name, value in norm.options.items() if value != defaults[name].default)
 
 
 def build_optimizer(config: Config, model: nn.Module) -> optim.Optimizer:

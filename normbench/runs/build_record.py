@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from normbench.data.repeats import count_shared
 from normbench.models.count import count_norms, count_parameters
+from normbench.models.outside.notes import warnings_about
 from normbench.models.trace import count_macs
 from normbench.norms import norm_label
 from normbench.runs.also_test import measured_also
@@ -49,6 +50,7 @@ def build_record(run: Session) -> Record:
             num_parameters=count_parameters(run.model),
             **count_norms(run.model),
             macs=count_macs(run.model, run.task.image_shape),
+            warnings=warnings_about(run.model),
         ),
         metrics=None if diverged else _metrics(run),
         statistics=Statistics(**asdict(run.by_statistics)) if run.by_statistics else None,

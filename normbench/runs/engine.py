@@ -8,10 +8,9 @@ from torch import nn
 from normbench.config import Config
 from normbench.data.dataset import Split
 from normbench.errors import ConfigError
-from normbench.models.registry import MODELS
 from normbench.runs.folder import RunFolder, experiment_of
-from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.machines import decided
+from normbench.runs.outside import is_from_outside
 from normbench.train.engine import ENGINES
 from normbench.train.loop import steps_per_epoch
 from normbench.train.probe import LEAST_STEPS, faster_engine, is_lowered
@@ -33,7 +32,7 @@ def engine_of(config: Config, folder: RunFolder, model: nn.Module, train: Split,
     if configured != "auto":
         return configured
     num_steps = config.train.epochs * steps_per_epoch(len(train), config.train.batch_size)
-    is_own = config.model.name in MODELS and not is_foreign(config)
+    is_own = not is_from_outside(config)
     batch = train.images[: config.train.batch_size]
     if is_own or num_steps < LEAST_STEPS or is_lowered(model, batch, setting):
         return "kernels"

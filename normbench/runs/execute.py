@@ -16,8 +16,8 @@ from normbench.errors import DataError, NormbenchError, RunError
 from normbench.runs.also_test import tested_also
 from normbench.runs.events import Finished, GroupReport, Report
 from normbench.runs.folder import RunFolder
-from normbench.runs.foreign_norm import norm_explained
 from normbench.runs.out_of_memory import memory_explained
+from normbench.runs.outside import outside_explained
 from normbench.runs.pictures import draw_run
 from normbench.runs.read import finished_record
 from normbench.runs.record import Record
@@ -123,10 +123,10 @@ def train_group(
             together = list(group)
             with using_threads(together[0].threads):
                 models = [session.model for session in together]
-                with memory_explained(batch_size, machine.device), norm_explained(together[0].config, models):
+                with memory_explained(batch_size, machine.device), outside_explained(together[0].config, models):
                     train(together, way, report)
                 for session in together:
-                    with apart(session.number), norm_explained(session.config, [session.model]):
+                    with apart(session.number), outside_explained(session.config, [session.model]):
                         end(session.number, finish(session, pictures=pictures), already=False)
     return records
 

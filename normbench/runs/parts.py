@@ -11,8 +11,10 @@ from normbench.data.augment.augmentation import check_fits
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.sources.registry import CIFAR_SHAPED
 from normbench.models.budget import check_budget
-from normbench.models.task import CIFAR10
+from normbench.models.registry import MODELS
+from normbench.models.task import CIFAR10, Task
 from normbench.runs.build import build_network, build_schedule
+from normbench.runs.task import known_task
 from normbench.train.optimizers.registry import OPTIMIZERS
 
 Part = tuple[KeyPath, object, Callable[[], object]]
@@ -22,15 +24,18 @@ Part = tuple[KeyPath, object, Callable[[], object]]
 def parts_of(config: Config, *, within_budget: bool) -> Iterator[Part]:
     """The parts that the config names; with `within_budget` also its network held against the budget."""
     yield from _parts(config)
-    if within_budget:
-        yield _budget(config)
+    task = _task(config)
+    if within_budget and task is not None:
+        yield _budget(config, task)
 
 
 def _parts(config: Config) -> Iterator[Part]:
     model, norm, optimizer, schedule = config.model, config.norm, config.train.optimizer, config.train.schedule
     bare = config.model_copy(update={"norm": Choice("none")})
-    yield ("model",), model, lambda: build_network(bare, CIFAR10)
-    yield ("norm",), (norm, model), lambda: build_network(config, CIFAR10)
+    task = _task(config)
+    if task is not None:
+        yield ("model",), (model, task), lambda: build_network(bare, task)
+        yield ("norm",), (norm, model, task), lambda: build_network(config, task)
     conv = nn.Conv2d(1, 1, 1)
     yield ("train", "optimizer"), optimizer, lambda: OPTIMIZERS[optimizer.name](conv, **optimizer.options)
     yield ("train", "schedule"), schedule, lambda: build_schedule(config)
@@ -45,9 +50,17 @@ def _augment(choice: Choice, is_shaped: bool) -> None:
         check_fits(augment, CIFAR10.image_shape)
 
 
-def _budget(config: Config) -> Part:
+def _task(config: Config) -> Task | None:
+    """What the network is tried with; None for one from outside, which may take no images but those of its data.
+
+    It is tried once they are read.
+    """
+    return known_task(config.data) or (CIFAR10 if config.model.name in MODELS else None)
+
+
+def _budget(config: Config, task: Task) -> Part:
     """The network's budget; a budget that the config sets is refused itself, else the norm is."""
     most = config.budget.max_parameters
     key: KeyPath = ("norm",) if most == Budget().max_parameters else ("budget", "max_parameters")
-    uses = (config.norm, config.model, most)
-    return key, uses, lambda: check_budget(build_network(config, CIFAR10), most)
+    uses = (config.norm, config.model, task, most)
+    return key, uses, lambda: check_budget(build_network(config, task), most)

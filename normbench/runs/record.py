@@ -73,6 +73,13 @@ class Model(Part):
     """Values that the norm layers store besides, such as running statistics."""
     macs: Whole | None = None
     """Multiply-adds of one image's forward pass."""
+    warnings: Texts = ()
+    """Lines about what is unusual in a network from outside; not written where there are none."""
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = write(self)
+        return {key: value for key, value in found.items() if key != "warnings" or value}
 
 
 class TrainMetrics(Part):

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.sources.registry import SOURCES
-from normbench.models.registry import MODELS
+from normbench.models.registry import MODEL_REGISTRY, model_registry
 from normbench.norms import NORM_REGISTRY, norm_registry
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.schedules import SCHEDULES
 
 REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
     "norm": NORM_REGISTRY,
-    "model": MODELS,
+    "model": MODEL_REGISTRY,
     "data.source": SOURCES,
     "data.augment": AUGMENTATIONS,
     "train.optimizer": OPTIMIZERS,
@@ -20,5 +20,5 @@ REGISTRIES: Mapping[str, Mapping[str, Callable[..., object]]] = {
 
 
 def registries(*, plugins: bool) -> Mapping[str, Mapping[str, Callable[..., object]]]:
-    """REGISTRIES; without `plugins` a norm that is code from outside of normbench is refused, and never imported."""
-    return {**REGISTRIES, "norm": norm_registry(plugins=plugins)}
+    """REGISTRIES; without `plugins` code from outside of normbench is refused, and never imported."""
+    return {**REGISTRIES, "norm": norm_registry(plugins=plugins), "model": model_registry(plugins=plugins)}

@@ -7,12 +7,15 @@ from typing import Any
 
 from normbench.config import Config
 from normbench.norms import norm_folder_name
+from normbench.plugins.names import portable
 from normbench.runs.folder import RunFolder
 
 # Keys that may change without making another run: names, the budget, where the same data are found, what else the
 # finished network is tested on, how results are drawn.
 _NOT_PART = ("name", "seeds", "budget", "pictures")
 _NOT_PART_OF_DATA = ("dir", "urls", "also_test")
+_MAYBE_OUTSIDE = ("norm", "model")
+"""What may be a user's code: the folder of its file is not part."""
 
 
 def run_id(config: Config) -> str:
@@ -32,6 +35,9 @@ def folder_of(config: Config, results: Path) -> RunFolder:
 
 def _hash(config: dict[str, Any]) -> str:
     matters = {key: value for key, value in config.items() if key not in _NOT_PART}
+    for key in _MAYBE_OUTSIDE:
+        (label, name), *options = config[key].items()
+        matters[key] = {label: portable(name), **dict(options)}
     matters["data"] = {key: value for key, value in config["data"].items() if key not in _NOT_PART_OF_DATA}
     text = json.dumps(matters, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -13,6 +13,7 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.files import write_bytes_atomically, write_json_atomically
 from normbench.models.budget import check_budget
+from normbench.models.outside.notes import warnings_about
 from normbench.runs.also_test import also_test_of
 from normbench.runs.build import build_member, build_network, build_optimizer, task_of, training_split
 from normbench.runs.build_record import build_record
@@ -23,9 +24,9 @@ from normbench.runs.engine import engine_of
 from normbench.runs.environment import environment_now, environments_so_far
 from normbench.runs.epochs import columns
 from normbench.runs.folder import RunFolder, experiment_of
-from normbench.runs.foreign_norm import norm_explained, try_norm
 from normbench.runs.machines import decided_precision
 from normbench.runs.outputs import metrics_row, write_metrics, write_predictions, write_weights
+from normbench.runs.outside import outside_explained, try_outside
 from normbench.runs.pictures import draw_run
 from normbench.runs.record import Record
 from normbench.runs.session import Session
@@ -52,6 +53,8 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     also = also_test_of(config, dataset)
     model = build_network(config, task)
     check_budget(model, config.budget.max_parameters)
+    for warning in warnings_about(model):
+        logger.info(f"warning: {warning}")
     train, held_out, watched = splits(config, dataset)
     train = training_split(config, train, task)
     resumed = _checkpoint_of(config, folder, dataset, model, len(train), machine)
@@ -61,16 +64,16 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     precision = resumed.precision if resumed else machine.precision_for(config.train.precision)
     constants = dataset.normalization
     tried = Setting(machine.device, "fp32" if precision == "auto" else precision, normalization=constants)
-    try_norm(config, task, tried, min(config.train.batch_size, len(train)))
+    try_outside(config, task, tried, min(config.train.batch_size, len(train)))
     if precision == "auto":
-        with norm_explained(config, [model]):
+        with outside_explained(config, [model]):
             precision = decided_precision(
                 experiment_of(folder),
                 machine.device,
                 lambda: faster_precision(model, train.images, Setting(machine.device, normalization=constants)),
             )
     setting = Setting(machine.device, precision, normalization=constants)
-    with norm_explained(config, [model]):
+    with outside_explained(config, [model]):
         engine = resumed.engine if resumed else engine_of(config, folder, model, train, setting)
     setting = replace(setting, engine=engine)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]

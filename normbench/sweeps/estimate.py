@@ -13,7 +13,7 @@ import torch
 from normbench.config import Config
 from normbench.data.dataset import Dataset, Split
 from normbench.runs.build import build_network, new_member, task_of, training_split
-from normbench.runs.foreign_norm import is_foreign
+from normbench.runs.outside import is_from_outside
 from normbench.runs.splits import split_sizes
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
@@ -78,7 +78,7 @@ def _norm_may_fail(config: Config) -> Iterator[None]:
     try:
         yield
     except Exception:
-        if not is_foreign(config):
+        if not is_from_outside(config):
             raise
 
 

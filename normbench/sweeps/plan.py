@@ -13,8 +13,8 @@ from normbench.models.budget import check_budget
 from normbench.runs.also_test import is_tested_also
 from normbench.runs.build import build_network, task_of
 from normbench.runs.folder import experiment_of
-from normbench.runs.foreign_norm import is_foreign
 from normbench.runs.machines import decided, decided_precision
+from normbench.runs.outside import is_from_outside
 from normbench.runs.read import RecordError, finished_record
 from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of, kind_id
@@ -109,7 +109,7 @@ def _precision(requests: Sequence[RunRequest], dataset: Dataset, machine: Machin
 
     Measured with a norm of normbench's own where there is one: a norm from outside may fail.
     """
-    requests = sorted(requests, key=lambda it: is_foreign(it.config))
+    requests = sorted(requests, key=lambda it: is_from_outside(it.config))
     first = next((it for it in requests if it.config.train.precision == "auto"), requests[0])
 
     def measure() -> str:

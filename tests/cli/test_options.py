@@ -17,7 +17,9 @@ def test_the_help_of_data_names_every_source_or_one_of_its_kind() -> None:
 
 
 def test_flags_that_were_not_given_change_nothing() -> None:
-    assert recipe_overrides(None, None, None, None, None) == norm_overrides(None, None) == set_overrides(None) == []
+    assert (
+        recipe_overrides(None, None, None, None, None, None) == norm_overrides(None, None) == set_overrides(None) == []
+    )
 
 
 def test_an_override_remembers_its_flag() -> None:

@@ -20,6 +20,15 @@ def test_names_of_all_choices_are_read_in_other_letters(tmp_path: Path) -> None:
     )
 
 
+def test_kind_and_name_both_name_a_choice(tmp_path: Path) -> None:
+    text = "norm: {{{0}: gn, num_groups: 2}}\ntrain: {{optimizer: {{{0}: sgd, lr: 1}}, schedule: {{{0}: step}}}}\n"
+    by_kind, by_name = (load_text(tmp_path, text.format(label)) for label in ("kind", "name"))
+    assert by_kind == by_name and by_kind.norm.options["num_groups"] == 2
+    assert load_text(tmp_path, text.format("kind"), flags("norm.name=bn", "train.optimizer.kind=muon")) == load_text(
+        tmp_path, text.format("name"), flags("norm.kind=bn", "train.optimizer.name=muon")
+    )
+
+
 @pytest.mark.parametrize(
     ("over", "expected"),
     [

@@ -44,7 +44,7 @@ from tests.config_fakes import errors_of, load_text
         ("norm: {kind: gn, num_groups: true}", "norm.num_groups: must be a whole number, found true"),
         ("norm: {kind: gn, grups: 2}", "norm.grups: unknown gn option 'grups': did you mean 'num_groups'?"),
         ("norm: {kind: none, eps: 1}", "norm.eps: unknown none option 'eps': none has none; norm bn, gn has 'eps'"),
-        ("norm: {name: gn, num_groups: 2}", "norm: the norm is named by the key 'kind', not 'name'"),
+        ("norm: {name: gn, kind: bn}", "norm: the norm is named twice, by 'kind' and by 'name'"),
         ("norm: [gn]", "norm: must be a name, or a mapping with 'kind' and options; "),
         ("norm: needy", "norm: needy needs the option 'width'"),
         ("norm: {kind: odd, size: [1]}", "norm.size"),

@@ -181,7 +181,7 @@ def test_the_command_line_answers_with_exit_code_2() -> None:
     assert done.stdout == ""
     assert done.stderr == (
         "normbench: --norm nowhere:X: norm.kind: norm 'nowhere:X': there is no module 'nowhere' in this "
-        "folder and none that is installed; if nowhere.py is in another folder, put that folder into PYTHONPATH\n"
+        "folder and none that is installed; if nowhere.py is in another folder, give its path, path/to/nowhere.py:X\n"
     )
 
 

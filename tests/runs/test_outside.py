@@ -9,7 +9,7 @@ from normbench.errors import ConfigError
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
-from normbench.runs.foreign_norm import norm_explained, try_norm
+from normbench.runs.outside import outside_explained, try_outside
 from normbench.train.setting import Setting
 
 CPU = Setting(torch.device("cpu"), normalization=CIFAR10_CONSTANTS)
@@ -42,7 +42,7 @@ MISTAKES = {
 def test_a_mistake_is_one_sentence_that_names_norm_layer_and_error(norm: str) -> None:
     state = torch.get_rng_state()
     with pytest.raises(ConfigError, match=MISTAKES[norm]) as caught:
-        try_norm(config(norm), CIFAR10, CPU, batch_size=4)
+        try_outside(config(norm), CIFAR10, CPU, batch_size=4)
     assert f"norm 'tests.foreign_norms:{norm}'" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert torch.equal(torch.get_rng_state(), state)
@@ -52,7 +52,7 @@ def test_a_mistake_is_one_sentence_that_names_norm_layer_and_error(norm: str) ->
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_norm_without_a_mistake_may_train(norm: str, precision: str) -> None:
     state = torch.get_rng_state()
-    try_norm(
+    try_outside(
         config(norm), CIFAR10, Setting(torch.device("cpu"), precision, normalization=CIFAR10_CONSTANTS), batch_size=4
     )
     assert torch.equal(torch.get_rng_state(), state)
@@ -68,7 +68,7 @@ def test_a_shared_parameter_counts_once() -> None:
 def test_an_error_during_a_run_names_the_layer_too_and_only_errors_of_a_norm_do() -> None:
     network, images = build_network(config("RaisesInEval"), CIFAR10), torch.zeros(2, 3, 32, 32)
     refusal = pytest.raises(ConfigError, match=r"foreign_norms:RaisesInEval', layer layers.stem.1: KeyError: 'eval'")
-    with refusal, norm_explained(config("RaisesInEval"), [network]):
+    with refusal, outside_explained(config("RaisesInEval"), [network]):
         network.eval()(images)
-    with pytest.raises(KeyError), norm_explained(config("RaisesInEval"), [network]):
+    with pytest.raises(KeyError), outside_explained(config("RaisesInEval"), [network]):
         raise KeyError("of ours")
