@@ -20,7 +20,10 @@ AUGMENTATIONS: "dict[str, Callable[..., Augmentation]]" = {
     "color_jitter": deferred(f"{_HERE}.colors", "color_jitter"),
     "cutout": deferred(f"{_HERE}.erasing", "cutout"),
     "coarse_dropout": deferred(f"{_HERE}.erasing", "coarse_dropout"),
+    "randaugment": deferred(f"{_HERE}.randaugment", "randaugment"),
     "mixup": deferred(f"{_HERE}.mixing", "mixup"),
     "cutmix": deferred(f"{_HERE}.mixing", "cutmix"),
-    "randaugment": deferred(f"{_HERE}.randaugment", "randaugment"),
 }
+
+MIXING = ("mixup", "cutmix")
+"""Those that mix labels."""

@@ -6,6 +6,7 @@ from normbench.analysis.compare.compare import Comparison, layers_text
 from normbench.analysis.compare.environment import environment
 from normbench.analysis.compare.rows import NormRow
 from normbench.analysis.stats.metrics import Metric, metrics_of_split
+from normbench.data.augment.registry import MIXING
 from normbench.present.tables.along import Along
 from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, number, with_interval
@@ -14,6 +15,8 @@ from normbench.text import listed
 
 DISPENSABLE = ("Test errors", "Val errors", "Eval gap", "Std", "s/epoch", "Train Loss", "Test Loss", "Val Loss", "Gap")
 """Columns that a narrow terminal does without, the first of them first."""
+
+MIXED = "Train Acc counts the label with the larger share of a mixed image; Train Loss is against the mixed labels."
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -118,12 +121,14 @@ def _one(found: Iterable[str]) -> Value:
 
 def _notes(comparison: Comparison) -> list[str]:
     split, rows = comparison.split, comparison.rows
-    augmented = " with augmentation" if comparison.recipe.get("data.augment") else ""
+    augmentations = comparison.recipe.get("data.augment") or ()
+    augmented = " with augmentation" if augmentations else ""
     notes = [*interval_note({row.n for row in rows}, comparison.confidence), *context_notes(comparison)]
     if any(row.diverged_seeds for row in rows):
         notes.append("div.: runs that diverged, counted beside n and in no mean.")
     notes += [
         f"Train Acc, Train Loss: running means over the last epoch, in training mode{augmented}.",
+        *([MIXED] if any(choice["name"] in MIXING for choice in augmentations) else []),
         f"{split.capitalize()} metrics: after the last epoch. Acc in %, Loss: mean cross-entropy.",
         f"Gap: train minus {split} accuracy in points; below 0 where training mode{augmented} is the harder one.",
         f"Std: standard deviation of the {split} accuracy between seeds, in points.",

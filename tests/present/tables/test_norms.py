@@ -20,6 +20,12 @@ def test_the_table_says_what_it_shows() -> None:
     ):
         assert part in text
     assert "n = 1" not in text
+    assert "mixed" not in text
+
+
+def test_where_images_are_mixed_it_says_what_train_accuracy_counts() -> None:
+    record = make_record("bn", config__data__augment=[{"name": "flip", "p": 0.5}, {"name": "mixup", "alpha": 0.2}])
+    assert "label with the larger share" in shown(comparison_table(compare_records([record])[0]), "table")
 
 
 def test_one_run_has_no_interval_and_no_verdict() -> None:
