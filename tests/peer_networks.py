@@ -14,7 +14,7 @@ def conv_bn(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)]
 
 
-def plain() -> nn.Module:
+def plain(num_classes: int = 10) -> nn.Module:
     """Convs in a row, each followed by batch norm, ReLU and dropout; 1x1 convs between; ends in log-softmax."""
 
     def block(inputs: int, outputs: int) -> list[nn.Module]:
@@ -31,7 +31,7 @@ def plain() -> nn.Module:
         *transition(16, 8),
         *block(8, 16),
         nn.AdaptiveAvgPool2d(1),
-        nn.Conv2d(16, 10, 1, bias=False),
+        nn.Conv2d(16, num_classes, 1, bias=False),
         nn.Flatten(),
         nn.LogSoftmax(dim=1),
     )
