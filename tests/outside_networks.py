@@ -82,6 +82,10 @@ def has_other_norms(norm, num_classes):
     return nn.Sequential(Net(norm, num_classes), nn.LayerNorm(num_classes))
 
 
+def ends_in_softmax(norm, num_classes, logarithm=False):
+    return nn.Sequential(Net(norm, num_classes), nn.LogSoftmax(1) if logarithm else nn.Softmax(1))
+
+
 def fused(norm, num_classes):
     return nn.Sequential(nn.Conv2d(3, 4, 3), norm(4, act_layer=nn.ReLU), nn.Flatten())
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from normbench.config import Config
 from normbench.data.dataset import Dataset
-from normbench.errors import RunError
+from normbench.errors import ConfigError, RunError
 from normbench.models.budget import check_budget
+from normbench.models.registry import MODELS
 from normbench.runs.also_test import is_tested_also
 from normbench.runs.build import build_network, task_of
 from normbench.runs.folder import experiment_of
@@ -87,9 +88,22 @@ def make_plan(
     if together == "off" or (together == "auto" and machine.is_cpu):
         seconds = run_seconds([request.config for request in to_do], dataset, machine)
         return _with_overhead(Plan(to_do, done, tuple(seconds), jobs, machine), dataset)
-    planned = _together(to_do, dataset, machine, list(WAYS) if together == "auto" else [together], keep=keep)
+    planned = _together(to_do, dataset, machine, _ways(together, requests), keep=keep)
     to_do, shares = tuple(request for request, _ in planned), tuple(seconds for _, seconds in planned)
     return _with_overhead(Plan(to_do, done, shares, jobs, machine), dataset)
+
+
+def _ways(together: str, requests: Sequence[RunRequest]) -> list[str]:
+    """The ways to choose from. Raises ConfigError for networks from outside that are to be one wide network.
+
+    `side_by_side` relies on how normbench's own networks treat the channels.
+    """
+    outside = next((it.config.model.name for it in requests if it.config.model.name not in MODELS), None)
+    if outside is None:
+        return list(WAYS) if together == "auto" else [together]
+    if together == "wide":
+        raise ConfigError(f"--together wide is for normbench's own networks, not for {outside!r}: use lanes")
+    return ["lanes"]
 
 
 def _with_overhead(plan: Plan, dataset: Dataset) -> Plan:

@@ -8,6 +8,7 @@ from normbench.analysis.compare.facts import flatten, show_value
 from normbench.analysis.compare.tune import as_tuned
 from normbench.analysis.stats.pairs import By
 from normbench.config.schema import OFF
+from normbench.plugins.names import portable
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Tuning
 
@@ -21,6 +22,9 @@ _FREE = (
     *("train.precision", "train.engine"),
 )
 
+_NETWORK = "model.name"
+"""Of a network in a file the folder does not count: its source is told by `model.sha256`."""
+
 NOT_SET = "not set"
 
 OF_THE_DATA = ("data.fingerprint", "data.num_train", "data.num_eval", "data.evaluate_on")
@@ -31,6 +35,8 @@ def recipe_of(record: Record, tuning: Tuning | None = None) -> Recipe:
     """All that must be equal for two runs to differ in norm and seed only."""
     config = {key: value for key, value in record.config.items() if key not in _FREE}
     recipe = {key: value for key, value in flatten(config).items() if key not in _FREE}
+    if isinstance(network := recipe.get(_NETWORK), str):
+        recipe[_NETWORK] = portable(network)
     data = record.data
     seen = (data.fingerprint, data.num_train, data.num_eval, data.evaluated_on)
     recipe |= dict(zip(OF_THE_DATA, seen, strict=True))

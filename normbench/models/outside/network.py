@@ -94,7 +94,7 @@ class _Maker:
             return None
         self._check_convs(conv)
         before = _weights(dry, besides=slots.placeholders)
-        try_images(self.name, dry, self.task)
+        warnings = try_images(self.name, dry, self.task)
         layers = NormLayers(self.name, norm, slots, slots.sizes_in(dry))
         network = self._made(norm=layers, conv=conv)
         now = dict(network.named_parameters())
@@ -103,19 +103,19 @@ class _Maker:
                 f"model {self.name!r} draws its weights from something else than torch's generator: one seed would not "
                 "give every norm the same weights"
             )
-        keep_notes(network, warnings=[*_norms_of_its_own(network), *layers.warnings()])
+        keep_notes(network, warnings=[*warnings, *_norms_of_its_own(network), *layers.warnings()])
         return network
 
     def with_exchanged_norms(self, norm: NormFactory, conv: type[nn.Conv2d]) -> nn.Module:
         """The network with its own norm layers exchanged for those of `norm`."""
         network = self._made()
-        try_images(self.name, deepcopy(network), self.task)
+        warnings = try_images(self.name, deepcopy(network), self.task)
         own_options = getattr(norm, "own_options", ())
         try:
             found = exchanged(network, norm, self.task.image_shape, own_options=own_options, conv=conv)
         except NormbenchError as error:
             raise ConfigError(f"model {self.name!r}: {error}") from error
-        keep_notes(network, exchanged=found.rows, warnings=found.warnings)
+        keep_notes(network, exchanged=found.rows, warnings=[*warnings, *found.warnings])
         return network
 
     def _made(self, norm: NormSlots | NormLayers | None = None, conv: type[nn.Conv2d] = nn.Conv2d) -> nn.Module:

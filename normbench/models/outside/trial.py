@@ -8,13 +8,18 @@ from normbench.models.task import Task
 from normbench.plugins.errors import reason
 
 BATCH = 2
+_PROBABILITIES = (
+    "the network returns probabilities, perhaps of a softmax at its end: the loss takes their softmax once more, and "
+    "the network learns slowly; return the logits"
+)
 
 
-def try_images(name: str, network: nn.Module, task: Task) -> None:
+def try_images(name: str, network: nn.Module, task: Task) -> list[str]:
     """Passes two black images through the network in evaluation and in training mode, without gradients.
 
     The network's running statistics change. Raises ConfigError, which names the layer with its input, for a network
     that raises, or that does not give logits [B, num_classes]. Torch's random state is left as it was.
+    Returns a warning for a network whose outputs are probabilities.
     """
     shape = list(task.image_shape)
     inside: list[str] = []  # the layers that are being called
@@ -43,6 +48,14 @@ def try_images(name: str, network: nn.Module, task: Task) -> None:
     finally:
         for hook in hooks:
             hook.remove()
+    return [_PROBABILITIES] if _are_probabilities(output) else []
+
+
+def _are_probabilities(output: object) -> bool:
+    """Whether each image's values are from 0 on and sum to 1; logarithms of such values do no harm."""
+    assert isinstance(output, Tensor)
+    sums = output.sum(dim=1)
+    return bool((output >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
 
 
 def _check_output(name: str, output: object, task: Task, mode: str) -> None:

@@ -141,6 +141,11 @@ def test_a_norm_with_an_activation_is_told_where_the_network_does_not_look_for_i
     assert not warnings_about(made("Net", "dyt"))
 
 
+def test_a_network_that_ends_in_a_softmax_is_told() -> None:
+    assert "softmax" in warnings_about(made("ends_in_softmax"))[0]
+    assert not warnings_about(made("ends_in_softmax", logarithm=True))
+
+
 @pytest.mark.parametrize("name", ["torchvision.models:resnet18", "torchvision:mobilenet_v2"])
 def test_constructors_of_torchvision_work_as_they_are(name: str) -> None:
     network = made(name, "ln")
