@@ -11,7 +11,8 @@ from normbench.data.augment.augmentation import check_fits
 from normbench.data.augment.registry import AUGMENTATIONS
 from normbench.data.sources.registry import CIFAR_SHAPED
 from normbench.models.budget import check_budget
-from normbench.models.registry import MODELS
+from normbench.models.outside.network import check_source
+from normbench.models.registry import MODEL_REGISTRY, MODELS
 from normbench.models.task import CIFAR10, Task
 from normbench.runs.build import build_network, build_schedule
 from normbench.runs.task import known_task
@@ -33,6 +34,8 @@ def _parts(config: Config) -> Iterator[Part]:
     model, norm, optimizer, schedule = config.model, config.norm, config.train.optimizer, config.train.schedule
     bare = config.model_copy(update={"norm": Choice("none")})
     task = _task(config)
+    if model.name not in MODELS:
+        yield ("model",), model, partial(check_source, model.name, MODEL_REGISTRY[model.name], model.options)
     if task is not None:
         yield ("model",), (model, task), lambda: build_network(bare, task)
         yield ("norm",), (norm, model, task), lambda: build_network(config, task)

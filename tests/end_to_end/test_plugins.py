@@ -76,6 +76,15 @@ def test_the_flag_refuses_and_imports_nothing(command: str, kind: str, imported:
     assert not imported.exists()
 
 
+@pytest.mark.parametrize("name", ["their_norms:Norm", "their_norms.py:Norm"])
+@pytest.mark.parametrize("words", [("train",), ("summary",), ("sweep",), ("bench",), ("explain", "params")])
+def test_the_flag_refuses_networks_too(words: tuple[str, ...], name: str, imported: Path) -> None:
+    result = invoke(*words, "--model", name, "--norm", "bn", "--no-plugins")
+    assert isinstance(result.exception, ConfigError)
+    assert f"model {name!r} is code from outside of normbench" in str(result.exception)
+    assert not imported.exists()
+
+
 @pytest.mark.parametrize("command", ["params", "tensor", "running", "axes"])
 @pytest.mark.parametrize("kind", ["their_norms:Norm", "theirs"])
 def test_an_explanation_takes_them_unless_the_flag_refuses(command: str, kind: str, imported: Path) -> None:

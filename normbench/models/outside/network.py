@@ -21,7 +21,7 @@ from normbench.models.task import Task
 from normbench.norms.factory import NormFactory
 from normbench.plugins.errors import reason
 from normbench.plugins.load import Loaded, importable
-from normbench.plugins.names import portable, split
+from normbench.plugins.names import portable
 from normbench.text import listed
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -52,11 +52,7 @@ def as_network(name: str, loaded: Loaded) -> Callable[..., nn.Module]:
         exchange: bool = False,
         **options: Any,
     ) -> nn.Module:
-        if sha256 != version:
-            raise ConfigError(
-                f"model.sha256: {_file(name)} is not what it was when this config was written; restore it, or leave "
-                "out sha256 to train it as it is now, which is another run"
-            )
+        _check_version(name, sha256, version)
         maker = _Maker(name, loaded, parameters, task, options)
         if parameters.norm and not exchange:
             made = maker.with_norms(norm, conv)
@@ -72,6 +68,20 @@ def as_network(name: str, loaded: Loaded) -> Callable[..., nn.Module]:
     network.__signature__ = inspect.Signature([*parameters.options, *switches, *rest])  # type: ignore[attr-defined]
     network.__doc__ = found.__doc__
     return network
+
+
+def check_source(name: str, network: Callable[..., object], options: Mapping[str, Any]) -> None:
+    """Raises ConfigError if the options hold the hash of another source than `network` of the registry has now."""
+    version = inspect.signature(network).parameters["sha256"].default
+    _check_version(name, options.get("sha256", version), version)
+
+
+def _check_version(name: str, wanted: str, version: str) -> None:
+    if wanted != version:
+        raise ConfigError(
+            f"model.sha256: the source of {portable(name)} is not what it was when this config was written; restore "
+            "it, or leave out sha256 to train it as it is now, which is another run"
+        )
 
 
 class _Maker:
@@ -170,7 +180,3 @@ def _weights(network: nn.Module, besides: list[Any]) -> dict[str, torch.Tensor]:
 
 def _kind(found: object) -> str:
     return f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
-
-
-def _file(name: str) -> str:
-    return split(portable(name))[0]
