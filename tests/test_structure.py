@@ -33,7 +33,7 @@ FLOW = (
         "plots",
     ),
     *("runs", "analysis.compare", "analysis.values", "sweeps", "bench", "explain", "export"),
-    *("present.tables", "present.report", "present.terminal", "cli"),
+    *("present.tables", "present.report", "present.page", "present.terminal", "cli"),
 )
 """Parts of the package. A module imports its own part and parts before it."""
 

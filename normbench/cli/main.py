@@ -9,7 +9,21 @@ from typing import Annotated, NoReturn
 import typer
 
 import normbench
-from normbench.cli import bench, compare, config, env, explain, export, norms, runs, summary, sweep, train, verdict
+from normbench.cli import (
+    bench,
+    compare,
+    config,
+    env,
+    explain,
+    export,
+    norms,
+    report,
+    runs,
+    summary,
+    sweep,
+    train,
+    verdict,
+)
 from normbench.cli.commands import Command, Commands
 from normbench.cli.failure import explained
 from normbench.cli.output import say
@@ -49,6 +63,7 @@ app.command(cls=Command, epilog=train.EXAMPLE)(train.train)
 app.command(cls=Command, epilog=summary.EXAMPLE)(summary.summary)
 app.command(cls=Command, epilog=norms.EXAMPLE)(norms.norms)
 app.command(cls=Command, epilog=compare.EXAMPLE)(compare.compare)
+app.command(cls=Command, epilog=report.EXAMPLE)(report.report)
 app.command(cls=Command, epilog=sweep.EXAMPLE)(sweep.sweep)
 app.command(cls=Command, epilog=bench.EXAMPLE)(bench.bench)
 app.command(cls=Command, epilog=verdict.EXAMPLE)(verdict.verdict)

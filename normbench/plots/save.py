@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from normbench.errors import ConfigError
 from normbench.files import write_bytes_atomically
@@ -25,15 +25,19 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
     A Figure made without pyplot needs no display. Raises ConfigError for another suffix.
     """
+    buffer = io.BytesIO()
+    write_figure(figure, buffer, picture_format(path))
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def write_figure(figure: "Figure", file: BinaryIO, format_: str) -> None:
+    """Writes the figure in one of FORMATS into an open file."""
     load_matplotlib()
     import matplotlib
 
-    format_ = picture_format(path)
-    buffer = io.BytesIO()
     dpi = PRINT_DPI if figure.get_figwidth() < NARROW else SCREEN_DPI
     with matplotlib.rc_context(_TEXT):
-        figure.savefig(buffer, format=format_, dpi=dpi, metadata=_DATES[format_])
-    write_bytes_atomically(path, buffer.getvalue())
+        figure.savefig(file, format=format_, dpi=dpi, metadata=_DATES[format_])
 
 
 def picture_format(path: Path) -> str:

@@ -35,10 +35,10 @@ def context_notes(comparison: Comparison) -> list[str]:
         notes.append("Val: images held out of the training set; the test set was not looked at.")
     if comparison.tuning:
         notes += tuning_notes(comparison.tuning, list(dict.fromkeys(row.label for row in rows)))
-    recipe = _recipe(comparison)
+    recipe = recipe_in_words(comparison)
     notes += [
         *([f"Recipe: {recipe}."] if recipe else []),
-        f"Machine: {_machine(comparison.environment)}.",
+        f"Machine: {machine_in_words(comparison.environment)}.",
         f"Images: fingerprint {comparison.fingerprint[:8]}.",
         f"Norm layers of the network: {', '.join(layers)}.{_one_group(comparison)}",
     ]
@@ -57,7 +57,8 @@ def _one_group(comparison: Comparison) -> str:
     return f" {found[0]} is PyTorch's GroupNorm with one group." if found else ""
 
 
-def _recipe(comparison: Comparison) -> str:
+def recipe_in_words(comparison: Comparison) -> str:
+    """Network, epochs, batch size, optimizer and learning rate, as far as all runs share them."""
     recipe = comparison.recipe
     shown = ("model.name", "train.epochs", "train.batch_size", "train.optimizer.name", "train.optimizer.lr")
     counts = {row.num_parameters for row in comparison.rows}
@@ -65,7 +66,9 @@ def _recipe(comparison: Comparison) -> str:
     return ", ".join([*(in_words(key, [f"{recipe[key]}"]) for key in shown if key in recipe), *parameters])
 
 
-def _machine(environment: Mapping[str, tuple[str, ...]]) -> str:
+def machine_in_words(environment: Mapping[str, tuple[str, ...]]) -> str:
+    """Device, precision, processor and versions: the values found."""
+
     def found(key: str) -> str:
         return " or ".join(value for value in environment.get(key, ()) if value != "null")
 
