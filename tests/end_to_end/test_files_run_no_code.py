@@ -224,6 +224,7 @@ def test_files_of_a_run(attack: Attack, name: str, made: Path, tmp_path: Path) -
 READERS = {
     "config/experiment/axes.py": {"json.loads"},  # of what it has just written itself
     "config/files.py": {"read_text"},
+    "analysis/values/read.py": {"json.loads", "read_regular"},  # plain text, and Parquet by pyarrow
     "data/cache.py": {"read_regular", "json.loads"},
     "data/tensor_bytes.py": {"load", "json.loads"},
     "data/also_test.py": {"open_regular"},  # by the reader of arrays
@@ -251,6 +252,7 @@ READERS = {
     "plots/settings.py": {"os.open"},  # the current folder, to come back to it
     "runs/also_test.py": {"load", "read_regular"},  # safetensors
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
+    "present/page/page.py": {"STYLE.read_text"},  # a file of the package
     "runs/schema.py": {"json.loads"},
     "runs/unfinished.py": {
         "json.loads",
