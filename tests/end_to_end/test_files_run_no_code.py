@@ -245,10 +245,10 @@ READERS = {
     "kernels/build.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
     "kernels/library.py": {"path.read_bytes", "read_regular"},  # tests/kernels/test_library.py
     "deferred.py": {"import_module"},  # modules of the package, named in its registries
-    "norms/lookup.py": {
-        "entry.load",
-        "import_module",
-    },  # code, by the user's own wish: tests/end_to_end/test_plugins.py
+    # Code, by the user's own wish: tests/end_to_end/test_plugins.py
+    "plugins/load.py": {"entry.load", "file.read_bytes", "import_module", "path.read_bytes"},
+    "plugins/registry.py": {"load"},
+    "plugins/source.py": {"path.read_bytes"},
     "plots/settings.py": {"os.open"},  # the current folder, to come back to it
     "runs/also_test.py": {"load", "read_regular"},  # safetensors
     "runs/environment.py": {"Path().read_text", "cpuinfo.read_text", "subprocess.run"},  # of this machine; git
