@@ -18,7 +18,7 @@ from normbench.kernels import accelerate
 from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
 from normbench.train.allocator import keep_freed_memory
-from normbench.train.machine import choose_device
+from normbench.train.machine import choose_timed_device
 from normbench.train.setting import Setting
 
 BASELINE = "bn"
@@ -49,7 +49,7 @@ def relative_step_times(kinds: Sequence[str], rounds: int, device: str) -> Mappi
     A step is the forward and backward pass of the default config's network and batch size in float32, as in training,
     without optimizer and data. Raises ConfigError for a device that is not there.
     """
-    setting = Setting(choose_device(device), normalization=CIFAR10_CONSTANTS)
+    setting = Setting(choose_timed_device(device), normalization=CIFAR10_CONSTANTS)
     keep_freed_memory()
     networks = {kind: _network(kind, setting) for kind in dict.fromkeys([BASELINE, *kinds])}
     batch_size = Config().train.batch_size

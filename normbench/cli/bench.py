@@ -111,9 +111,9 @@ def bench(
         from normbench.present.report.document import View, as_document, render_document
         from normbench.present.tables.bench import bench_tables
         from normbench.present.tables.bench_full import full_tables
-        from normbench.train.machine import Machine, choose_device
+        from normbench.train.machine import Machine, choose_timed_device
 
-    machine = Machine(choose_device(device), threads or torch.get_num_threads())
+    machine = Machine(choose_timed_device(device), threads or torch.get_num_threads())
     if full and machine.device.type != "cuda":
         raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
     plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, plain=against is Against.plain)

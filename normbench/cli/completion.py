@@ -43,7 +43,7 @@ def complete_data(incomplete: str) -> list[Offer]:
 
 
 def complete_device(incomplete: str) -> list[Offer]:
-    return [(name, "") for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
+    return [(name, "") for name in ("auto", "cpu", "cuda", "mps", "xpu") if name.startswith(incomplete)]
 
 
 def complete_key(incomplete: str) -> list[Offer]:

@@ -66,7 +66,10 @@ DataDir = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of a run; their number changes its last bits.")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=complete_device)]
+Device = Annotated[
+    str,
+    typer.Option("--device", help="auto, cpu, cuda, mps, ...", autocompletion=complete_device),
+]
 Results = Annotated[
     Path, typer.Option("--results", help="The folder in which runs are kept.", autocompletion=complete_results)
 ]

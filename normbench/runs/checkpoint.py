@@ -32,6 +32,7 @@ from normbench.runs.schema import (
     parse,
 )
 from normbench.train.loop import Position
+from normbench.train.machine import sum_dtype
 
 MAX_THREADS = 4096
 _OTHER_VERSION = "cut off, changed, or written by another version of normbench"
@@ -153,7 +154,7 @@ def from_bytes(content: bytes, device: torch.device) -> Checkpoint:
         position=Position(
             epoch=at.epoch,
             step=at.step,
-            loss_sum=torch.tensor(at.loss_sum, dtype=torch.float64, device=device),
+            loss_sum=torch.tensor(at.loss_sum, dtype=sum_dtype(device), device=device),
             num_correct=torch.tensor(at.num_correct, device=device),
             train_s=at.train_s,
         ),

@@ -11,9 +11,9 @@ from normbench.runs.session import Session
 from normbench.runs.stages import end_epoch, evaluate_again, keep
 from normbench.train.steppers import stepper_for
 
-KEEP_S = {"cpu": 0.0, "cuda": 30.0}
-"""Least seconds between two checkpoints, which are kept at the end of an epoch: on a GPU an epoch takes less time than
-writing the checkpoints of a group. The last epoch and an interrupt always keep one."""
+KEEP_S = 30.0
+"""On CUDA, least seconds between two checkpoints, which are kept at the end of an epoch: there an epoch takes less time
+than writing the checkpoints of a group. The last epoch and an interrupt always keep one."""
 
 STEP_S = 0.2
 """Least seconds between two reports of steps."""
@@ -49,7 +49,8 @@ def train(sessions: Sequence[Session], way: str | None, report: GroupReport) -> 
             if not going:
                 break
             stepper.start_epoch(epoch + 1)
-            if time.monotonic() - kept_at >= KEEP_S[device.type] or epoch + 1 == num_epochs:
+            is_due = device.type != "cuda" or time.monotonic() - kept_at >= KEEP_S
+            if is_due or epoch + 1 == num_epochs:
                 kept_at = time.monotonic()
                 for session in going.values():
                     keep(session)

@@ -19,7 +19,7 @@ from normbench.train.allocator import keep_freed_memory
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Diverged, Member, steps_per_epoch, train_epoch
-from normbench.train.machine import Machine, using_threads
+from normbench.train.machine import Machine, using_threads, wait_for
 from normbench.train.probe import faster_precision
 from normbench.train.setting import Setting
 from normbench.train.statistics import accuracy_by_statistics, recompute_statistics
@@ -56,7 +56,7 @@ def run_seconds(configs: Sequence[Config], dataset: Dataset, machine: Machine) -
                 with _norm_may_fail(config):
                     measured[kind] = (
                         _measure(config, dataset, machine)
-                        if machine.is_cpu
+                        if not machine.is_cuda
                         else _measure_together([config], dataset, machine, "lanes")
                     )
             seconds.append(measured[kind].of_run(config.train.epochs) if kind in measured else 0.0)
@@ -114,8 +114,7 @@ def _measure_together(configs: Sequence[Config], dataset: Dataset, machine: Mach
 
 def _now(device: torch.device) -> float:
     """The time once the device has done all its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return time.perf_counter()
 
 

@@ -24,7 +24,7 @@ from normbench.sweeps.groups import alike_but_for_seed
 from normbench.sweeps.overhead import measure_overhead
 from normbench.sweeps.pool import choose_jobs
 from normbench.sweeps.worker import RunRequest
-from normbench.train.machine import Machine, num_cores
+from normbench.train.machine import TESTED, Machine, num_cores
 from normbench.train.passes import WAYS
 
 LONG_S = 300.0  # of a run whose overhead is not worth measuring
@@ -69,8 +69,8 @@ def make_plan(
 ) -> Plan:
     """A plan for at least one run; `jobs` or `machine.threads` None takes what the machine carries.
 
-    `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off on the CPU, and on a
-    GPU the way that a few steps show to be fastest for each norm.
+    `together`: how runs that differ in their seed only train, one of WAYS or "off"; "auto" is off, and on CUDA the
+    way that a few steps show to be fastest for each norm.
     Where `train.precision` is auto, all runs get the same, so that no difference between norms is one between
     precisions. What is chosen by measuring is chosen once for an experiment on a machine, see `decided`; `keep`:
     whether to write new choices down. On the CPU, where the number of threads changes bits, each run has one thread by
@@ -85,7 +85,9 @@ def make_plan(
     threads = machine.threads or (1 if machine.is_cpu else max(1, num_cores() // jobs))
     machine = replace(machine, threads=threads)
     machine = replace(machine, precision=_precision(requests, dataset, machine, keep=keep))
-    if together == "off" or (together == "auto" and machine.is_cpu):
+    if together not in ("auto", "off") and machine.device.type not in TESTED:
+        raise ConfigError(f"--together {together}: runs train together on a CPU or with CUDA only; leave it out")
+    if together == "off" or (together == "auto" and not machine.is_cuda):
         seconds = run_seconds([request.config for request in to_do], dataset, machine)
         return _with_overhead(Plan(to_do, done, tuple(seconds), jobs, machine), dataset)
     planned = _together(to_do, dataset, machine, _ways(together, requests), keep=keep)

@@ -10,7 +10,8 @@ from normbench.train.engine import inference_network
 from normbench.train.setting import Setting
 
 LARGEST_FLOAT16 = 65504.0
-BATCH_SIZE = {"cpu": 500, "cuda": 5000}  # images: activations stay in the CPU's cache; a GPU is kept busy
+ON_CPU, ON_DEVICE = 500, 5000
+"""Images at once: activations stay in the CPU's cache; a GPU is kept busy."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ def infer(model: nn.Module, images: Tensor, setting: Setting, batch_size: int | 
     The batch size changes the time, not the metrics. Only the end waits for the device. Logits are rounded to float16,
     as `predictions.npz` stores them, so that a metric recomputed from that file is the recorded one.
     """
-    return logits_of(model.eval(), images, setting, batch_size or BATCH_SIZE[setting.device.type])
+    at_once = ON_CPU if setting.device.type == "cpu" else ON_DEVICE
+    return logits_of(model.eval(), images, setting, batch_size or at_once)
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ from normbench.data.streams import stream_seed
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.engine import training_network
 from normbench.train.evaluate import Metrics
+from normbench.train.machine import sum_dtype
 from normbench.train.objective import clip_gradient, correct, cross_entropy
 from normbench.train.schedules import Moment, Schedule
 from normbench.train.setting import Setting
@@ -48,7 +49,7 @@ class Position:
     step: int
     """Finished steps of the epoch in progress."""
     loss_sum: Tensor
-    """Loss summed over the images of the epoch, a float64 scalar. On the device, so that no step waits for it."""
+    """Loss summed over the images of the epoch, a scalar of `sum_dtype` on the device: no step waits for it."""
     num_correct: Tensor
     """Correct predictions of the epoch, an int64 scalar on the device."""
     train_s: float
@@ -59,7 +60,7 @@ class Position:
     @classmethod
     def start_of(cls, epoch: int, device: torch.device, watched: tuple[float, ...] = ()) -> "Position":
         zero = torch.zeros((), device=device)
-        return cls(epoch, 0, loss_sum=zero.double(), num_correct=zero.long(), train_s=0.0, watched=watched)
+        return cls(epoch, 0, loss_sum=zero.to(sum_dtype(device)), num_correct=zero.long(), train_s=0.0, watched=watched)
 
 
 @dataclass
@@ -136,7 +137,7 @@ def train_epoch(
         clip_gradient(parameters, recipe.clip_grad_norm)
         optimizer.step()
 
-        position.loss_sum += loss.detach().double() * len(labels)
+        position.loss_sum += loss.detach().to(position.loss_sum.dtype) * len(labels)
         position.num_correct += correct(logits.detach(), labels).sum()
         look = setting.device.type == "cpu" or step % CHECK_EVERY == 0 or step == num_steps - 1
         if look and not math.isfinite(position.loss_sum.item()):

@@ -9,6 +9,10 @@ import torch
 
 from normbench.errors import ConfigError
 
+TESTED = ("cpu", "cuda")
+DEVICES = ("auto", *TESTED, "mps", "xpu")
+"""The names that `--device` offers."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -26,20 +30,55 @@ class Machine:
     def is_cpu(self) -> bool:
         return self.device.type == "cpu"
 
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
     def precision_for(self, configured: str) -> str:
         """The precision for a run whose config says `configured`: `auto`, `fp32` or `bf16`."""
         return self.precision if self.precision and configured == "auto" else configured
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA where there is a device, else the CPU. Raises ConfigError for what is not there."""
+    """`auto` takes CUDA where there is a device, else the CPU. Raises ConfigError for what is not there.
+
+    Any accelerator that PyTorch has here is taken by its name, such as `mps` on a Mac; those besides CUDA are untested.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise ConfigError(f"--device {name}: known: auto, cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no CUDA device on this machine; --device cpu works everywhere")
-    return torch.device(name)
+    if name in TESTED:
+        return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"--device {name}: known: {', '.join(DEVICES)}") from None
+    if device.index is not None:
+        raise ConfigError(f"--device {name}: a device has no number here; CUDA_VISIBLE_DEVICES chooses one of several")
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None or found.type != device.type:
+        raise ConfigError(f"--device {name}: torch finds no such device on this machine; --device cpu works everywhere")
+    return device
+
+
+def choose_timed_device(name: str) -> torch.device:
+    """As `choose_device`, for measurements: they know only a CPU and CUDA."""
+    device = choose_device(name)
+    if device.type not in TESTED:
+        raise ConfigError(f"--device {name}: what is measured here is measured on a CPU or with CUDA only")
+    return device
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """The widest float that the device has: float64, but float32 on Apple's GPUs."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def wait_for(device: torch.device) -> None:
+    """Returns once the device has done all its work."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 @contextmanager

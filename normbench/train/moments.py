@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from normbench.train.machine import sum_dtype
+
 _AT_ONCE = 50  # images in float64: they fit into a CPU's cache
 
 
@@ -17,13 +19,14 @@ class Moments(nn.Module):
     def __init__(self, like: Tensor) -> None:
         super().__init__()
         self.count = 0
-        self.sums = torch.zeros(2, len(like), dtype=torch.float64, device=like.device)
+        has_float64 = sum_dtype(like.device) == torch.float64
+        self.sums = torch.zeros(2, len(like), dtype=torch.float64, device=like.device if has_float64 else "cpu")
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, C, H, W] -> x."""
         self.count += x.numel() // x.shape[1]
         for images in x.split(_AT_ONCE if x.is_cpu else len(x)):
-            values = images.to(torch.float64, copy=True)
+            values = images.to(self.sums.device, torch.float64, copy=True)
             self.sums[0] += values.sum((0, 2, 3))
             self.sums[1] += values.square_().sum((0, 2, 3))
         return x

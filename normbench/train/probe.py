@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from normbench.kernels.accelerate import coverage
 from normbench.train.compiled import CompileError
 from normbench.train.engine import training_network
+from normbench.train.machine import wait_for
 from normbench.train.setting import Setting
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,14 @@ def faster_precision(model: nn.Module, images: Tensor, setting: Setting) -> str:
     """`fp32` or `bf16`: the one in which a few steps on this machine are faster.
 
     On CUDA it is bf16 where the hardware has it: eager steps, all that could be timed here, do not predict the time of
-    a recorded step.
+    a recorded step. On devices besides it is fp32.
     images: uint8 [N, C, H, W]; the first PROBE_IMAGES are the probe. The model and the random state do not change.
     """
     device = setting.device
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type != "cpu":
+        return "fp32"
     with torch.random.fork_rng(devices=[]):
         probe = images[:PROBE_IMAGES]
         steps = {each: _step(model, probe, replace(setting, precision=each)) for each in ("fp32", "bf16")}
@@ -117,6 +120,5 @@ def _best_seconds(steps: Mapping[str, Step], device: torch.device) -> dict[str, 
 def _timed(step: Step, device: torch.device) -> float:
     start = time.perf_counter()
     step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return time.perf_counter() - start

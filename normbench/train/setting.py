@@ -30,8 +30,8 @@ class Setting:
     def seed(self, value: int) -> None:
         """Seeds torch's own generators of the CPU and of the device, from which networks of others draw in a step."""
         torch.default_generator.manual_seed(value)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(value)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(value)
 
     def autocast(self) -> AbstractContextManager[object]:
         """With `bf16`, convs and matrix products are computed in bfloat16; weights stay float32."""

@@ -33,7 +33,7 @@ class Stepper(Protocol):
 
 
 class Eager:
-    """One run, its steps called one by one: the stepper of the CPU."""
+    """One run, its steps called one by one: the stepper of devices without CUDA graphs."""
 
     def __init__(self, member: Member, split: Split, setting: Setting) -> None:
         self.split, self._member, self._setting = split, member, setting
@@ -66,10 +66,10 @@ class Eager:
 def stepper_for(members: Sequence[Member], split: Split, setting: Setting, way: str | None) -> Stepper:
     """The stepper of members that stand at the same position.
 
-    `way`: one of WAYS, how several members train together; None for one member alone, which trains eagerly on the CPU
-    and by a recorded step elsewhere.
+    `way`: one of WAYS, how several members train together; None for one member alone, which trains by a recorded step
+    on CUDA and eagerly elsewhere.
     """
-    if way is None and setting.device.type == "cpu":
+    if way is None and setting.device.type != "cuda":
         (member,) = members
         return Eager(member, split, setting)
     return Lockstep(members, split, setting, way or "lanes")

@@ -1,8 +1,13 @@
 """The loop: stopped anywhere and continued it ends with the same bits; sums are exact; divergence is seen."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import normalize, training_batches
@@ -16,11 +21,22 @@ from normbench.models.task import Task
 from normbench.norms import NORMS
 from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.evaluate import evaluate, infer
-from normbench.train.loop import Diverged, Position, Recipe, epoch_metrics, set_base_lr, steps_per_epoch, train_epoch
+from normbench.train.loop import (
+    Diverged,
+    Member,
+    Position,
+    Recipe,
+    epoch_metrics,
+    set_base_lr,
+    steps_per_epoch,
+    train_epoch,
+)
+from normbench.train.machine import sum_dtype
 from normbench.train.optimizers.registry import OPTIMIZERS
 from normbench.train.probe import faster_precision
 from normbench.train.schedules import SCHEDULES
 from normbench.train.setting import Setting
+from normbench.train.steppers import Eager, stepper_for
 from tests.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
@@ -149,6 +165,28 @@ def test_labels_are_smoothed_and_the_gradient_is_clipped_as_torch_does_it() -> N
             loss_sum += loss.item() * len(labels)
     assert all(map(torch.equal, weights(run.model), weights(theirs.model)))
     assert epoch_metrics(run.position, NUM_IMAGES).loss == pytest.approx(loss_sum / NUM_IMAGES, rel=1e-12)
+
+
+class NoFloat64(TorchDispatchMode):
+    """As on Apple's GPUs: no tensor is in float64."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        wide = [each for each in tree_leaves(out) if isinstance(each, torch.Tensor) and each.dtype == torch.float64]
+        assert not wide, func
+        return out
+
+
+def test_a_device_without_float64_trains_step_by_step() -> None:
+    run, mps = Run(epochs=1), torch.device("mps")
+    run.recipe = replace(run.recipe, augmentations=[])  # they are on the CPU
+    run.position.loss_sum = torch.zeros((), dtype=sum_dtype(mps))
+    one = Member(run.model, run.optimizer, run.recipe, run.position)
+    assert isinstance(stepper_for([one], tiny_split(), replace(FP32, device=mps), None), Eager)
+    with without_kernels(), NoFloat64():
+        for _ in train_epoch(run.model, run.optimizer, tiny_split(), run.recipe, FP32, run.position):
+            pass
+    assert 0 < epoch_metrics(run.position, NUM_IMAGES).loss < 10
 
 
 def test_a_loss_that_is_not_finite_raises() -> None:
