@@ -64,6 +64,11 @@ def _text_as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else _list_as_tuple(value)
 
 
+def _square(value: Any) -> Any:
+    """`32` stands for `[32, 32]`."""
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else _list_as_tuple(value)
+
+
 def _without_controls(text: str) -> str:
     if UNPRINTABLE.search(text):
         raise ValueError("must hold no control characters or line breaks")
@@ -90,6 +95,7 @@ def _some_and_unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 Text = Annotated[str, BeforeValidator(_as_written), AfterValidator(_without_controls)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Side = Annotated[int, Field(ge=1, le=1024)]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
@@ -106,6 +112,9 @@ class DataConfig(_Section):
     augment: Annotated[tuple[Choice, ...], Field(max_length=MAX_LISTED)] = (Choice("flip"), Choice("translate"))
     evaluate_on: Literal["test", "val"] = "test"
     also_test: Annotated[Text | None, UNWRITTEN] = None
+    resize: Annotated[tuple[Side, Side] | None, BeforeValidator(_square), UNWRITTEN] = None
+    held_out: Annotated[float, Field(gt=0, lt=1), UNWRITTEN] = 0.2
+    name: Annotated[Text | None, UNWRITTEN] = None
 
 
 class TrainConfig(_Section):

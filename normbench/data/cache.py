@@ -13,9 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from normbench.data.dataset import Dataset, RawData, Split, fingerprint
-from normbench.data.known import KNOWN
-from normbench.data.normalization import measure
+from normbench.data.dataset import RawData, Split, fingerprint
+from normbench.data.memory import MAX_BYTES, MAX_SIDE
 from normbench.data.sources.source import SourceInput
 from normbench.data.tensor_bytes import tensors_in
 from normbench.files import holding, put_in_place, read_regular, remove_scratch, scratch_beside, scratch_of
@@ -23,13 +22,11 @@ from normbench.text import printable
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 2**34
-"""A larger file is no cache file: it would hold five million images."""
+MAX_FILE_BYTES = MAX_BYTES + 2**30
+"""A larger file is no cache file: besides images it holds labels only."""
 MAX_NAME = 255
 """Characters in the name of a class, which may be that of a folder."""
 CHANNELS = (1, 3)
-MAX_SIDE = 1024
-"""Pixels: the largest height and width of an image."""
 FORMAT = "2"  # raise it whenever the content of the file, or the decoding of a source, changes
 
 
@@ -37,11 +34,11 @@ class _Unusable(Exception):
     """A cache file cannot be used; the message says why."""
 
 
-def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
-    """The data set from the cache, or read from its input and then cached.
+def load_cached(source: str, found: SourceInput, folder: Path) -> tuple[RawData, str]:
+    """What the source read, from the cache, or from its input and then cached; and the fingerprint of that content.
 
     Only one process at a time reads an input; the others wait. A damaged cache file is reported and rebuilt. If the
-    cache cannot be written, a warning says so and the data set is returned all the same. Raises the source's DataError.
+    cache cannot be written, a warning says so and the data are returned all the same. Raises the source's DataError.
     """
     cached = folder / f"{found.slot}.safetensors"
     # The identity of 60,000 image files takes as long as the fingerprint of their pixels. A second thread computes it:
@@ -49,26 +46,26 @@ def load_cached(source: str, found: SourceInput, folder: Path) -> Dataset:
     with ThreadPoolExecutor(1) as aside:
         identity = aside.submit(found.identity)
         try:
-            dataset = _read(cached, source, found, identity)  # without the lock: cache files are replaced atomically
+            content = _read(cached, source, identity)  # without the lock: cache files are replaced atomically
         except _Unusable:
-            dataset = None  # another process may be rebuilding it: reported under the lock only
+            content = None  # another process may be rebuilding it: reported under the lock only
     identity.result()  # a missing input is an error even if the cache holds its data
-    if dataset is not None and not scratch_of(cached).exists():
-        return dataset
+    if content is not None and not scratch_of(cached).exists():
+        return content
     with _holding_lock(cached) as writable:
         if writable:
             remove_scratch(cached)
         try:
-            dataset = _read(cached, source, found, identity)
+            content = _read(cached, source, identity)
         except _Unusable as error:
             log.info(f"{cached}: {error}: reading the images again")
-        if dataset is not None:
-            return dataset
+        if content is not None:
+            return content
         raw = found.read()
-        dataset = _dataset(source, found, raw, fingerprint(raw))
+        digest = fingerprint(raw)
         if writable:
-            _write(cached, dataset, identity.result())
-        return dataset
+            _write(cached, source, raw, digest, identity.result())
+        return raw, digest
 
 
 @contextmanager
@@ -93,25 +90,12 @@ def _warn(path: Path, error: Exception) -> None:
     )
 
 
-def _dataset(source: str, found: SourceInput, raw: RawData, digest: str) -> Dataset:
-    known = KNOWN.get(digest)
-    return Dataset(
-        source=source,
-        name=known.name if known else found.name or f"{source} data",
-        class_names=raw.class_names,
-        train=raw.train,
-        test=raw.test,
-        normalization=known.normalization if known else found.normalization or measure(raw.train.images),
-        fingerprint=digest,
-    )
-
-
-def _read(path: Path, source: str, found: SourceInput, identity: Future[str]) -> Dataset | None:
-    """The data set in a cache file; None if there is no file. Raises _Unusable."""
+def _read(path: Path, source: str, identity: Future[str]) -> tuple[RawData, str] | None:
+    """The content of a cache file and its fingerprint; None if there is no file. Raises _Unusable."""
     try:
         if not path.is_file():
             return None
-        tensors, metadata = tensors_in(read_regular(path, MAX_BYTES))
+        tensors, metadata = tensors_in(read_regular(path, MAX_FILE_BYTES))
         if metadata.get("format") != FORMAT or metadata.get("source") != source:
             raise _Unusable("not a cache file of this version")
         raw = _content(tensors, metadata)
@@ -124,15 +108,19 @@ def _read(path: Path, source: str, found: SourceInput, identity: Future[str]) ->
         raise _Unusable("damaged (the fingerprint of its content is another)")
     if metadata.get("identity") != identity.result():
         raise _Unusable("the data it was made from have changed")
-    return _dataset(source, found, raw, digest)
+    return raw, digest
 
 
 def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
     names = json.loads(metadata["class_names"])
     if not isinstance(names, list) or not all(map(_is_class_name, names)):
         raise ValueError("class names are not of the expected form")
-    train, test = (Split(tensors[f"{split}.images"], tensors[f"{split}.labels"]) for split in ("train", "test"))
-    for split in (train, test):
+    splits = {
+        name: Split(tensors[f"{name}.images"], tensors[f"{name}.labels"])
+        for name in ("train", "test", "val")
+        if name == "train" or f"{name}.images" in tensors
+    }
+    for split in splits.values():
         images, labels = split.images, split.labels
         if images.dtype != torch.uint8 or not _is_image_shape(images.shape[1:]) or not len(images):
             raise ValueError("images are not of the expected form")
@@ -140,9 +128,9 @@ def _content(tensors: dict[str, Tensor], metadata: dict[str, str]) -> RawData:
             raise ValueError("labels are not of the expected form")
         if not 0 <= int(labels.min()) <= int(labels.max()) < len(names):
             raise ValueError("a label has no class")
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise ValueError("the splits have images of two shapes")
-    return RawData(train, test, tuple(names))
+    if len({split.images.shape[1:] for split in splits.values()}) > 1:
+        raise ValueError("the splits have images of several shapes")
+    return RawData(splits["train"], splits.get("test"), tuple(names), splits.get("val"))
 
 
 def _is_image_shape(shape: torch.Size) -> bool:
@@ -153,19 +141,19 @@ def _is_class_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= MAX_NAME and printable(name) == name
 
 
-def _write(path: Path, dataset: Dataset, identity: str) -> None:
+def _write(path: Path, source: str, raw: RawData, digest: str, identity: str) -> None:
     """Replace the cache file atomically. The caller holds the lock."""
     tensors = {
         f"{name}.{part}": getattr(split, part).contiguous()
-        for name, split in (("train", dataset.train), ("test", dataset.test))
+        for name, split in raw.splits.items()
         for part in ("images", "labels")
     }
     metadata = {
         "format": FORMAT,
-        "source": dataset.source,
+        "source": source,
         "identity": identity,
-        "class_names": json.dumps(dataset.class_names),
-        "fingerprint": dataset.fingerprint,
+        "class_names": json.dumps(raw.class_names),
+        "fingerprint": digest,
     }
     try:
         with scratch_beside(path) as scratch:  # safetensors makes temporary files of its own

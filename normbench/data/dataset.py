@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from normbench.data.normalization import Normalization
+from normbench.data.normalization import CIFAR10_CONSTANTS, Normalization
 from normbench.errors import DataError
+
+VAL_SHARE = 10
+"""A tenth of the training images is held out for validation: 5,000 of CIFAR-10."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,22 @@ class Split:
 
 @dataclass(frozen=True)
 class RawData:
-    """What reading a source gives. All images have one shape, and a label is the index of a class name."""
+    """What reading a source gives. All images have one shape, and a label is the index of a class name.
+
+    Where a source has no `test`, a share of `train` is held out for it. `val` is only there where a source has one
+    beside `test`.
+    """
 
     train: Split
-    test: Split
+    test: Split | None
     class_names: tuple[str, ...]
+    val: Split | None = None
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """By name, those that are there."""
+        found = {"train": self.train, "test": self.test, "val": self.val}
+        return {name: split for name, split in found.items() if split is not None}
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,10 @@ class Dataset:
     test: Split
     normalization: Normalization
     fingerprint: str
+    val: Split | None = None
+    """Images to choose settings on, where the source has them beside `train` and `test`."""
+    held_out: float | None = None
+    """The share of the source's training images that `test` was made of; None where the source has a test split."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -57,10 +76,32 @@ class Dataset:
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
 
+    @property
+    def inputs_id(self) -> str:
+        """Equal for the same images with the same constants. With CIFAR-10's constants it is the fingerprint."""
+        if self.normalization == CIFAR10_CONSTANTS:
+            return self.fingerprint
+        return hashlib.sha256(f"{self.fingerprint} {self.normalization}".encode()).hexdigest()
+
+    @property
+    def num_held_out(self) -> int:
+        """Training images that `train_and_val` takes for val: none where the data have their own."""
+        return 0 if self.val is not None else len(self.train) // VAL_SHARE
+
+    @property
+    def num_val(self) -> int:
+        return self.num_held_out if self.val is None else len(self.val)
+
+    def train_and_val(self) -> tuple[Split, Split]:
+        """The images to train on and those to choose settings on: the data's own val split, or a share of `train`."""
+        if self.val is not None:
+            return self.train, self.val
+        return hold_out(self.train, self.num_held_out)
+
 
 def fingerprint(raw: RawData) -> str:
-    """sha256 (hex) over shapes, class names, images and labels of both splits: equal means the same data, in order."""
-    splits = (raw.train, raw.test)
+    """sha256 (hex) over shapes, class names, images and labels of all splits: equal means the same data, in order."""
+    splits = raw.splits.values()
     shapes = [list(t.shape) for split in splits for t in (split.images, split.labels)]
     digest = hashlib.sha256(json.dumps([shapes, list(raw.class_names)]).encode())
     for split in splits:
@@ -86,11 +127,32 @@ def hold_out(train: Split, num_images: int = 5000, seed: int = 0) -> tuple[Split
             f"{len(classes)} classes, and the smallest has {smallest:,}; at least {max(share, 1) + 1:,} are needed "
             "(data.evaluate_on: test needs none but for the schedule plateau)"
         )
+    return _drawn(train, [share] * len(classes), seed)
+
+
+def hold_out_share(train: Split, share: float, seed: int = 0) -> tuple[Split, Split]:
+    """Split off `share` of each class: (rest of train, held out). Both keep the order of `train`.
+
+    Of each class at least one image is held out and one is kept. The draw depends on the labels and `seed` only. Raises
+    DataError for a class with fewer than two images.
+    """
+    _, counts = torch.unique(train.labels, return_counts=True)
+    smallest = int(counts.min()) if len(counts) else 0
+    if smallest < 2:
+        raise DataError(
+            "there is no test split, and of a class with a single image none can be held out for it: add images, or a "
+            "folder of test images"
+        )
+    return _drawn(train, [min(max(round(share * count), 1), count - 1) for count in counts.tolist()], seed)
+
+
+def _drawn(train: Split, numbers: Sequence[int], seed: int) -> tuple[Split, Split]:
+    """Splits off `numbers` images of the classes that occur, in the order of their labels."""
     generator = torch.Generator().manual_seed(seed)
     held = torch.zeros(len(train), dtype=torch.bool)
-    for label in classes:
+    for label, number in zip(torch.unique(train.labels), numbers, strict=True):
         members = torch.nonzero(train.labels == label).flatten()
-        held[members[torch.randperm(len(members), generator=generator)[:share]]] = True
+        held[members[torch.randperm(len(members), generator=generator)[:number]]] = True
     return _select(train, ~held), _select(train, held)
 
 

@@ -1,21 +1,28 @@
 """The data set that a config names, from its source or from the cache."""
 
+import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normbench.data.cache import load_cached
-from normbench.data.dataset import Dataset
+from normbench.data.dataset import Dataset, RawData, fingerprint, hold_out_share
+from normbench.data.known import KNOWN
+from normbench.data.normalization import measure
 from normbench.data.place import named_place
 from normbench.data.repeats import check_repeats
+from normbench.data.resize import resized
 from normbench.data.sources.registry import CONSTANT_SOURCES, SOURCES
-from normbench.data.sources.source import SourceRequest
+from normbench.data.sources.source import SourceInput, SourceRequest
 from normbench.errors import ConfigError
 from normbench.files import cache_folder
 from normbench.text import unknown_name
 
 if TYPE_CHECKING:
     from normbench.config import DataConfig
+
+log = logging.getLogger(__name__)
 
 
 def load_dataset(config: "DataConfig", cache_dir: Path | None = None, *, bar: bool | None = None) -> Dataset:
@@ -35,8 +42,38 @@ def load_dataset(config: "DataConfig", cache_dir: Path | None = None, *, bar: bo
         urls=tuple(config.urls),
         downloads=cache / "downloads",
         bar=sys.stderr.isatty() if bar is None else bar,
+        resize=config.resize,
     )
-    dataset = load_cached(config.source, SOURCES[config.source](request), cache)
+    found = SOURCES[config.source](request)
+    if config.resize:
+        found = resized(found, config.resize)
+    raw, digest = load_cached(config.source, found, cache)
+    dataset = _dataset(config, found, raw, digest)
     if place and config.source not in CONSTANT_SOURCES:
         check_repeats(dataset, place)
     return dataset
+
+
+def _dataset(config: "DataConfig", found: SourceInput, raw: RawData, digest: str) -> Dataset:
+    """The data set with its name and its constants; a test split is held out where the source has none."""
+    held_out, test, train = None, raw.test, raw.train
+    if test is None:
+        held_out = config.held_out
+        train, test = hold_out_share(raw.train, held_out)
+        digest = fingerprint(replace(raw, train=train, test=test))
+        log.info(
+            f"note: the data have no test split: {len(test):,} of the {len(raw.train):,} training images, "
+            f"{held_out:.0%} of each class, are held out as test images (data.held_out)"
+        )
+    known = KNOWN.get(digest)
+    return Dataset(
+        source=config.source,
+        name=config.name or (known.name if known else found.name) or f"{config.source} data",
+        class_names=raw.class_names,
+        train=train,
+        test=test,
+        normalization=(known.normalization if known else found.normalization) or measure(train.images),
+        fingerprint=digest,
+        val=raw.val,
+        held_out=held_out,
+    )

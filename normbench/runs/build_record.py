@@ -39,12 +39,17 @@ def build_record(run: Session) -> Record:
         config=config.to_dict(),
         data=Data(
             source=dataset.source,
+            name=dataset.name,
             fingerprint=dataset.fingerprint,
             classes=tuple(dataset.class_names),
             num_train=len(run.train.labels),
             num_eval=len(run.held_out.labels),
             evaluated_on=config.data.evaluate_on,
             num_eval_in_train=count_shared(run.train, run.held_out),
+            image_shape=dataset.image_shape,
+            mean=dataset.normalization.mean,
+            std=dataset.normalization.std,
+            held_out=dataset.held_out,
         ),
         model=Model(
             num_parameters=count_parameters(run.model),

@@ -25,10 +25,12 @@ from normbench.runs.schema import (
     Fractions,
     Loss,
     Number,
+    Numbers,
     Part,
     Seconds,
     Texts,
     Whole,
+    Wholes,
     expected,
     flaw,
 )
@@ -41,6 +43,8 @@ class Data(Part):
 
     source: str
     """`cifar10`, `folder` or another source's name."""
+    name: str | None = None
+    """What tables and figures call the data; None in records of older versions (`analysis.compare.data_name`)."""
     fingerprint: str
     """A digest of all images and labels, in hexadecimal."""
     classes: Texts = ()
@@ -53,6 +57,13 @@ class Data(Part):
     """`test`, or `val` for images held out of the training set."""
     num_eval_in_train: Whole | None = None
     """Evaluated images that the run trained on too, pixel by pixel; None in records of older versions."""
+    image_shape: Wholes | None = None
+    """[C, H, W]; None in records of older versions, whose images are [3, 32, 32]."""
+    mean: Numbers | None = None
+    """By channel: pixels / 255 are normalized by (x - mean) / std. None in records of older versions: CIFAR-10's."""
+    std: Numbers | None = None
+    held_out: Fraction | None = None
+    """The share of the source's training images that the test images are; None where the source has a test split."""
 
     @model_serializer(mode="wrap")
     def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

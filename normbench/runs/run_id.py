@@ -13,7 +13,7 @@ from normbench.runs.folder import RunFolder
 # Keys that may change without making another run: names, the budget, where the same data are found, what else the
 # finished network is tested on, how results are drawn.
 _NOT_PART = ("name", "seeds", "budget", "pictures")
-_NOT_PART_OF_DATA = ("dir", "urls", "also_test")
+_NOT_PART_OF_DATA = ("name", "dir", "urls", "also_test")
 _MAYBE_OUTSIDE = ("norm", "model")
 """What may be a user's code: the folder of its file is not part."""
 

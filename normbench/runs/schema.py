@@ -199,6 +199,7 @@ Seconds = Annotated[int | float, BeforeValidator(_from_0_to(MAX_SECONDS))]
 Whole = Annotated[int, BeforeValidator(_whole)]
 """A count, from 0."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list_of(str, "a list of text"))]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_list_of(float, "a list of decimal numbers"))]
 Wholes = Annotated[tuple[int, ...], BeforeValidator(_list_of(int, "a list of whole numbers"))]
 Counts = Annotated[dict[str, int], BeforeValidator(_counts)]
 Fractions = Annotated[dict[str, int | float], BeforeValidator(_fractions)]

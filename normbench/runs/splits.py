@@ -3,10 +3,8 @@
 from typing import NamedTuple
 
 from normbench.config import Config
-from normbench.data.dataset import Dataset, Split, hold_out
+from normbench.data.dataset import Dataset, Split
 from normbench.runs.build import build_schedule
-
-VAL_SHARE = 10  # a tenth of the training images: 5,000 of CIFAR-10
 
 
 class Splits(NamedTuple):
@@ -18,20 +16,20 @@ class Splits(NamedTuple):
 
 
 def splits(config: Config, dataset: Dataset) -> Splits:
-    """Validation images are held out of the training images, for a schedule as for an evaluation."""
+    """Validation images are the data's own or held out of the training images, for a schedule as for an evaluation."""
     on_test = config.data.evaluate_on == "test"
     if on_test and not build_schedule(config).watches:
         return Splits(dataset.train, dataset.test, None)
-    train, val = hold_out(dataset.train, len(dataset.train) // VAL_SHARE)
+    train, val = dataset.train_and_val()
     return Splits(train, dataset.test, val) if on_test else Splits(train, val, None)
 
 
 def split_sizes(config: Config, dataset: Dataset) -> tuple[int, int]:
     """How many images a run trains on, and how many it is evaluated on."""
-    on_test, num_val = config.data.evaluate_on == "test", len(dataset.train) // VAL_SHARE
-    if on_test and not build_schedule(config).watches:
-        num_val = 0
-    return len(dataset.train) - num_val, len(dataset.test) if on_test else num_val
+    if config.data.evaluate_on == "val":
+        return len(dataset.train) - dataset.num_held_out, dataset.num_val
+    watched = dataset.num_held_out if build_schedule(config).watches else 0
+    return len(dataset.train) - watched, len(dataset.test)
 
 
 def split_names(config: Config) -> tuple[str, ...]:

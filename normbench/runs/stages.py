@@ -115,7 +115,7 @@ def _checkpoint_of(
             columns=columns(*split_names(config)),
         )
 
-    return newest_checkpoint(folder, model, dataset.fingerprint, machine.device, check)
+    return newest_checkpoint(folder, model, dataset.inputs_id, machine.device, check)
 
 
 def keep(session: Session) -> None:
@@ -128,7 +128,7 @@ def keep(session: Session) -> None:
         precision=session.setting.precision,
         engine=session.setting.engine,
         run=session.folder.path.name,
-        fingerprint=session.dataset.fingerprint,
+        fingerprint=session.dataset.inputs_id,
         rows=session.rows,
         environments=session.environments,
     )

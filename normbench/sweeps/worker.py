@@ -99,7 +99,7 @@ def _train(
 
 
 def _load(config: DataConfig, loaded: dict[str, Dataset]) -> Dataset:
-    key = repr((config.source, config.dir, config.urls))
+    key = repr(config.model_copy(update={"augment": (), "evaluate_on": "test"}))  # the rest decides the images
     if key not in loaded:
         loaded[key] = load_dataset(config, bar=False)
     return loaded[key]

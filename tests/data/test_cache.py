@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from normbench.data.cache import FORMAT, load_cached
-from normbench.data.dataset import Dataset, RawData, Split, fingerprint
+from normbench.data.dataset import RawData, Split, fingerprint
 from normbench.data.sources.source import SourceInput
 from normbench.errors import DataError
 from tests.tiny_splits import NAMES, make_raw
@@ -31,7 +31,7 @@ class Input:
         self.reads += 1
         return make_raw()
 
-    def load(self) -> Dataset:
+    def load(self) -> tuple[RawData, str]:
         return load_cached("folder", SourceInput("slot", lambda: self.identity, self.read), self.folder)
 
     @property
@@ -44,9 +44,14 @@ def input(tmp_path: Path, said: list[str]) -> Input:
     return Input(tmp_path / "cache", said)
 
 
-def same(a: Dataset, b: Dataset) -> bool:
-    pairs = ((getattr(getattr(d, s), p) for d in (a, b)) for s in ("train", "test") for p in ("images", "labels"))
-    return a.fingerprint == b.fingerprint and a.class_names == b.class_names and all(torch.equal(*p) for p in pairs)
+def same(a: tuple[RawData, str], b: tuple[RawData, str]) -> bool:
+    (raw, digest), (other, other_digest) = a, b
+    pairs = zip(tensors_of(raw), tensors_of(other), strict=True)
+    return digest == other_digest and raw.class_names == other.class_names and all(torch.equal(*p) for p in pairs)
+
+
+def tensors_of(raw: RawData) -> list[torch.Tensor]:
+    return [tensor for split in raw.splits.values() for tensor in (split.images, split.labels)]
 
 
 def test_is_read_once_and_comes_back_the_same(input: Input) -> None:
@@ -54,10 +59,10 @@ def test_is_read_once_and_comes_back_the_same(input: Input) -> None:
     assert input.reads == 1
     assert input.said == []
     assert same(first, second)
-    assert second.source == "folder"
-    assert second.fingerprint == fingerprint(make_raw())
-    assert second.train.images.dtype == torch.uint8
-    assert second.train.images.is_contiguous()
+    raw, digest = second
+    assert digest == fingerprint(make_raw())
+    assert raw.train.images.dtype == torch.uint8
+    assert raw.train.images.is_contiguous()
     assert [path.name for path in input.folder.iterdir()] == ["slot.safetensors"]
     with safe_open(input.file, framework="pt") as file:
         metadata = file.metadata()
@@ -68,8 +73,8 @@ def test_is_read_once_and_comes_back_the_same(input: Input) -> None:
 
 def test_what_is_read_may_be_written_to_without_touching_the_cache(input: Input) -> None:
     input.load()
-    input.load().train.images.zero_()
-    assert input.load().train.images.any()
+    input.load()[0].train.images.zero_()
+    assert input.load()[0].train.images.any()
     assert input.reads == 1
 
 
@@ -163,6 +168,17 @@ def test_a_cache_whose_fingerprint_is_right_but_that_no_source_makes_is_rebuilt(
     assert "damaged" in input.said[0]
 
 
+@pytest.mark.parametrize("splits", [{"test": None}, {"val": make_raw(1).test}])
+def test_a_source_without_test_or_with_val_comes_back_the_same(
+    input: Input, monkeypatch: pytest.MonkeyPatch, splits: dict[str, Split | None]
+) -> None:
+    monkeypatch.setattr(input, "read", lambda: replace(make_raw(), **splits))
+    first, second = input.load(), input.load()
+    assert same(first, second)
+    assert list(second[0].splits) == (["train"] if "test" in splits else ["train", "test", "val"])
+    assert second[1] != fingerprint(make_raw())
+
+
 def test_a_changed_input_is_read_again(input: Input) -> None:
     input.load()
     input.identity = "two"
@@ -175,7 +191,7 @@ def test_a_changed_input_is_read_again(input: Input) -> None:
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "file").write_text("")
     input = Input(tmp_path / "file" / "cache", said)
-    assert len(input.load().train) == 12
+    assert len(input.load()[0].train) == 12
     input.load()
     assert input.reads == 2
     assert "cannot be written" in input.said[0]
@@ -187,7 +203,7 @@ def test_a_file_for_which_there_is_no_room_leaves_nothing_behind(input: Input) -
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # bytes of any file that this process writes
     try:
-        assert len(input.load().train) == 12
+        assert len(input.load()[0].train) == 12
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "File too large" in input.said[0]
@@ -203,7 +219,7 @@ def test_what_a_killed_process_left_is_removed(input: Input) -> None:
             (part / ".tmp4WXRRt").write_text(left)
         else:
             input.file.unlink()
-        assert len(input.load().train) == 12
+        assert len(input.load()[0].train) == 12
         assert [path.name for path in input.folder.iterdir()] == ["slot.safetensors"]
         assert input.reads == reads
     assert input.said == []
@@ -217,7 +233,7 @@ def test_a_source_that_fails_leaves_no_lock_held(input: Input, monkeypatch: pyte
         patch.setattr(input, "read", fail)
         with pytest.raises(DataError, match="no such place"):
             input.load()
-    assert len(input.load().train) == 12
+    assert len(input.load()[0].train) == 12
 
 
 def test_a_second_reader_waits_for_the_first(input: Input, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +245,7 @@ def test_a_second_reader_waits_for_the_first(input: Input, monkeypatch: pytest.M
         return Input.read(input)
 
     monkeypatch.setattr(input, "read", slow)
-    results: list[Dataset] = []
+    results: list[tuple[RawData, str]] = []
     threads = [Thread(target=lambda: results.append(input.load())) for _ in range(2)]
     threads[0].start()
     assert started.wait(60)

@@ -185,7 +185,7 @@ def end_of(victim: Victim, content: bytes) -> str:
         assert len(str(error).splitlines()) == 1, str(error)
         assert len(str(error)) < 1000, str(error)
         return "refused"
-    if checkpoint.run != folder.path.name or checkpoint.fingerprint != victim.dataset.fingerprint:
+    if checkpoint.run != folder.path.name or checkpoint.fingerprint != victim.dataset.inputs_id:
         return "of another run or other data: refused"
     folder.clear()
     folder.checkpoint.write_bytes(content)

@@ -8,6 +8,7 @@ from normbench.analysis.compare.facts import flatten, show_value
 from normbench.analysis.compare.tune import as_tuned
 from normbench.analysis.stats.pairs import By
 from normbench.config.schema import OFF
+from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.plugins.names import portable
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Tuning
@@ -18,7 +19,8 @@ Recipe = dict[str, Any]
 # Config keys that may differ between runs of one comparison. Norm and seed are its subject; the others do not change
 # what is trained. The precision and the engine that were used are part of the environment.
 _FREE = (
-    *("norm", "seeds", "name", "budget", "pictures", "data.dir", "data.urls", "data.also_test"),
+    *("norm", "seeds", "name", "budget", "pictures"),
+    *("data.name", "data.dir", "data.urls", "data.also_test"),
     *("train.precision", "train.engine"),
 )
 
@@ -40,6 +42,8 @@ def recipe_of(record: Record, tuning: Tuning | None = None) -> Recipe:
     data = record.data
     seen = (data.fingerprint, data.num_train, data.num_eval, data.evaluated_on)
     recipe |= dict(zip(OF_THE_DATA, seen, strict=True))
+    if data.mean is not None and data.mean != CIFAR10_CONSTANTS.mean:
+        recipe |= {"data.mean": data.mean, "data.std": data.std}
     return recipe if tuning is None else as_tuned(recipe, record, tuning)
 
 

@@ -25,6 +25,9 @@ _FIXED: Mapping[KeyPath, str] = {
     ("data", "dir"): "where the images lie makes no other run",
     ("data", "urls"): "where the images come from makes no other run",
     ("data", "also_test"): "what else the networks are tested on makes no other run",
+    ("data", "name"): "what data are called makes no other run",
+    ("data", "resize"): "runs that are scored on different images cannot be compared",
+    ("data", "held_out"): "runs that are scored on different images cannot be compared",
     ("data", "evaluate_on"): "runs that are scored on different images cannot be compared",
 }
 _NOT_TUNED: Mapping[KeyPath, str] = {

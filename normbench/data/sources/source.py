@@ -14,7 +14,8 @@ class SourceRequest:
 
     `dir` is the file or folder that the user named, and `dir_given_by` the setting that named it (for messages).
     `downloads` is the folder for downloaded files. `bar` allows a progress bar on stderr; without it progress is logged
-    in plain lines.
+    in plain lines. `resize` is the (height, width) to which images are brought while they are decoded; a source whose
+    images are not decoded one by one may leave it to `load_dataset`.
     """
 
     dir: Path | None
@@ -22,6 +23,7 @@ class SourceRequest:
     urls: tuple[str, ...]
     downloads: Path
     bar: bool
+    resize: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ Named = tuple[str, "Figure"]
 
 log = logging.getLogger(__name__)
 
+_OF_THE_IMAGES = ("resize", "held_out")
+"""Keys of a config's data that decide which images they are, besides source and place."""
 IN_CAPTION = {
     "train.epochs": "{} epochs",
     "train.batch_size": "batch size {}",
@@ -89,24 +91,24 @@ class FigureInputs:
         of the runs, and their labels must be `labels` [N], the labels of the predictions.
         """
         import numpy as np
+        from pydantic import ValidationError
 
         from normbench.config import DataConfig
-        from normbench.data.dataset import hold_out
         from normbench.data.load import load_dataset
 
         comparison = self.comparison
-        configs = [run.record.config.get("data") for row in comparison.rows for run in row.finished]
-        folders = [config["dir"] for config in configs if isinstance(config, dict) and _is_text(config.get("dir"))]
+        found = (run.record.config.get("data") for row in comparison.rows for run in row.finished)
+        configs = [config for config in found if isinstance(config, dict)]
+        wanted = {key: config[key] for config in configs[:1] for key in _OF_THE_IMAGES if key in config}
+        folders = [config["dir"] for config in configs if _is_text(config.get("dir"))]
         try:
-            config = DataConfig(source=comparison.source, dir=folders[0] if folders else None)
+            config = DataConfig(source=comparison.source, dir=folders[0] if folders else None, **wanted)
             dataset = load_dataset(config)
             if dataset.fingerprint != comparison.fingerprint:
                 here, of_runs = dataset.fingerprint[:8], comparison.fingerprint[:8]
                 return f"the images here have fingerprint {here}, those of the runs {of_runs}"
-            split = dataset.test
-            if comparison.split == "val":
-                _, split = hold_out(dataset.train, comparison.num_eval)
-        except NormbenchError as error:
+            split = dataset.test if comparison.split == "test" else dataset.train_and_val()[1]
+        except (NormbenchError, ValidationError) as error:
             return f"the images are not at hand: {error}"
         if not np.array_equal(split.labels.numpy(), labels):
             return "the labels of the images are not those of the predictions"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10, CIFAR100
 
+from normbench.config import DataConfig
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.data.sources import cifar_archives
@@ -34,7 +34,7 @@ class Loader:
     said: list[str]
 
     def __call__(self, dir: Path | None = None, urls: tuple[str, ...] = (), *, bar: bool = False) -> Dataset:
-        config = SimpleNamespace(source="cifar10", dir=None if dir is None else str(dir), urls=urls)
+        config = DataConfig(source="cifar10", dir=None if dir is None else str(dir), urls=urls)
         return load_dataset(config, cache_dir=self.cache, bar=bar)
 
     @property

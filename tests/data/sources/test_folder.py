@@ -3,7 +3,6 @@
 import logging
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from normbench.config import DataConfig
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.data.sources.folder_tree import scan
@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def load(root: Path | None) -> Dataset:
-    config = SimpleNamespace(source="folder", dir=None if root is None else str(root), urls=())
+    config = DataConfig(source="folder", dir=None if root is None else str(root))
     cache = Path("unused") if root is None else root.parent / "cache"
     return load_dataset(config, cache_dir=cache, bar=False)
 
@@ -76,7 +76,7 @@ def test_the_place_may_come_from_the_environment_and_must_come(root: Path, monke
     with pytest.raises(DataError, match=r"--data-dir.*NORMBENCH_DATA.*train/<class>"):
         load(None)
     monkeypatch.setenv("NORMBENCH_DATA", str(root))
-    config = SimpleNamespace(source="folder", dir=None, urls=())
+    config = DataConfig(source="folder", dir=None)
     assert len(load_dataset(config, cache_dir=root.parent / "cache").test) == 4
 
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
+from normbench.config import DataConfig
 from normbench.data.dataset import fingerprint
 from normbench.data.load import load_dataset
 from normbench.data.sources.source import SourceRequest
@@ -97,7 +97,7 @@ def test_the_images_use_the_range_without_drowning_in_its_ends(data):
 
 
 def test_synthetic_goes_through_the_cache_too(tmp_path: Path, said: list[str]) -> None:
-    config = SimpleNamespace(source="synthetic-small", dir=None, urls=())
+    config = DataConfig(source="synthetic-small", dir=None)
     first, second = (load_dataset(config, cache_dir=tmp_path) for _ in range(2))
     assert first.fingerprint == second.fingerprint
     assert torch.equal(first.test.images, second.test.images)

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.transforms import Resize
 
-from normbench.data.sources.folder_images import read_image
+from normbench.data.sources.folder import read_file
+from normbench.data.sources.image_file import read_image
 from normbench.errors import DataError
-
-
-def save_wrong_size(path: Path) -> None:
-    Image.new("RGB", (48, 32)).save(path)
 
 
 def save_16_bit_grey(path: Path) -> None:
@@ -94,17 +92,16 @@ def save_truncated(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "complaint"),
     [
-        (save_wrong_size, "48x32 pixels, the network takes 32x32"),
-        (lambda path: Image.new("RGB", (1, 1)).save(path), "1x1 pixels, the network takes 32x32"),
+        (lambda path: Image.new("RGB", (1025, 32)).save(path), "1025x32 pixels, and at most 1024x1024"),
         (save_16_bit_grey, "16 bits"),
         (lambda path: save_png_by_hand(path, 32, 16), "16 bits"),  # which Pillow reads as if it had 8
         (lambda path: path.write_bytes(b"P6 32 32 65535\n" + bytes(32 * 32 * 6)), "16 bits"),  # likewise
         (save_16_bit_tiff, "16 bits"),
         (save_cmyk, "holds CMYK values: convert it to RGB"),
-        (lambda path: save_png_by_hand(path, 10_000, 8), "10000x10000 pixels, the network takes 32x32"),
+        (lambda path: save_png_by_hand(path, 10_000, 8), "10000x10000 pixels, and at most 1024x1024"),
         (lambda path: save_png_by_hand(path, 60_000, 8), "3600000000 pixels"),
         (save_text_bomb, "unreadable image"),
-        (save_more_than_any_image, "larger than 10,000,000 bytes"),
+        (save_more_than_any_image, "larger than 30,000,000 bytes"),
         (os.mkfifo, "a pipe, a socket or a device, not a file"),
         (link_to_a_device, "a pipe, a socket or a device, not a file"),
         (link_to_itself, "symbolic links"),
@@ -115,7 +112,6 @@ def save_truncated(path: Path) -> None:
         (save_truncated, "unreadable image"),
         (lambda path: path.write_bytes(b""), "empty (0 bytes)"),
         (lambda path: path.write_text("hello"), "not an image in JPEG, PNG"),
-        (lambda path: Image.new("RGB", (32, 32)).save(path, format="GIF"), "not an image in JPEG, PNG"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -123,13 +119,13 @@ def test_an_image_that_cannot_be_used_is_named(tmp_path: Path, write: Callable[[
     path = tmp_path / "1.png"
     write(path)
     with pytest.raises(DataError) as caught:
-        read_image(path)
+        read_image(read_file(path), str(path))
     assert str(path) in str(caught.value)
     assert complaint in str(caught.value)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA"])
-def test_what_is_rgb_in_other_words_becomes_rgb_without_loss(tmp_path: Path, mode: str) -> None:
+def test_grey_and_what_is_rgb_in_other_words_is_read_without_loss(tmp_path: Path, mode: str) -> None:
     colours = {"1": (0, 255), "L": (3, 254), "LA": (3, 254)}.get(mode)
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8) // 64 * 64  # 64 colours at most
     if colours:
@@ -139,4 +135,24 @@ def test_what_is_rgb_in_other_words_becomes_rgb_without_loss(tmp_path: Path, mod
     image.save(tmp_path / "0.png")
     with Image.open(tmp_path / "0.png") as saved:
         assert saved.mode == mode
-    assert np.array_equal(read_image(tmp_path / "0.png").transpose(1, 2, 0), pixels)
+    found = read_image((tmp_path / "0.png").read_bytes(), "here")
+    assert np.array_equal(found.transpose(1, 2, 0), pixels[:, :, :1] if colours else pixels)
+
+
+def test_a_gif_of_one_frame_is_an_image(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), (255, 0, 0)).save(tmp_path / "0.gif")
+    assert read_image((tmp_path / "0.gif").read_bytes(), "here")[:, 5, 5].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_images_are_resized_as_torchvision_does(tmp_path: Path, mode: str) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 50, 3), dtype=np.uint8)).convert(mode)
+    noise.save(tmp_path / "0.png")
+    expected = np.asarray(Resize((32, 24))(noise)).reshape(32, 24, -1)
+    assert np.array_equal(read_image((tmp_path / "0.png").read_bytes(), "here", (32, 24)).transpose(1, 2, 0), expected)
+
+
+def test_a_photo_too_large_to_be_resized_is_refused(tmp_path: Path) -> None:
+    save_png_by_hand(tmp_path / "0.png", 6000, 8)
+    with pytest.raises(DataError, match="6000x6000 pixels, more than 25,000,000"):
+        read_image((tmp_path / "0.png").read_bytes(), "here", (32, 32))
