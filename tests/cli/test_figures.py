@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from normbench.analysis.compare.compare import Options
+from normbench.config import DataConfig
 from normbench.data.load import load_dataset
 from normbench.errors import ConfigError
 from normbench.plots.layout import FigureRequest
@@ -29,7 +30,7 @@ NUM_TEST = 12
 def shown_images(tmp_path: Path) -> SimpleNamespace:
     """A folder of images that a test may change, and the data set in it."""
     place = make_folder(tmp_path / "images", num_train=40, num_test=NUM_TEST // 3)
-    dataset = load_dataset(SimpleNamespace(source="folder", dir=str(place), urls=()))
+    dataset = load_dataset(DataConfig(source="folder", dir=str(place)))
     return SimpleNamespace(place=place, dataset=dataset)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ import torch
 import yaml
 
 import normbench
+from normbench.config import DataConfig
 from normbench.data.load import load_dataset
 from normbench.errors import NormbenchError
 from normbench.runs.checkpoint import Checkpoint, CheckpointError, from_bytes, sealed
@@ -188,7 +188,7 @@ def test_cifar10_batches_even_with_the_right_hash(
 @each_attack
 def test_the_cache(attack: Attack, made: Path, tmp_path: Path, said: list[str]) -> None:
     images = make_folder(tmp_path / "images", 1, 1)
-    config = SimpleNamespace(source="folder", dir=str(images), urls=())
+    config = DataConfig(source="folder", dir=str(images))
     first = load_dataset(config, tmp_path / "cache", bar=False)
     (file,) = tmp_path.glob("cache/*.safetensors")
     file.write_bytes(attack(made))
@@ -234,8 +234,10 @@ READERS = {
     "data/sources/cifar_pickle.py": {"_Unpickler().load", "np.frombuffer"},
     "data/download.py": {"urlopen"},  # bytes, kept once their MD5 is right
     "data/sources/recognize.py": {"gzip.open", "tarfile.open"},  # names for an error message
-    "data/sources/folder.py": {"read_image"},
-    "data/sources/folder_images.py": {"Image.open", "read_regular"},
+    "data/sources/decode.py": {"read_image"},
+    "data/sources/folder.py": {"read_regular"},
+    "data/sources/image_file.py": {"Image.open"},
+    "data/memory.py": {"CGROUP_LIMIT.read_text"},
     "data/sources/idx.py": {"np.frombuffer"},
     "data/sources/npz.py": {"archive.open", "open_regular", "self.archive.open"},
     "data/sources/torchvision_sets.py": {"gzip.open", "loadmat", "read_regular"},  # once its MD5 is the official one

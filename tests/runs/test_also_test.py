@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from normbench.config import DataConfig
 from normbench.data.load import load_dataset
 from normbench.errors import DataError
 from normbench.runs.folder import RunFolder
@@ -26,7 +26,7 @@ def place(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The test images as they are, and noise."""
     folder = tmp_path_factory.mktemp("place") / "CIFAR-10-C"
     folder.mkdir()
-    test = load_dataset(SimpleNamespace(source="folder", dir=str(images), urls=(), resize=None)).test
+    test = load_dataset(DataConfig(source="folder", dir=str(images))).test
     as_they_are = test.images.numpy().transpose(0, 2, 3, 1)
     np.save(folder / "labels.npy", test.labels.numpy().astype(np.uint8))
     np.save(folder / "clear.npy", as_they_are)
