@@ -240,11 +240,6 @@ class Record(Document):
 
     way_back: ClassVar[str] = "train the run again"
 
-    @model_serializer(mode="wrap")
-    def _without_the_usual_engine(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        found: dict[str, Any] = write(self)
-        return {key: value for key, value in found.items() if key != "engine" or value != "kernels"}
-
     @property
     def norm(self) -> Mapping[str, Any]:
         """`kind` and the options, as in the config."""
@@ -294,7 +289,8 @@ class Record(Document):
     @model_serializer(mode="wrap")
     def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = write(self)
-        return {key: value for key, value in found.items() if key != "also_test" or value is not None}
+        off = {"also_test": None, "engine": "kernels"}
+        return {key: value for key, value in found.items() if key not in off or value != off[key]}
 
     @field_serializer("metrics")
     def _flatten_metrics(self, metrics: Metrics | None) -> dict[str, int | float | None]:
