@@ -78,8 +78,10 @@ def _compiling() -> Iterator[None]:
 
 
 def _keep_compiled_code() -> None:
-    """In normbench's cache folder, unless torch has a folder of its own by then."""
-    if CACHE_VARIABLE not in os.environ:
+    """In normbench's cache folder, unless the user has named another one for torch."""
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir  # slow to import
+
+    if os.environ.get(CACHE_VARIABLE, default_cache_dir()) == default_cache_dir():  # some imports of torch set it
         with suppress(DataError, OSError):
             os.environ[CACHE_VARIABLE] = str(private_cache_folder("inductor"))
 
