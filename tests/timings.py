@@ -20,7 +20,7 @@ def make_bench() -> Bench:
     ceilings = [Ceilings({"fp32": fp32, "bf16": bf16}, 9) for fp32, bf16 in ((100, 300), (50, 200), (110, 320))]
     return Bench(
         norms=(make_timings("none", [20, 40, 22]), make_timings("bn", [25, 50, 30])),
-        plain={"bn": make_timings("bn", [125, 200, 240])},
+        against={"plain": {"bn": make_timings("bn", [125, 200, 240])}},
         ceilings=tuple(ceilings),
         device="cpu",
         precision="bf16",

@@ -18,9 +18,10 @@ from normbench.data.load import load_dataset
 from normbench.data.normalization import Normalization
 from normbench.errors import RunError
 from normbench.models.reference import Reference
+from normbench.models.registry import MODELS
 from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY
-from normbench.runs.build import task_of
+from normbench.runs.build import build_network, task_of
 from normbench.train.machine import num_cores
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
@@ -87,14 +88,16 @@ def shared_memory_explained() -> Iterator[None]:
         ) from error
 
 
-def plain_network(config: Config, task: Task) -> nn.Module:
-    """The reference network with PyTorch's own layer of the config's norm, or normbench's where PyTorch has none."""
+def plain_network(config: Config, task: Task, dropout: float = 0.02) -> nn.Module:
+    """The config's network; that of normbench has `nn.Dropout`, and PyTorch's layer of the norm where there is one."""
+    if MODELS.get(config.model.name) is not MODELS["reference"]:
+        return build_network(config, task)
     kind, options = config.norm.name, dict(config.norm.options)
     norm, conv = NORM_REGISTRY[kind](**options)
     if kind in LAYERS:
         options.pop("ws", None)
         norm = lambda num_channels, size: LAYERS[kind](num_channels, **options)  # noqa: E731
-    return Reference(norm, nn.ReLU, lambda: nn.Dropout(0.02), task, conv)
+    return Reference(norm, nn.ReLU, lambda: nn.Dropout(dropout) if dropout else nn.Identity(), task, conv)
 
 
 class PilImages(Dataset[tuple[torch.Tensor, int]]):

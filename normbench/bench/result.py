@@ -63,6 +63,8 @@ class NormTimings:
     macs: int
     timings: tuple[Timing, ...]
     peak_memory_bytes: int | None
+    engine: str = "kernels"
+    """Who computed the network, one of `train.engine.ENGINES`; empty for a loop that is not normbench's."""
 
     @property
     def middle(self) -> Timing:
@@ -91,12 +93,12 @@ class Ceilings:
 class Bench:
     """What `normbench bench` measures.
 
-    norms: first the network without norm, then the norms asked for. plain: the plain loop, by norm. ceilings: one a
-    round. All ratios are taken round by round, so that a slow round changes none.
+    norms: first the network without norm, then the norms asked for. against: other loops by name, each by norm.
+    ceilings: one a round. All ratios are taken round by round, so that a slow round changes none.
     """
 
     norms: tuple[NormTimings, ...]
-    plain: Mapping[str, NormTimings]
+    against: Mapping[str, Mapping[str, NormTimings]]
     ceilings: tuple[Ceilings, ...]
     device: str
     precision: str
@@ -122,10 +124,10 @@ class Bench:
             ]
         )
 
-    def times_plain(self, norm: NormTimings) -> Spread:
-        """Images a second, over those of the plain loop with the same norm."""
-        pairs = zip(norm.timings, self.plain[norm.norm].timings, strict=True)
-        return Spread.of([timing.images_per_s / plain.images_per_s for timing, plain in pairs])
+    def times(self, norm: NormTimings, loop: str) -> Spread:
+        """Images a second, over those of another loop with the same norm."""
+        pairs = zip(norm.timings, self.against[loop][norm.norm].timings, strict=True)
+        return Spread.of([timing.images_per_s / other.images_per_s for timing, other in pairs])
 
     def _beside_bare(self, norm: NormTimings) -> list[tuple[Timing, Timing]]:
         bare = next(other for other in self.norms if other.norm == WITHOUT)

@@ -14,7 +14,6 @@ from normbench.config import Config
 from normbench.data.load import load_dataset
 from normbench.errors import Interrupted
 from normbench.kernels.library import kernels_status, library
-from normbench.runs.build import task_of
 from normbench.runs.environment import describe_environment, git_commit
 from normbench.sweeps.estimate import common_precision
 from normbench.train.machine import Machine, num_cores
@@ -54,7 +53,7 @@ def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan
         precision = common_precision(configs[0], dataset, machine)
         measured: Bench | FullBench
         if isinstance(plan, Plan):
-            measured = measure(configs, task_of(dataset), machine, precision, plan)
+            measured = measure(configs, dataset, machine, precision, plan)
             timed = [norm for norm in measured.norms if norm.norm != WITHOUT]
             warnings = busy_notes(load, num_cores(), {norm.label: measured.tax(norm) for norm in timed})
         else:

@@ -11,17 +11,22 @@ from normbench.bench.result import Timing
 from normbench.config import Config
 from normbench.data.dataset import Split
 from normbench.data.load import load_dataset
-from normbench.kernels import accelerate
 from normbench.models.task import Task
 from normbench.runs.build import new_member, task_of, training_split
 from normbench.train.allocator import keep_freed_memory
+from normbench.train.engine import training_network
 from normbench.train.lockstep import Lockstep
 from normbench.train.loop import Member, Position, train_epoch
 from normbench.train.setting import Setting
 
 
 def training_timer(
-    config: Config, precision: str, device: torch.device, num_steps: int, clock: PartClock | None = None
+    config: Config,
+    precision: str,
+    device: torch.device,
+    num_steps: int,
+    engine: str = "kernels",
+    clock: PartClock | None = None,
 ) -> Callable[[], Timing]:
     """A function that trains `num_steps` further steps as `normbench train` does, and returns their timing.
 
@@ -29,9 +34,9 @@ def training_timer(
     """
     dataset = load_dataset(config.data, bar=False)
     keep_freed_memory()
-    setting = Setting(device, precision, normalization=dataset.normalization)
+    setting = Setting(device, precision, normalization=dataset.normalization, engine=engine)
     member = idle_member(config, task_of(dataset), setting)
-    member.model = accelerate(member.model)
+    member.model = training_network(member.model, setting)
     clock = clock or PartClock(device)
     mark_parts(member.model, member.optimizer, clock)
     train = training_split(config, dataset.train, task_of(dataset))

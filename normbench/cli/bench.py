@@ -31,6 +31,8 @@ USUAL_NORMS = ("bn", "gn", "ln")
 
 class Against(StrEnum):
     plain = "plain"
+    eager = "eager"
+    compile = "compile"
 
 
 def bench(
@@ -47,8 +49,12 @@ def bench(
     config: Config = "default",
     model: Model = None,
     against: Annotated[
-        Against | None,
-        typer.Option("--against", help="plain: also a plain PyTorch loop with a DataLoader, in the same rounds."),
+        list[Against] | None,
+        typer.Option(
+            "--against",
+            help="Also time another loop in the same rounds. plain: as in a notebook, with a DataLoader; "
+            "eager, compile: tensors in memory, bf16 and fused SGD, without and with torch.compile. Repeatable.",
+        ),
     ] = None,
     full: Annotated[
         bool,
@@ -84,7 +90,7 @@ def bench(
     The images are synthetic unless --data or --data-dir names others.
     """
     if full and against:
-        raise ConfigError("--against plain is a measurement of its own: give it without --full")
+        raise ConfigError("--against is a measurement of its own: give it without --full")
     from normbench.config import load_config
     from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
@@ -116,7 +122,8 @@ def bench(
     machine = Machine(choose_timed_device(device), threads or torch.get_num_threads())
     if full and machine.device.type != "cuda":
         raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
-    plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, plain=against is Against.plain)
+    loops = tuple(dict.fromkeys(loop.value for loop in against or ()))
+    plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, loops)
     answer = run_bench(configs, config, machine, plan, bar=not quiet and sys.stderr.isatty())
     found = answer.measured
     tables = bench_tables(found, answer.setting) if isinstance(found, Bench) else full_tables(found, answer.setting)

@@ -2,27 +2,30 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
 from normbench.config import Config
 from normbench.data.dataset import Split
 from normbench.errors import ConfigError
-from normbench.runs.folder import RunFolder, experiment_of
-from normbench.runs.machines import decided
 from normbench.runs.outside import is_from_outside
-from normbench.train.engine import ENGINES
 from normbench.train.loop import steps_per_epoch
 from normbench.train.probe import LEAST_STEPS, faster_engine, is_lowered
 from normbench.train.setting import Setting
 
+Decide = Callable[[str, Callable[[], str]], str]
+"""(name of a choice, a function that measures it) -> the choice."""
 
-def engine_of(config: Config, folder: RunFolder, model: nn.Module, train: Split, setting: Setting) -> str:
+
+def engine_of(config: Config, model: nn.Module, train: Split, setting: Setting, decide: Decide) -> str:
     """One of ENGINES, as `train.engine` says; `auto` takes the kernels where they compute the whole network.
 
-    Of another network with a part from outside of normbench, the fastest engine is measured, once for the experiment on
-    this machine, unless the run is short. On a GPU PyTorch computes all networks, in a recorded step.
-    Raises ConfigError for `compile` there.
+    Of another network with a part from outside of normbench, the fastest engine is measured unless the run is short. On
+    a GPU PyTorch computes all networks, in a recorded step.
+    decide: calls the measurement, or finds what it said before under this name.
+    Raises ConfigError for `compile` on a GPU.
     """
     configured = config.train.engine
     if setting.device.type != "cpu":
@@ -36,13 +39,7 @@ def engine_of(config: Config, folder: RunFolder, model: nn.Module, train: Split,
     batch = train.images[: config.train.batch_size]
     if is_own or num_steps < LEAST_STEPS or is_lowered(model, batch, setting):
         return "kernels"
-    return decided(
-        experiment_of(folder),
-        setting.device,
-        f"engine.{_network_id(config)}",
-        ENGINES,
-        lambda: faster_engine(model, batch, setting, num_steps),
-    )
+    return decide(f"engine.{_network_id(config)}", partial(faster_engine, model, batch, setting, num_steps))
 
 
 def _network_id(config: Config) -> str:

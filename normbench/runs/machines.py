@@ -15,6 +15,7 @@ from normbench.runs.environment import describe_environment
 from normbench.runs.folder import RunFolder, machines_file
 from normbench.runs.read import RecordError, read_document, read_record
 from normbench.runs.schema import Document, Part, Parts
+from normbench.train.engine import ENGINES
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,11 @@ def decided_precision(experiment: Path, device: torch.device, measure: Callable[
         return of_runs.most_common(1)[0][0] if of_runs else measure()
 
     return decided(experiment, device, "precision", PRECISIONS, find, keep=keep)
+
+
+def decided_engine(experiment: Path, device: torch.device, name: str, measure: Callable[[], str]) -> str:
+    """The engine of a network of the experiment on this machine, as `runs.engine` names it; see `decided`."""
+    return decided(experiment, device, name, ENGINES, measure)
 
 
 def decided(

@@ -5,6 +5,7 @@ import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import yaml
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from normbench.runs.engine import engine_of
 from normbench.runs.environment import environment_now, environments_so_far
 from normbench.runs.epochs import columns
 from normbench.runs.folder import RunFolder, experiment_of
-from normbench.runs.machines import decided_precision
+from normbench.runs.machines import decided_engine, decided_precision
 from normbench.runs.outputs import metrics_row, write_metrics, write_predictions, write_weights
 from normbench.runs.outside import outside_explained, try_outside
 from normbench.runs.pictures import draw_run
@@ -73,8 +74,9 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
                 lambda: faster_precision(model, train.images, Setting(machine.device, normalization=constants)),
             )
     setting = Setting(machine.device, precision, normalization=constants)
+    decide = partial(decided_engine, experiment_of(folder), machine.device)
     with outside_explained(config, [model]):
-        engine = resumed.engine if resumed else engine_of(config, folder, model, train, setting)
+        engine = resumed.engine if resumed else engine_of(config, model, train, setting, decide)
     setting = replace(setting, engine=engine)
     model.to(setting.device, memory_format=setting.memory_format)  # type: ignore[call-overload]
     write_bytes_atomically(folder.config, yaml.safe_dump(config.to_dict(), sort_keys=False).encode())

@@ -13,6 +13,8 @@ ENGINES = ("kernels", "eager", "compile")
 
 def training_network(model: nn.Module, setting: Setting) -> nn.Module:
     """A module that computes the training steps of `model`, and shares its layers."""
+    if isinstance(model, Compiled):
+        return model
     return Compiled(model) if setting.engine == "compile" else inference_network(model, setting)
 
 

@@ -28,7 +28,7 @@ def config(images: Path) -> Config:
 
 def test_a_timing_is_so_many_steps_of_the_training_loop(config: Config) -> None:
     """With a clock that ticks once a look, each part of each step lasts one tick: every boundary is passed once."""
-    measure = training_timer(config, "fp32", CPU, 4, PartClock(CPU, now=count().__next__))
+    measure = training_timer(config, "fp32", CPU, 4, clock=PartClock(CPU, now=count().__next__))
     first, second = measure(), measure()
     assert first.parts == second.parts == dict.fromkeys(PARTS, 4)
     assert (first.num_images, second.num_images) == (20 + 20 + 8 + 20, 20 + 8 + 20 + 20)

@@ -1,6 +1,7 @@
 """Which engine a run takes: as its config says, else the kernels, else what was measured once for the experiment."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from normbench.errors import ConfigError
 from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
 from normbench.runs.engine import engine_of
-from normbench.runs.run_id import folder_of
+from normbench.runs.machines import decided_engine
 from normbench.train.engine import ENGINES
 from normbench.train.setting import Setting
 from tests.tiny import train_small
@@ -29,7 +30,8 @@ def engine(results: Path, norm: Choice = BN, device: str = "cpu", **train: Any) 
     config = Config()
     config = config.model_copy(update={"norm": norm, "train": config.train.model_copy(update=train)})
     setting = Setting(torch.device(device), normalization=CIFAR10_CONSTANTS)
-    return engine_of(config, folder_of(config, results), build_network(config, CIFAR10), TRAIN, setting)
+    decide = partial(decided_engine, results / config.name, setting.device)
+    return engine_of(config, build_network(config, CIFAR10), TRAIN, setting, decide)
 
 
 def test_the_config_decides_and_otherwise_the_kernels(tmp_path: Path) -> None:

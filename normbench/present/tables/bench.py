@@ -14,8 +14,7 @@ def bench_tables(bench: Bench, setting: str) -> dict[str, Table]:
     The table `laps` has a row for each timing of each round, which the medians hide; it is for JSON.
     """
     tables = {"norms": _norms(bench, setting), "parts": _parts(bench)}
-    if bench.plain:
-        tables["plain"] = _plain(bench)
+    tables |= {loop: _against(bench, loop) for loop in bench.against}
     return tables | {"machine": _machine(bench), "laps": _rounds(bench)}
 
 
@@ -30,8 +29,15 @@ def _norms(bench: Bench, setting: str) -> Table:
             "peak %: 6 operations a multiply-add and image (2 forward, 4 backward), of what the best "
             f"{bench.precision} matrix product of the round did in the same time: the median of the rounds",
             "MiB: the most memory its process held" + (", on the GPU" if bench.device == "cuda" else ""),
+            *_engines(bench),
         ),
     )
+
+
+def _engines(bench: Bench) -> list[str]:
+    """A note on the networks that the kernels do not compute."""
+    others = [f"{norm.label} by {norm.engine}" for norm in bench.norms if norm.engine != "kernels"]
+    return [f"engine: {', '.join(others)}, as train.engine says or as measured before"] if others else []
 
 
 def _norm_row(bench: Bench, norm: NormTimings) -> tuple[Cell, ...]:
@@ -56,6 +62,7 @@ def _norm_record(bench: Bench, norm: NormTimings) -> dict[str, Value]:
     return {
         "norm": norm.norm,
         "label": norm.label,
+        "engine": norm.engine,
         "images_per_s": norm.middle.images_per_s,
         **_spread_record("step_ms", norm.step_s, 1e3),
         **_part_record(norm.middle),
@@ -95,35 +102,44 @@ def _part_record(timing: Timing) -> dict[str, Value]:
     return {f"{name}_ms": None if timing.part_s is None else 1e3 * timing.part_s[name] for name in PARTS}
 
 
-def _plain(bench: Bench) -> Table:
-    pairs = [(norm, bench.plain[norm.norm]) for norm in bench.norms if norm.norm in bench.plain]
+_OTHER_LOOPS = {
+    "plain": "plain loop: PIL images, torchvision transforms, RandAugment on a quarter of them, a DataLoader worker a "
+    "core (whose memory is not counted), fp32, nn.Dropout(0.02), SGD, eager; the same batch size",
+    "eager": "eager loop: PyTorch's eager mode and its own norm layers; normalized images in memory, none augmented; "
+    "channels_last, the same precision and batch size, fused SGD",
+    "compile": "compile loop: the network by torch.compile, with PyTorch's own norm layers; normalized images in "
+    "memory, none augmented; channels_last, the same precision and batch size, fused SGD",
+}
+
+
+def _against(bench: Bench, loop: str) -> Table:
+    others = bench.against[loop]
+    pairs = [(norm, others[norm.norm]) for norm in bench.norms if norm.norm in others]
+    name = loop.capitalize()
     return Table(
-        title="Against the plain loop: median [lowest, highest round]",
-        columns=("Norm", "Plain images/s", "Ours", "Ratio", "Plain MiB"),
+        title=f"Against the {loop} loop: median [lowest, highest round]",
+        columns=("Norm", f"{name} images/s", "Ours", "Ratio", f"{name} MiB"),
         rows=tuple(
             (
                 norm.label,
-                f"{plain.middle.images_per_s:,.0f}",
+                f"{other.middle.images_per_s:,.0f}",
                 f"{norm.middle.images_per_s:,.0f}",
-                _spread(bench.times_plain(norm), 1, 2),
-                _mib(plain.peak_memory_bytes),
+                _spread(bench.times(norm, loop), 1, 2),
+                _mib(other.peak_memory_bytes),
             )
-            for norm, plain in pairs
+            for norm, other in pairs
         ),
         records=tuple(
             {
                 "norm": norm.norm,
-                "plain_images_per_s": plain.middle.images_per_s,
+                f"{loop}_images_per_s": other.middle.images_per_s,
                 "images_per_s": norm.middle.images_per_s,
-                **_spread_record("ratio", bench.times_plain(norm)),
-                "plain_peak_memory_bytes": plain.peak_memory_bytes,
+                **_spread_record("ratio", bench.times(norm, loop)),
+                f"{loop}_peak_memory_bytes": other.peak_memory_bytes,
             }
-            for norm, plain in pairs
+            for norm, other in pairs
         ),
-        notes=(
-            "plain loop: PIL images, torchvision transforms, RandAugment on a quarter of them, a DataLoader worker a "
-            "core (whose memory is not counted), fp32, nn.Dropout(0.02), SGD, eager; the same batch size",
-        ),
+        notes=(_OTHER_LOOPS[loop],),
     )
 
 
@@ -145,7 +161,9 @@ def _machine(bench: Bench) -> Table:
 
 
 def _rounds(bench: Bench) -> Table:
-    loops = [("normbench", norm) for norm in bench.norms] + [("plain", norm) for norm in bench.plain.values()]
+    loops = [("normbench", norm) for norm in bench.norms] + [
+        (loop, norm) for loop, norms in bench.against.items() for norm in norms.values()
+    ]
     rounds = [(loop, norm, number, timing) for loop, norm in loops for number, timing in enumerate(norm.timings, 1)]
     return Table(
         title="Every round",
