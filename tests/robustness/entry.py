@@ -44,7 +44,7 @@ def run_main(arguments: Sequence[object], limit_s: float) -> Ended:
     start = time.process_time()
     code: object = 0
     try:
-        with _time_limit(limit_s), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        with time_limit(limit_s), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             main()
     except SystemExit as end:
         code = end.code
@@ -59,7 +59,7 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 
 @contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raises Hang after `seconds` of CPU time, or 30 times as many of waiting, for the machine may be busy."""
 
     def stop(signum: int, frame: object) -> None:
