@@ -84,6 +84,8 @@ _TYPES = {"str": "TEXT", "int": "INT", "int range": "INT", "float": "NUMBER", "p
 
 def _with_plain_types(params: list[Any]) -> list[Any]:
     for param in params:
+        if isinstance(default := getattr(param, "show_default", None), str):  # typer puts brackets around words
+            param._get_default_string = lambda default=default, **_: default
         if param.param_type_name == "option" and hasattr(param, "display_type_rich"):  # older typers show no <bool>
             shown = None if param.is_bool_flag else param.metavar or _plain(param.display_type_rich(None))
             param.display_type_rich = lambda ctx, shown=shown: shown

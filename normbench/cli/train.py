@@ -1,6 +1,5 @@
-"""`normbench train`: one run."""
+"""`normbench train`: one run, or a few."""
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,8 +33,6 @@ from normbench.sweeps.options import Options
 
 EXAMPLE = "Example: [bold]normbench train --norm gn --data synthetic[/bold]"
 
-logger = logging.getLogger(__name__)
-
 
 def train(
     norm: Norms = None,
@@ -49,7 +46,7 @@ def train(
             "-s",
             metavar="SEED",
             help="Seeds init, order, augmentation, dropout. Several: -s 0 -s 1, or -s 0,1.",
-            show_default="the config's",
+            show_default="all of the config's",
         ),
     ] = None,
     name: Name = None,
@@ -68,10 +65,10 @@ def train(
 ) -> None:
     """Train one run: one norm, one seed, one recipe. Run again, it goes on where it was stopped.
 
-    Several norms or seeds are a small sweep: all are trained, several at a time, and compared.
+    Several norms or seeds, in flags or in the config, are a small sweep: all are trained, several at a time, and
+    compared.
     """
     norms, seeds = each_once(norm), whole_numbers(seed, "--seed")
-    are_several = len(norms) > 1 or len(seeds) > 1
     overrides = [
         *set_overrides(set_),
         *given(("name", name, "--name")),
@@ -79,12 +76,6 @@ def train(
         *seeds_override(seeds, "--seed"),
         *recipe_overrides(model, epochs, batch_size, lr, data, data_dir),
     ]
-    if are_several:
-        machine_flags, options = MachineFlags(device, threads), Options(results, restart=restart)
-        train_and_compare(
-            config, overrides, options, machine_flags, ComparisonFlags(), no_plugins=no_plugins, quiet=quiet
-        )
-        return
     from normbench.config import load_config
     from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
@@ -92,7 +83,15 @@ def train(
     show_log(quiet=quiet)
     known, check = registries(plugins=not no_plugins), check_parts(within_budget=True, needs_data=True)
     with loading(quiet=quiet):
-        resolved = load_config(config, known, overrides, check)
+        asks_for_several = len(norms) > 1 or len(seeds) > 1
+        resolved = None if asks_for_several else load_config(config, known, overrides, check)
+    if resolved is None or len(resolved.seeds) > 1:
+        machine_flags, options = MachineFlags(device, threads), Options(results, restart=restart)
+        train_and_compare(
+            config, overrides, options, machine_flags, ComparisonFlags(), no_plugins=no_plugins, quiet=quiet
+        )
+        return
+    with loading(quiet=quiet):
         from normbench.data.load import load_dataset
         from normbench.present.terminal.run import RunView, print_result
         from normbench.runs.events import Finished
@@ -100,9 +99,6 @@ def train(
         from normbench.runs.run_id import folder_of
         from normbench.train.machine import Machine, choose_device
 
-    if len(resolved.seeds) > 1:
-        named = ", ".join(map(str, resolved.seeds))
-        logger.info(f"the config names seeds {named}: training the first; give --seed for others, or all of them")
     resolved = resolved.for_seed(resolved.seed)
     machine = Machine(choose_device(device), threads)
     folder, screen, bar = folder_of(resolved, results), progress_console(), not quiet and sys.stderr.isatty()

@@ -101,26 +101,27 @@ class RunFolder:
         """Removes what an earlier attempt left, the record first; the config, the lock and foreign files stay."""
         results = [self.metrics, self.predictions, self.weights]
         results += [self.picture(name, format_) for name in PICTURES for format_ in FORMATS]
-        for file in (self.record, *results, *self._only_while_unfinished):
+        for file in (self.record, *results, *self.only_while_unfinished):
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
                 raise cannot_write(file, error) from error
 
     @property
-    def _only_while_unfinished(self) -> tuple[Path, ...]:
+    def only_while_unfinished(self) -> tuple[Path, ...]:
+        """The files that the end of a run removes."""
         older = (self.path / name for name in OLDER_CHECKPOINTS)
         return (self.checkpoint, self.previous_checkpoint, self.error, *older)
 
     def remove_checkpoints(self) -> None:
         """Removes the files of an unfinished run, under its lock. A file that cannot be removed stays."""
-        for file in self._only_while_unfinished:
+        for file in self.only_while_unfinished:
             with suppress(OSError):
                 file.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Removes what a process left in a finished run's folder if it was killed right after writing the record."""
-        if any(file.exists() for file in (*self._only_while_unfinished, self.lock, *half_written(self.path))):
+        if any(file.exists() for file in (*self.only_while_unfinished, self.lock, *half_written(self.path))):
             with suppress(Timeout, NormbenchError), self.held():  # the lock's holder tidies up itself
                 if self.is_finished:
                     self.remove_checkpoints()

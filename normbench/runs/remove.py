@@ -17,7 +17,7 @@ def files_of(folder: RunFolder) -> list[Path]:
     """The files in the run's folder that normbench wrote, the record first; empty for a folder without a run."""
     if not is_made_by_normbench(folder) and not _has_record(folder):
         return []
-    own = [*folder.outputs(), folder.checkpoint, folder.previous_checkpoint, folder.error]
+    own = [*folder.outputs(), *folder.only_while_unfinished]
     return [file for file in (*own, *half_written(folder.path)) if file.is_file() and not file.is_symlink()]
 
 

@@ -88,6 +88,9 @@ def test_train_with_several_norms_trains_and_compares_them(images: Path, tmp_pat
     again = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.rglob("run.json")}
     assert again.keys() == found.keys()
     assert all(again[name]["started_at"] > began[name] for name in began)
+    assert invoke("train", "-n", "bn", "--set", "seeds=[3, 4]", "--name", "mine", *small).exit_code == 0
+    (new,) = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.rglob("run.json")}.keys() - again
+    assert new.startswith("bn-s4-"), "all seeds that a config names are trained"
 
 
 def test_the_command_to_go_on_is_the_same_without_restart(monkeypatch: pytest.MonkeyPatch) -> None:

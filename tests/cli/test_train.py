@@ -112,14 +112,6 @@ def test_the_official_batch_format(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert data["classes"] == list(tiny_cifar10.NAMES)
 
 
-def test_of_several_seeds_the_first_is_trained_and_recorded(images: Path, tmp_path: Path) -> None:
-    result = train(images, tmp_path, "--set", "seeds=[4, 5]")
-    assert result.exit_code == 0, result.output
-    assert "4, 5" in result.stderr
-    record = json.loads((only_run(tmp_path) / "run.json").read_text())
-    assert (record["seed"], record["config"]["seeds"]) == (4, [4])
-
-
 def test_a_finished_run_is_left_alone_unless_restarted(images: Path, tmp_path: Path) -> None:
     train(images, tmp_path)
     record = only_run(tmp_path) / "run.json"

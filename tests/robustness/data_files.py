@@ -168,7 +168,7 @@ def _image(rng: random.Random) -> bytes:
     out = io.BytesIO()
     try:
         Image.new(rng.choice(MODES), size).save(out, rng.choice(FORMATS))
-    except (OSError, KeyError):  # no file of this format can hold this mode
+    except (OSError, KeyError, ValueError):  # no file of this format can hold this mode
         return b""
     return out.getvalue()
 

@@ -6,14 +6,14 @@ and says whether what is counted happened. Accuracies are in points, normally di
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import combinations, count
 
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
 from normbench.analysis.stats.difference import Difference, over_seeds, welch
 from normbench.analysis.stats.estimate import mean_interval
-from normbench.analysis.stats.power import new_seeds, seeds_needed
+from normbench.analysis.stats.power import POWER, new_seeds, paired_power
 from normbench.analysis.stats.probability import probability_better
 from normbench.analysis.stats.sequential import PairDecision, decide, planned_looks
 from normbench.analysis.stats.sign_flip import sign_flip
@@ -151,7 +151,7 @@ def probability(n: int, std_b: float, counted: Callable[[float, float, float, fl
 
 
 def found_at_known_spread(pairs: int = 1) -> Once:
-    n = seeds_needed(TWO_NORMS, DELTA, 0.05 / pairs)
+    n = next(n for n in count(2) if paired_power(n, TWO_NORMS, DELTA, 0.05 / pairs) >= POWER)
 
     def once(rng: Random) -> Outcome:
         return _paired(rng, n, DELTA).p_value <= 0.05 / pairs, n
@@ -163,9 +163,9 @@ def found_after_pilot(n: int, std_b: float = STD, true: float = DELTA) -> Once:
     """A pilot of n seeds says how many a new experiment takes, which is tested alone."""
 
     def once(rng: Random) -> Outcome:
-        count = new_seeds(_paired(rng, n, true, std_b), DELTA)
-        assert count is not None
-        return _paired(rng, count, true, std_b).p_value <= 0.05, n + count
+        more = new_seeds(_paired(rng, n, true, std_b), DELTA)
+        assert more is not None
+        return _paired(rng, more, true, std_b).p_value <= 0.05, n + more
 
     return once
 

@@ -25,16 +25,6 @@ def paired_power(n: int, spread: float, delta: float, alpha: float = 0.05) -> fl
     return _mean_power(n, spread, delta, alpha, [1.0], [1.0])
 
 
-def seeds_needed(spread: float, delta: float, alpha: float = 0.05, power: float = POWER) -> int:
-    """The least seeds, run with both norms, by which `paired_t` finds a true difference of delta with this power.
-
-    `spread`, the standard deviation of the difference at one seed, is taken as known. Raises ValueError as
-    `paired_power`, for power outside (alpha, 1), and where it would take more than 10,000.
-    """
-    _check(spread, delta, alpha, power)
-    return _least(lambda n: paired_power(n, spread, delta, alpha), power)
-
-
 def new_seeds(difference: Difference, delta: float, alpha: float = 0.05, power: float = POWER) -> int | None:
     """The seeds of a new experiment that finds a true difference of delta with this power, planned by this one.
 
