@@ -38,6 +38,11 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def reason(error: BaseException) -> str:
+    """What a library says about a file, on one line and cut: it may repeat bytes of the file."""
+    return shortened(" ".join(str(error).split()), 200)
+
+
 def bare(name: str) -> str:
     """`name` in lower case without hyphens, underscores and spaces, in which other spellings of it differ."""
     return re.sub(r"[-_ ]", "", name.lower())

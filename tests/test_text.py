@@ -2,7 +2,7 @@
 
 import pytest
 
-from normbench.text import capped, listed, nearest, plural, printable, printable_lines, shortened, unknown_name
+from normbench.text import capped, listed, nearest, plural, printable, printable_lines, reason, shortened, unknown_name
 
 
 @pytest.mark.parametrize("hostile", ["\x00", "\x1b[2J", "\x7f", "\x9b", "\u202e", "\u2028", "\u2066", "\ud800", "\r\n"])
@@ -57,3 +57,8 @@ def test_long_lists_are_cut_and_the_rest_is_counted() -> None:
     assert listed(["a", "b", "c"], 2) == "a, b and 1 more"
     assert capped(["a", "b"], 2, "duplicates") == ["a", "b"]
     assert capped(["a", "b", "c", "d"], 2, "duplicates") == ["a", "b", "and 2 more duplicates"]
+
+
+def test_what_a_library_says_is_one_short_line() -> None:
+    assert reason(ValueError("bad\n  magic")) == "bad magic"
+    assert len(reason(ValueError("x" * 10_000))) == 200

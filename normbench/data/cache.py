@@ -18,7 +18,7 @@ from normbench.data.memory import MAX_BYTES, MAX_SIDE
 from normbench.data.sources.source import SourceInput
 from normbench.data.tensor_bytes import tensors_in
 from normbench.files import holding, put_in_place, read_regular, remove_scratch, scratch_beside, scratch_of
-from normbench.text import printable
+from normbench.text import printable, reason
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _read(path: Path, source: str, identity: Future[str]) -> tuple[RawData, str]
     except MemoryError as error:
         raise _Unusable("larger than the memory") from error
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise _Unusable(f"damaged ({error})") from error
+        raise _Unusable(f"damaged ({reason(error)})") from error
     digest = fingerprint(raw)
     if digest != metadata.get("fingerprint"):
         raise _Unusable("damaged (the fingerprint of its content is another)")

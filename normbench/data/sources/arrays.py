@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from normbench.errors import DataError
+from normbench.text import reason
 
 MAX_BYTES = 2**33
 """Of one array: 2.8 million images of 32x32 pixels."""
@@ -42,7 +43,7 @@ def read_header(where: str, file: IO[bytes], size: int) -> Header:
             raise ValueError(f"version {version} of the format is not read")
         header = Header(*readers[version](file, max_header_size=MAX_HEADER))
     except Exception as error:  # for a crafted header NumPy raises several types
-        raise DataError(f"{where}: not a NumPy array: {error}") from error
+        raise DataError(f"{where}: not a NumPy array: {reason(error)}") from error
     if header.dtype.hasobject:
         raise DataError(f"{where}: holds Python objects, which are never loaded; save it as an array of numbers")
     if header.num_bytes > MAX_BYTES:

@@ -17,7 +17,7 @@ from normbench.data.download import md5_of
 from normbench.data.sources.recognize import what_it_is
 from normbench.errors import DataError
 from normbench.files import open_regular, read_regular
-from normbench.text import printable
+from normbench.text import printable, reason
 
 SIDE = 32
 """Pixels: the height and the width of CIFAR's images."""
@@ -64,7 +64,7 @@ def read_archive(path: Path, archive: Archive) -> RawData:
             file.seek(0)
             files = dict(_members(file, archive))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read as a .tar.gz archive: {error}") from error
+        raise DataError(f"{path}: cannot be read as a .tar.gz archive: {reason(error)}") from error
     return _assemble(str(path), files, archive)
 
 

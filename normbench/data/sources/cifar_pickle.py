@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from normbench.errors import DataError
+from normbench.text import reason
 
 
 def read_batch(where: str, content: bytes, labels: bytes) -> tuple[NDArray[np.uint8], list[int]]:
@@ -80,7 +81,7 @@ def _unpickle(where: str, content: bytes) -> dict[bytes, Any]:
     try:
         batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a malformed pickle may raise anything at all
-        raise DataError(f"{where}: not a CIFAR batch: {error}") from error
+        raise DataError(f"{where}: not a CIFAR batch: {reason(error)}") from error
     if not isinstance(batch, dict):
         raise DataError(f"{where}: not a CIFAR batch: holds a {type(batch).__name__} instead of a dict")
     return batch

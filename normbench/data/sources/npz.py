@@ -22,7 +22,7 @@ from normbench.data.sources.placed_files import files_at, identity_of, name_word
 from normbench.data.sources.source import SourceInput, SourceRequest
 from normbench.errors import DataError
 from normbench.files import open_regular
-from normbench.text import listed, printable
+from normbench.text import listed, printable, reason
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def read(path: Path) -> RawData:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return _data(str(path), archive)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be read as a NumPy archive (.npz): {error}") from error
+        raise DataError(f"{path}: cannot be read as a NumPy archive (.npz): {reason(error)}") from error
 
 
 def _data(where: str, archive: zipfile.ZipFile) -> RawData:

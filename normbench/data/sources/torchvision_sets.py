@@ -22,6 +22,7 @@ from normbench.data.sources.idx import read_idx
 from normbench.data.sources.source import SourceInput, SourceRequest
 from normbench.errors import DataError
 from normbench.files import read_regular
+from normbench.text import reason
 
 MAX_UNPACKED_BYTES = 100_000_000
 """Of a .gz file; the largest official one has 47 million."""
@@ -67,7 +68,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
         with gzip.open(io.BytesIO(content)) as file:
             return file.read(MAX_UNPACKED_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be unpacked: {error}") from error
+        raise DataError(f"{path}: cannot be unpacked: {reason(error)}") from error
 
 
 def _mat_splits(place: Path, content: Content) -> tuple[Split, Split]:
@@ -79,7 +80,7 @@ def _mat_splits(place: Path, content: Content) -> tuple[Split, Split]:
             values = loadmat(io.BytesIO(content[name]), variable_names=("X", "y"))
             images, labels = values["X"].transpose(3, 2, 0, 1), values["y"].ravel() % 10  # 10 stands for the digit 0
         except Exception as error:  # for a malformed file scipy raises a dozen types
-            raise DataError(f"{place / name}: not a file of SVHN: {error}") from error
+            raise DataError(f"{place / name}: not a file of SVHN: {reason(error)}") from error
         found.append(_split(images, labels))
     return found[0], found[1]
 
