@@ -21,6 +21,10 @@ from normbench.errors import NO_LOCKS, DataError, cannot_write
 LOCK = ".lock"
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # the names that `write_bytes_atomically` gives to unfinished files
 
+PUBLISHED = "published"
+"""Folders of this name hold what a project publishes, not one's own runs: the search does not go into them unless it
+begins there."""
+
 
 # Writing
 

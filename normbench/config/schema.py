@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from normbench.config.tree import Exponent, KeyPath, dotted
+from normbench.files import PUBLISHED
 from normbench.text import UNPRINTABLE
 
 Registry = Mapping[str, Callable[..., object]]
@@ -81,6 +82,8 @@ def _folder_name(name: str) -> str:
             "must be 1 to 64 letters (a-z, A-Z), digits, '.', '_' or '-' and begin with a letter or digit, "
             "because it names a folder"
         )
+    if name == PUBLISHED:
+        raise ValueError("must be another name, as compare passes over folders of this one, which hold published runs")
     return name
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from normbench.errors import ConfigError, NormbenchError, cannot_write
-from normbench.files import LOCK, half_written, locked
+from normbench.files import LOCK, PUBLISHED, half_written, locked
 from normbench.plots.layout import FORMATS
 from normbench.text import printable
 
@@ -163,11 +163,6 @@ def tuning_file(experiment: Path) -> Path:
 def decisions_file(experiment: Path) -> Path:
     """The file with the plan of a sweep until decided, and the result of its last look."""
     return experiment / "decisions.json"
-
-
-PUBLISHED = "published"
-"""Folders of this name hold what a project publishes, not one's own runs: the search does not go into them unless it
-begins there."""
 
 
 def is_published(folder: Path) -> bool:

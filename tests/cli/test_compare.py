@@ -287,6 +287,24 @@ def test_columns_caption_and_label_are_those_asked_for(results: Path) -> None:
         assert isinstance(invoke("compare", results, *arguments).exception, ConfigError)
 
 
+def test_columns_are_of_the_sets_that_have_them(results: Path) -> None:
+    """The first table of a set along a key has a column for each value."""
+    names = []
+    for size in (8, 32):
+        for seed in range(3):
+            names.append(f"bn-{seed}-{size}")
+            record = make_record("bn", seed, experiment="sizes", config__train__batch_size=size, run_id=names[-1])
+            write_run(results, record)
+    plan = {"axes": {"norm": ["bn"], "train.batch_size": [8, 32]}, "runs": names}
+    (results / "sizes" / "sweep.json").write_text(json.dumps({"schema_version": 1, "plans": [plan]}))
+    output = invoke("compare", results, "--columns", "n,gap", "--columns", "32").stdout
+    assert re.search(r"^Norm +n +Gap$", output, re.MULTILINE)
+    assert re.search(r"^Norm +32$", output, re.MULTILINE)
+    refused = invoke("compare", results, "--columns", "gab")
+    assert isinstance(refused.exception, ConfigError)
+    assert refused.stdout == ""
+
+
 def test_few_notes_unless_asked_and_none_if_quiet(results: Path) -> None:
     usual = invoke("compare", results).stdout.splitlines()
     assert usual[-1].startswith("Not shown: ")

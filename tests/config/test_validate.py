@@ -83,6 +83,7 @@ from tests.config_fakes import errors_of, load_text
         ("budget: null", "budget: must be a mapping"),
         ("name: 5", "name: must be text, found 5"),
         ("name: ../x", "name: must be 1 to 64 letters"),
+        ("name: published", "name: must be another name, "),
         ("name: é", "name: must be 1 to 64 letters"),
         ('name: "x\\n"', "name: text may not hold control characters or line breaks"),
         (f"name: {'x' * 65}", "name: must be 1 to 64 letters"),

@@ -7,7 +7,8 @@ from normbench.analysis.compare.recipe import OF_THE_DATA
 from normbench.analysis.compare.rows import order
 from normbench.analysis.compare.sets import RunSet, values_of
 from normbench.analysis.compare.words import importance, in_words
-from normbench.runs.folder import PUBLISHED, is_published
+from normbench.files import PUBLISHED
+from normbench.runs.folder import is_published
 from normbench.text import listed
 
 Settings = Mapping[str, tuple[str, ...]]

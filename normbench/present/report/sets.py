@@ -17,7 +17,7 @@ from normbench.present.tables.formats.output import put, shown
 from normbench.present.tables.formats.text import escape_markdown
 from normbench.present.tables.overview import overview_table
 from normbench.present.tables.render import render
-from normbench.present.tables.table import Table
+from normbench.present.tables.table import Table, has_column, with_columns
 from normbench.text import capped, printable
 
 MOST_MISSING = 5
@@ -98,13 +98,28 @@ def _print(found: Comparisons, parts: Sequence[_Part], sets: Table, view: View, 
     if len(found.overview) == 1:
         render_document(parts[0].tables, view, console, {}, [])
         return
+    columns = _columns_of_each(parts, view.columns)
     if view.format != "latex":
         render(sets, view.format, console)
     for number, part in enumerate(parts, 1):
         say(part.title, console)
+        view = replace(view, columns=columns[number - 1])
         if number > 1:  # what was asked for is of the first table of all
             view = replace(view, caption=None, label=None)
         render_document(_named(part.tables, f"-{number}" if number > 1 else ""), view, console, {}, [])
+
+
+def _columns_of_each(parts: Sequence[_Part], asked: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Those of the columns that the first table of each set has; a table that has none of them stays whole.
+
+    The first table of a set along a key has a column for each value. Raises ConfigError for a column that no set has.
+    """
+    tables = [next(iter(part.tables.values())) for part in parts]
+    of_each = [tuple(name for name in asked if has_column(table, name)) for table in tables]
+    for name in asked:
+        if not any(name in had for had in of_each):
+            with_columns(tables[-1], (name,))
+    return of_each
 
 
 def _named(tables: Mapping[str, Table], ending: str) -> dict[str, Table]:

@@ -67,6 +67,11 @@ def with_columns(table: Table, names: Sequence[str]) -> Table:
     return at_places(table, list(dict.fromkeys([*range(table.num_text_columns), *chosen])))
 
 
+def has_column(table: Table, name: str) -> bool:
+    """Whether a column has this title, but for case, spaces and punctuation."""
+    return _plain_name(name) in map(_plain_name, table.columns)
+
+
 def without(table: Table, title: str) -> Table:
     """The table without the columns of that title."""
     return at_places(table, [place for place, column in enumerate(table.columns) if column != title])
