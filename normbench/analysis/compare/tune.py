@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from normbench.analysis.compare.facts import show_value
+from normbench.config.schema import OFF
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Chosen, Tuning
 
@@ -15,11 +16,16 @@ def as_tuned(recipe: dict[str, Any], record: Record, tuning: Tuning) -> dict[str
     fitting = (
         best.values
         for best in tuning.chosen
-        if best.label == record.label and all(recipe.get(key) == value for key, value in best.cell.items())
+        if best.label == record.label and all(_setting(recipe, key) == value for key, value in best.cell.items())
     )
     values = next(fitting, {})
-    chosen = {key: AS_TUNED for key, value in values.items() if key in recipe and recipe[key] == value}
-    return recipe | chosen
+    settings = {key: value for key, value in values.items() if not key.startswith("norm.")}
+    return recipe | {key: AS_TUNED for key, value in settings.items() if _setting(recipe, key) == value}
+
+
+def _setting(recipe: dict[str, Any], key: str) -> Any:
+    """The value of a key; what is off is not written."""
+    return recipe.get(key, OFF.get(key, False))
 
 
 def tuning_notes(tuning: Tuning, labels: Sequence[str]) -> list[str]:

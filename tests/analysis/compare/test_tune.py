@@ -55,6 +55,21 @@ def test_what_was_chosen_may_differ_and_is_stated(results: Path) -> None:
     assert note.startswith("left out: 6 runs of a tuning")
 
 
+def test_a_choice_may_be_that_a_key_is_off_which_records_leave_out(tmp_path: Path) -> None:
+    key = "train.label_smoothing"
+    write_run(tmp_path, make_record("bn", 0, 0.82, config__train__label_smoothing=0.1))
+    write_run(tmp_path, make_record("gn", 0, 0.80))
+    chosen = [
+        {"norm": {"kind": kind}, "label": label, "values": {key: value}, "val_accuracy": 0.8, "on_edge": []}
+        for kind, label, value in (("bn", "BN", 0.1), ("gn", "GN(4)", 0.0))
+    ]
+    content = tuning(grid={key: [0.0, 0.1]}, chosen=chosen)
+    (tmp_path / "default" / "tuning.json").write_text(json.dumps(content))
+    comparison, _ = compare_folder(tmp_path)
+    assert [row.label for row in comparison.rows] == ["BN", "GN(4)"]
+    assert comparison.recipe[key] == "as tuned"
+
+
 def test_trials_are_shown_when_asked_for(results: Path) -> None:
     comparison, notes = compare_folder(results, ["data.evaluate_on=val"])  # along the tuned key
     assert comparison.split == "val"
