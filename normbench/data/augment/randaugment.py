@@ -45,7 +45,7 @@ def draw(num_images: int, generator: torch.Generator, p: float) -> Tensor:
 def apply(images: Tensor, variants: Tensor) -> Tensor:
     """Apply variants[i] to image i, one after the other; new images of the same shape and device.
 
-    images: uint8 [B, C, H, W] with 1 or 3 channels and at least 3 x 3 pixels; variants: int64 [B, rounds] on the CPU.
+    images: uint8 [B, C, H, W] with 1 or 3 channels; variants: int64 [B, rounds] on the CPU.
     """
     place = variants.any(dim=1).nonzero().view(-1)
     if len(place) == 0:
@@ -93,6 +93,8 @@ def _contrast(images: Tensor, variant: Tensor) -> Tensor:
 
 def _sharpness(images: Tensor, variant: Tensor) -> Tensor:
     """Blend with a 3 x 3 blur of weights 5 (centre) and 1; the border of the image is not blurred."""
+    if min(images.shape[2:]) < 3:  # nothing but border
+        return images
     pixels = images.float()
     rows = pixels[:, :, :-2] + pixels[:, :, 1:-1] + pixels[:, :, 2:]
     total = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * pixels[:, :, 1:-1, 1:-1]

@@ -62,6 +62,7 @@ IMAGES = {
     "grey": noise(6, 1, 32, 32),
     "wide": smooth(4, 20, 33),
     "high": noise(4, 3, 11, 7),
+    "tiny": noise(4, 3, 2, 5),
 }
 
 
