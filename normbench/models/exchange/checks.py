@@ -8,20 +8,33 @@ from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
-from normbench.errors import ConfigError
 from normbench.models.exchange.dry_run import DryRun
 from normbench.models.exchange.places import BASES, base_of, paths_of, refusal
 
 _KNOWN = ", ".join(f"nn.{base.__name__}" for base in BASES)
 _FROZEN = re.compile("frozen.*norm", re.IGNORECASE)  # FrozenBatchNorm2d of torchvision and others
+_FUSED = ("torch.ao.", "torch.nn.intrinsic", "torch.nn.quantized", "torch.nn.qat")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def check_modules(network: nn.Module) -> None:
-    """Raises ConfigError for a network whose layers cannot be exchanged, whatever its forward pass does."""
-    paths = {module: names[0] or "the whole network" for module, names in paths_of(network).items()}
+def check_plain(network: nn.Module) -> None:
+    """Raises ConfigError for a network that is not made of plain PyTorch modules with their weights."""
+    for path, module in network.named_modules():
+        if isinstance(module, jit.ScriptModule):
+            raise refusal(path, module, "is scripted or traced by TorchScript: hand over the network as it was before")
+        if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
+            raise refusal(path, module, "is compiled by torch.compile: hand over the network as it was before")
+        if type(module).__module__.startswith(_FUSED):
+            raise refusal(path, module, "is fused or quantized: hand over the network as it was before")
+        if issubclass(type(module), LazyModuleMixin):
+            raise refusal(path, module, "is lazy, so it does not know its shape yet: write out the size of its input")
+
+
+def check_norms(network: nn.Module) -> None:
+    """Raises ConfigError for norm layers that cannot be exchanged, whatever the forward pass does."""
+    paths = {module: names[0] for module, names in paths_of(network).items()}
     for module, path in paths.items():
-        _check_module(module, path)
+        _check_class(module, path)
     owners = Counter(id(parameter) for module in paths for parameter in set(module._parameters.values()) - {None})
     layers = {module: path for module, path in paths.items() if base_of(module) is not None}
     for layer, path in layers.items():
@@ -31,20 +44,10 @@ def check_modules(network: nn.Module) -> None:
                 path, layer, "shares its weight or bias with another layer: give it its own, or use one layer twice"
             )
     if network in layers:
-        raise ConfigError(
-            f"the network is a single norm layer ({type(network).__name__}): put it into an nn.Sequential"
-        )
+        raise refusal("", network, "is a norm layer alone: put it into an nn.Sequential")
 
 
-def _check_module(module: nn.Module, path: str) -> None:
-    if isinstance(module, jit.ScriptModule):
-        raise refusal(path, module, "is scripted or traced by TorchScript: hand over the network as it was before")
-    if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
-        raise refusal(path, module, "is compiled by torch.compile: hand over the network as it was before")
-    if type(module).__module__.startswith(("torch.ao.", "torch.nn.intrinsic", "torch.nn.quantized", "torch.nn.qat")):
-        raise refusal(path, module, "is fused or quantized: hand over the network as it was before")
-    if isinstance(module, LazyModuleMixin):
-        raise refusal(path, module, "is lazy, so it does not know its shape yet: write out its number of channels")
+def _check_class(module: nn.Module, path: str) -> None:
     if isinstance(module, nn.SyncBatchNorm):
         raise refusal(path, module, "synchronizes processes, of which there is one here: use nn.BatchNorm2d")
     if isinstance(module, _NormBase) and base_of(module) is None:
@@ -85,11 +88,11 @@ def check_run(network: nn.Module, run: DryRun) -> None:
     paths = {module: names[0] for module, names in paths_of(network).items()}
     for call in run.norm_calls:
         if not _is_norm(call.module):
-            where = f"layer {paths[call.module]}" if paths[call.module] else "the network"
-            raise ConfigError(
-                f"{where} ({type(call.module).__name__}) calls {call.function} as a function, or through a layer that "
-                "is not registered in a module: make it a layer of the network, such as nn.BatchNorm2d, or give the "
-                "network a parameter 'norm'"
+            raise refusal(
+                paths[call.module],
+                call.module,
+                f"calls {call.function} as a function, or through a layer that is not registered in a module: make it "
+                "a layer of the network, such as nn.BatchNorm2d, or give the network a parameter 'norm'",
             )
     for layer in run.inputs:
         if base_of(layer) is not None and not run.was_training[layer]:
@@ -100,9 +103,11 @@ def check_run(network: nn.Module, run: DryRun) -> None:
                 "layers to normbench",
             )
     if not any(base_of(layer) is not None for layer in paths):
-        raise ConfigError(
-            f"the network ({type(network).__name__}) has no norm layer that could be exchanged ({_KNOWN}), and no "
-            "parameter 'norm'; a network whose norm layers are fused into its convs must be handed over before that"
+        raise refusal(
+            "",
+            network,
+            f"has no norm layer that could be exchanged ({_KNOWN}), and no parameter 'norm'; a network whose norm "
+            "layers are fused into its convs must be handed over before that",
         )
 
 

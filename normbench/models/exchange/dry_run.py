@@ -98,7 +98,7 @@ def dry_run(network: nn.Module, image_shape: tuple[int, int, int]) -> DryRun:
     images = torch.randn(BATCH_SIZE, *image_shape, generator=torch.Generator().manual_seed(0))
     run = DryRun(images)
     with ExitStack() as stack:
-        stack.enter_context(_left_as_it_is(network))
+        stack.enter_context(left_as_it_is(network))
         for module in network.modules():
             for handle in (
                 module.register_forward_pre_hook(run.before, with_kwargs=True),
@@ -111,7 +111,7 @@ def dry_run(network: nn.Module, image_shape: tuple[int, int, int]) -> DryRun:
 
 
 @contextmanager
-def _left_as_it_is(network: nn.Module) -> Iterator[None]:
+def left_as_it_is(network: nn.Module) -> Iterator[None]:
     """Within, the network may be run: its modes, its buffers and torch's random state are restored at the end."""
     modes = [(module, module.training) for module in network.modules()]
     buffers = [

@@ -10,7 +10,7 @@ from normbench.errors import ConfigError
 from normbench.models.count import mark_norm
 from normbench.models.exchange.activation import activations_after
 from normbench.models.exchange.carry import carry_over
-from normbench.models.exchange.checks import check_modules, check_run
+from normbench.models.exchange.checks import check_norms, check_plain, check_run
 from normbench.models.exchange.dry_run import DryRun, dry_run
 from normbench.models.exchange.layout import for_inputs
 from normbench.models.exchange.notes import Made, has_single_values, num_groups, warnings_of
@@ -69,7 +69,8 @@ def exchange(
     Raises ConfigError, which names the layer and the way out, for a network whose norm layers cannot be exchanged, or
     not for this norm.
     """
-    check_modules(network)
+    check_plain(network)
+    check_norms(network)
     run = dry_run(network, image_shape)
     check_run(network, run)
     places = find_places(network, run)
@@ -162,9 +163,11 @@ def _check_result(network: nn.Module, made: Made, before: DryRun, image_shape: t
         after = dry_run(network, image_shape)
     except Exception as error:  # the forward pass may read anything of its layers
         names = ", ".join(sorted({type(layer).__name__ for layer in made.values()}))
+        reads = isinstance(error, AttributeError)
+        way_out = "; it reads an attribute of them: give the network a parameter 'norm'" if reads else ""
         raise ConfigError(
-            f"the forward pass fails with {names} in the place of its norm layers: {type(error).__name__}: {error}; it "
-            "may read attributes of them: give the network a parameter 'norm'"
+            f"the forward pass fails with {names} in the place of its norm layers: {type(error).__name__}: "
+            f"{error}{way_out}"
         ) from error
     if new := sorted(set(network.state_dict()) - state):
         raise ConfigError(f"the norm makes {new[0]!r} in its first call, too late to be trained: make it in __init__")

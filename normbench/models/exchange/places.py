@@ -47,7 +47,8 @@ class Place:
 
 
 def refusal(path: str, layer: nn.Module, what: str) -> ConfigError:
-    return ConfigError(f"layer {path} ({type(layer).__name__}) {what}")
+    where = f"layer {path}" if path else "the network"
+    return ConfigError(f"{where} ({type(layer).__name__}) {what}")
 
 
 def base_of(layer: nn.Module) -> type[nn.Module] | None:

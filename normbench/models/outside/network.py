@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from normbench.errors import ConfigError, NormbenchError
 from normbench.models.count import norm_layers
+from normbench.models.exchange import check_plain, left_as_it_is
 from normbench.models.exchange import exchange as exchanged
 from normbench.models.outside.norm_slots import NormLayers, NormSlots, as_norm_layer
 from normbench.models.outside.notes import keep_notes
@@ -119,7 +119,8 @@ class _Maker:
     def with_exchanged_norms(self, norm: NormFactory, conv: type[nn.Conv2d]) -> nn.Module:
         """The network with its own norm layers exchanged for those of `norm`."""
         network = self._made()
-        warnings = try_images(self.name, deepcopy(network), self.task)
+        with left_as_it_is(network):
+            warnings = try_images(self.name, network, self.task)
         own_options = getattr(norm, "own_options", ())
         try:
             found = exchanged(network, norm, self.task.image_shape, own_options=own_options, conv=conv)
@@ -137,6 +138,10 @@ class _Maker:
         made = self._called(given)
         if not isinstance(made, nn.Module):
             raise ConfigError(f"model {self.name!r} makes {_kind(made)}, not an nn.Module")
+        try:
+            check_plain(made)
+        except ConfigError as error:
+            raise ConfigError(f"model {self.name!r}: {error}") from error
         return made
 
     def _called(self, given: dict[str, Any]) -> object:

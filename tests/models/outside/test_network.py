@@ -94,7 +94,7 @@ def test_what_a_config_cannot_say(model: str, options: dict[str, object], said: 
         ("vectors", "fails on images"),
         ("numpy_weights", "something else than torch's generator"),
         ("fused", "act_layer"),
-        ("lazy", "0.weight in its first call"),
+        ("lazy", "layer 0 (LazyConv2d) is lazy"),
         ("Fails", "(mine.py, line "),
         ("Cannot", "cannot be made: ValueError: too (mine.py, line "),
         ("number", "makes int, not an nn.Module"),
