@@ -55,7 +55,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         "-d",
-        help="cifar10, cifar100 or torchvision:MNIST and others; folder or npz for your own images; synthetic.",
+        help="cifar10, cifar100, torchvision:MNIST, ...; folder, csv, npz or parquet for your own images; synthetic.",
         autocompletion=complete_data,
     ),
 ]

@@ -36,7 +36,8 @@ def check_place(config: "DataConfig") -> None:
     if place is None:
         return
     if config.source in CONSTANT_SOURCES and config.dir and all((place / it).is_dir() for it in ("train", "test")):
-        raise DataError(f"{place} (from {given_by}): is a folder of images, which --data folder reads")
+        reader = "csv" if any(place.glob("*.csv")) else "folder"
+        raise DataError(f"{place} (from {given_by}): is a folder of images, which --data {reader} reads")
     if os.path.lexists(place):
         return
     slot = config.source.replace(":", "-")

@@ -1,6 +1,7 @@
 """The accuracy of a finished network on further test images: `data.also_test`."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from normbench.runs.read import RecordError
 from normbench.train.evaluate import evaluate, infer
 from normbench.train.machine import Machine
 from normbench.train.setting import Setting
+
+log = logging.getLogger(__name__)
 
 SET_ASIDE = frozenset({"gaussian_blur", "saturate", "spatter", "speckle_noise"})
 """The corruptions that the authors of CIFAR-10-C keep for validation. They are in no mean, here as elsewhere."""
@@ -74,6 +77,7 @@ def tested_also(
     assert also is not None
     if record.also_test is not None and record.also_test.name == also.name:
         return record
+    log.info(f"testing the weights of the finished run on {also.name}")
     model = build_network(config, task_of(dataset))
     try:
         model.load_state_dict(load(read_regular(folder.weights, MAX_WEIGHTS_BYTES)))

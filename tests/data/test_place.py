@@ -39,3 +39,6 @@ def test_a_folder_of_images_is_not_taken_for_cifar10(tmp_path: Path, monkeypatch
         (tmp_path / "images" / split).mkdir(parents=True)
     with pytest.raises(DataError, match="--data folder reads"):
         check_place(DataConfig(dir=str(tmp_path / "images")))
+    (tmp_path / "images" / "trainLabels.csv").touch()
+    with pytest.raises(DataError, match="--data csv reads"):
+        check_place(DataConfig(dir=str(tmp_path / "images")))

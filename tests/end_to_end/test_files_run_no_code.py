@@ -234,12 +234,14 @@ READERS = {
     "data/sources/cifar_pickle.py": {"_Unpickler().load", "np.frombuffer"},
     "data/download.py": {"urlopen"},  # bytes, kept once their MD5 is right
     "data/sources/recognize.py": {"gzip.open", "tarfile.open"},  # names for an error message
+    "data/sources/csv_table.py": {"read_regular"},  # tests/data/sources/test_csv_folder.py
     "data/sources/decode.py": {"read_image"},
     "data/sources/folder.py": {"read_regular"},
     "data/sources/image_file.py": {"Image.open"},
     "data/memory.py": {"CGROUP_LIMIT.read_text"},
     "data/sources/idx.py": {"np.frombuffer"},
     "data/sources/npz.py": {"archive.open", "open_regular", "self.archive.open"},
+    "data/sources/parquet.py": {"json.loads", "open_regular"},  # tests/data/sources/test_parquet.py
     "data/sources/torchvision_sets.py": {"gzip.open", "loadmat", "read_regular"},  # once its MD5 is the official one
     "data/sources/synthetic.py": {"np.frombuffer"},  # random numbers of its own
     "files.py": {"os.open", "os.fdopen", "open_regular"},

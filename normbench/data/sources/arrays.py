@@ -10,11 +10,12 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
+from normbench.data.memory import check_fits_memory
 from normbench.errors import DataError
 from normbench.text import reason
 
-MAX_BYTES = 2**33
-"""Of one array: 2.8 million images of 32x32 pixels."""
+MAX_BYTES = 2**34
+"""Of one array: five million images of 32x32 pixels."""
 MAX_HEADER = 10_000  # characters; NumPy's own bound
 
 
@@ -75,6 +76,10 @@ def check_images(where: str, header: Header) -> None:
         raise DataError(f"{where}: the images are {found}, expected {allowed}{hint}")
     if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and _channels_axis(shape) is None):
         raise DataError(f"{where}: the images are {found}, expected {allowed}")
+    try:
+        check_fits_memory((shape[0], *image_shape(header)))
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _channels_axis(shape: tuple[int, ...]) -> int | None:

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from normbench.data.dataset import RawData, Split
 from normbench.data.sources.arrays import Header, as_images, check_images, check_labels, read_content, read_header
 from normbench.data.sources.class_labels import indexed
-from normbench.data.sources.placed_files import files_at, identity_of, name_words, named_place, slot_of, split_of
+from normbench.data.sources.placed_files import (
+    files_at,
+    identity_of,
+    name_words,
+    named_place,
+    raw_data,
+    slot_of,
+    split_of,
+)
 from normbench.data.sources.source import SourceInput, SourceRequest
 from normbench.errors import DataError
 from normbench.files import open_regular
@@ -68,7 +76,7 @@ def _data(where: str, archive: zipfile.ZipFile) -> RawData:
         None if names is None else [str(name) for name in names.values().ravel().tolist()],
     )
     found = {split: Split(as_images(arrays[split, "images"].values()), indices[split]) for split in splits}
-    return RawData(class_names=class_names, **found)
+    return raw_data(found, class_names)
 
 
 @dataclass(frozen=True)

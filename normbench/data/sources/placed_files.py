@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from normbench.data.dataset import RawData, Split
 from normbench.data.sources.source import SourceRequest
 from normbench.errors import DataError
 
@@ -58,6 +59,13 @@ def files_at(place: Path, suffix: str) -> list[Path]:
 def slot_of(source: str, place: Path) -> str:
     """The name of the cache file for what `source` reads at `place`."""
     return f"{source}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"
+
+
+def raw_data(splits: Mapping[str, Split], class_names: tuple[str, ...]) -> RawData:
+    """The data of `train` and, where they are there, `test` and `val`. Without `test`, `val` is tested on."""
+    test = splits.get("test", splits.get("val"))
+    val = splits.get("val") if "test" in splits else None
+    return RawData(train=splits["train"], test=test, val=val, class_names=class_names)
 
 
 def identity_of(place: Path, files: Iterable[Path]) -> str:

@@ -21,7 +21,7 @@ _BY_FOLDER = {
     "cifar-10-batches-mat": "CIFAR-10 for MATLAB",
 }
 _BY_START = {
-    b"PAR1": "a Parquet file",
+    b"PAR1": "a Parquet file, which --data parquet reads",
     b"\x93NUMPY": "a NumPy array (.npy)",
     b"\x89HDF": "an HDF5 file",
     b"\x89PNG": "an image",
@@ -68,7 +68,7 @@ def _zip(file: BufferedReader) -> str:
     with suppress(Exception), zipfile.ZipFile(file) as archive:  # zipfile raises a dozen types for crafted files
         names = archive.namelist()
         if names and all(name.endswith(".npy") for name in names):
-            return "a NumPy archive (.npz)"
+            return "a NumPy archive (.npz), which --data npz reads"
     return "a ZIP archive"
 
 

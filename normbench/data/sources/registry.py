@@ -13,8 +13,10 @@ SOURCES: "dict[str, Source]" = {
     "cifar10": deferred(f"{_HERE}.cifar", "cifar10"),
     "cifar100": deferred(f"{_HERE}.cifar", "cifar100"),
     "cifar100-coarse": deferred(f"{_HERE}.cifar", "cifar100_coarse"),
+    "csv": deferred(f"{_HERE}.csv_folder", "csv_folder"),
     "folder": deferred(f"{_HERE}.folder", "folder"),
     "npz": deferred(f"{_HERE}.npz", "npz"),
+    "parquet": deferred(f"{_HERE}.parquet", "parquet"),
     "synthetic": deferred(f"{_HERE}.synthetic", "synthetic"),
     "synthetic-small": deferred(f"{_HERE}.synthetic", "synthetic_small"),
     "torchvision:MNIST": deferred(f"{_HERE}.torchvision_sets", "mnist"),
@@ -29,5 +31,5 @@ CONSTANT_SOURCES = frozenset(name for name in SOURCES if name.startswith(("cifar
 CIFAR_SHAPED = frozenset(name for name in SOURCES if name.startswith(("cifar", "synthetic")))
 """Sources of images [3, 32, 32]: options are held against this shape before the images are loaded."""
 
-PLACED_SOURCES = CONSTANT_SOURCES | {"folder", "npz"}
+PLACED_SOURCES = CONSTANT_SOURCES | {"csv", "folder", "npz", "parquet"}
 """Sources that read the file or folder which the user names."""
