@@ -18,12 +18,11 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
@@ -32,7 +31,6 @@ from safetensors.torch import save, save_file
 from normbench.config import DataConfig
 from normbench.data.dataset import Dataset, RawData, fingerprint
 from normbench.data.load import load_dataset
-from normbench.data.sources import cifar_archives
 from normbench.errors import ConfigError, DataError
 from tests import tiny_cifar10
 from tests.robustness.entry import time_limit
@@ -76,10 +74,10 @@ def end_of(kind: str, place: Path, rng: random.Random) -> str:
     here = place / "here"
     shutil.rmtree(here, ignore_errors=True)
     here.mkdir()
-    with ExitStack() as stack, time_limit(LIMIT_S):
+    with pytest.MonkeyPatch.context() as patch, time_limit(LIMIT_S):
         if kind == "cache":
             return _end_of_cache(place / "whole", here / "cache", rng)
-        config = (_cifar(stack) if kind == "cifar10" else KINDS[kind])(here, rng)
+        config = (_cifar(patch) if kind == "cifar10" else KINDS[kind])(here, rng)
         try:
             first = load_dataset(config, here / "cache", bar=False)
         except (DataError, ConfigError) as error:
@@ -183,7 +181,7 @@ def _png(rng: random.Random) -> bytes:
     return bytes(content)
 
 
-def _cifar(stack: ExitStack) -> Put:
+def _cifar(monkeypatch: pytest.MonkeyPatch) -> Put:
     """Archives whose checksums agree with their content, so that the reader of batches sees it."""
 
     def put(here: Path, rng: random.Random) -> DataConfig:
@@ -195,8 +193,7 @@ def _cifar(stack: ExitStack) -> Put:
         packed = tiny_cifar10.packed(files)
         if rng.random() < 0.3:
             packed = _harmed(packed, rng)
-        archive = tiny_cifar10.describe(files, packed)
-        stack.enter_context(patch.object(cifar_archives, "CIFAR10", (archive, cifar_archives.CIFAR10[1])))
+        tiny_cifar10.pretend(monkeypatch, files, packed)
         return DataConfig(source="cifar10", dir=str(tiny_cifar10.write_archive(here / "cifar", packed)))
 
     return put
