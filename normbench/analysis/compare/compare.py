@@ -134,23 +134,25 @@ def _differs(found: RunSet, rows: Sequence[NormRow], made_in: Environment) -> li
     made = environment_sentence(made_in)
     settings = None if found.key is None else varying_sentence(found.recipes, found.key)
     networks = [_mixed_model(row) for row in rows if len({_network(run.record) for run in row.runs}) > 1]
-    statistics = [_mixed_statistics(row) for row in rows if len({*map(_statistics_of, row.finished)} - {None}) > 1]
     also = sorted({(it.name, it.fingerprint) for row in rows for run in row.finished if (it := run.record.also_test)})
     tested = f"Also Acc is over different images: {listed([name for name, _ in also])}." if len(also) > 1 else None
-    return [sentence for sentence in (made, settings, *networks, *statistics, tested) if sentence]
+    return [sentence for sentence in (made, settings, *networks, _mixed_statistics(rows), tested) if sentence]
 
 
-def _statistics_of(run: Run) -> bool | None:
-    """Whether a run was evaluated with statistics of augmented images; None if with none of all training images."""
-    metrics, statistics = run.record.metrics, run.record.statistics
-    if metrics is None or statistics is None or metrics.held_out.accuracy != statistics.precise:
+def _mixed_statistics(rows: Sequence[NormRow]) -> str | None:
+    """A sentence if some runs took their precise statistics over augmented images, and older ones did not."""
+    taken = {
+        (row.label, run.record.statistics.precise_augmented)
+        for row in rows
+        for run in row.finished
+        if run.record.statistics is not None
+    }
+    older = dict.fromkeys(row.label for row in rows if (row.label, False) in taken)
+    if not older or not any(is_augmented for _, is_augmented in taken):
         return None
-    return statistics.precise_augmented
-
-
-def _mixed_statistics(row: NormRow) -> str:
     return (
-        f"{row.label}: only some of its runs were evaluated with statistics of augmented images; older ones were not."
+        "Precise statistics, with which PN is evaluated, are of augmented images, "
+        f"but in older runs of {listed(list(older))} of images without augmentation."
     )
 
 
