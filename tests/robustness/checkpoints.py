@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="checkpoints-"))
-    victims = [make_victim(place, optimizer) for optimizer in ("muon", "sgd")]
+    victims = [make_victim(place, optimizer) for optimizer in ("muon", "sgd", "adam")]
     ends: Counter[str] = Counter()
     for number in range(chosen.files):
         rng = random.Random(chosen.seed * 1_000_000 + number)

@@ -52,13 +52,13 @@ _NORMS = st.one_of(
     st.builds("{{kind: gbn, ghost_size: {}}}".format, whole(1, 64)),
 )
 _OPTIMIZERS = st.one_of(
-    st.sampled_from(["sgd", "muon"]),
+    st.sampled_from([*REGISTRIES["train.optimizer"]]),
     st.builds("{{name: sgd, lr: {}, momentum: {}}}".format, _numbers(0, 1), _numbers(0, 0.999)),
     st.builds("{{name: muon, lr: {}, sgd_lr: {}}}".format, _numbers(0, 1), _numbers(0, 1)),
     st.builds("{{name: sgd, nesterov: {}, weight_decay: {}}}".format, _SWITCH, _numbers(0, 0.1)),
 )
 _SCHEDULES = st.one_of(
-    st.sampled_from(["linear", "step", "constant"]),
+    st.sampled_from([*REGISTRIES["train.schedule"]]),
     st.builds("{{name: linear, warmup: {}}}".format, _numbers(0, 0.99)),
     st.builds("{{name: step, step_size: {}, gamma: {}}}".format, whole(1, 30), _numbers(0.01, 1)),
 )

@@ -58,9 +58,10 @@ def _one_group(comparison: Comparison) -> str:
 
 
 def recipe_in_words(comparison: Comparison) -> str:
-    """Network, epochs, batch size, optimizer and learning rate, as far as all runs share them."""
+    """Network, epochs, batch size, optimizer, lr, and what is on of the loss, as far as all runs share them."""
     recipe = comparison.recipe
-    shown = ("model.name", "train.epochs", "train.batch_size", "train.optimizer.name", "train.optimizer.lr")
+    shown = ["model.name", "train.epochs", "train.batch_size", "train.optimizer.name", "train.optimizer.lr"]
+    shown += ["train.label_smoothing", "train.clip_grad_norm"]  # not written, and not told, where they are off
     counts = {row.num_parameters for row in comparison.rows}
     parameters = [f"{counts.pop():,} parameters"] if len(counts) == 1 else []
     return ", ".join([*(in_words(key, [f"{recipe[key]}"]) for key in shown if key in recipe), *parameters])
