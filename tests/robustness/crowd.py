@@ -85,7 +85,7 @@ def as_expected(attempt: Attempt, *, kills: bool) -> bool:
 def trained_here(text: str) -> list[str]:
     """Titles of the runs that a sweep trained, from its lines `2/4  BN seed 0  test 40.00%  loss 1.0  3 s`."""
     over = [line.split("  ") for line in text.splitlines() if "  loss " in line and "/" in line.split("  ")[0]]
-    return [parts[1] for parts in over if parts[-1] != "trained by another process"]
+    return [parts[1] for parts in over if parts[-1] != "finished already"]
 
 
 if __name__ == "__main__":

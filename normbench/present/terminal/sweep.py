@@ -238,7 +238,7 @@ class _Bars:
                     result = "diverged, recorded as such"
                 else:
                     held_out = record.metrics.held_out
-                    how = "trained by another process" if already else took
+                    how = "finished already" if already else took
                     result = f"{record.data.evaluated_on} {held_out.accuracy:.2%}  loss {held_out.loss:.3f}  {how}"
             case Unfinished("failed", message):
                 result = f"failed: {message}"
