@@ -64,7 +64,7 @@ def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan
     head = {
         "config": Path(name).name,  # without its folder, which is private
         "batch_size": configs[0].train.batch_size,
-        "data": dataset.source,
+        "data": dataset.name,
         "device": machine.device.type,
         "precision": precision,
         "rounds": plan.rounds,

@@ -14,7 +14,7 @@ class Started:
     num_parameters: int
     norm_layers: Mapping[str, int]
     """Layers by class name."""
-    source: str
+    data: str
     num_train: int
     num_held_out: int
     num_watched: int

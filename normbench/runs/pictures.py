@@ -31,7 +31,7 @@ def draw_run(config: Config, folder: RunFolder, record: Record, dataset: Dataset
     if record.diverged:
         return []
     norm = norm_label(config.norm.name, config.norm.options)
-    title = f"{norm}, seed {config.seed}, {dataset.source} data, {config.name} recipe"
+    title = f"{norm}, seed {config.seed}, {dataset.name}, {config.name} recipe"
     pictures: dict[str, Callable[[], Figure]] = {
         "curves": partial(_curves, config, folder, record, title),
         "misclassified": partial(_misclassified, config, folder, record, dataset, held_out, title),

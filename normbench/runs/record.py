@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from normbench.data.known import KNOWN
 from normbench.runs.schema import (
     Counts,
     Document,
@@ -34,6 +35,7 @@ from normbench.runs.schema import (
     expected,
     flaw,
 )
+from normbench.text import printable
 
 Split = Literal["test", "val"]
 
@@ -44,7 +46,7 @@ class Data(Part):
     source: str
     """`cifar10`, `folder` or another source's name."""
     name: str | None = None
-    """What tables and figures call the data; None in records of older versions (`analysis.compare.data_name`)."""
+    """What tables and figures call the data; None in records of older versions."""
     fingerprint: str
     """A digest of all images and labels, in hexadecimal."""
     classes: Texts = ()
@@ -64,6 +66,12 @@ class Data(Part):
     std: Numbers | None = None
     held_out: Fraction | None = None
     """The share of the source's training images that the test images are; None where the source has a test split."""
+
+    @property
+    def called(self) -> str:
+        """What tables call the data: by their name, else as well-known data are called, else by their source."""
+        known = KNOWN.get(self.fingerprint)
+        return printable(self.name or (known.name if known else f"{self.source} data"))
 
     @model_serializer(mode="wrap")
     def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Session:
         return Started(
             num_parameters=count_parameters(self.model),
             norm_layers=count_norms(self.model)["norm_layers"],
-            source=self.dataset.source,
+            data=self.dataset.name,
             num_train=len(self.train),
             num_held_out=len(self.held_out),
             num_watched=len(self.watched) if self.watched else 0,

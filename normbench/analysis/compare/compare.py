@@ -53,6 +53,8 @@ class Comparison:
     rows: tuple[NormRow, ...]
     experiments: tuple[str, ...]
     source: str
+    data: str
+    """What the data are called."""
     fingerprint: str
     num_train: int
     num_eval: int
@@ -110,6 +112,7 @@ def compare(
         rows=tuple(rows),
         experiments=tuple(sorted({record.experiment for record in records})),
         source=data.source,
+        data=data.called,
         fingerprint=data.fingerprint,
         num_train=data.num_train,
         num_eval=data.num_eval,

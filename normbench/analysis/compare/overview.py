@@ -64,20 +64,21 @@ def _settings(found: RunSet, others: Sequence[RunSet]) -> Settings:
 
 
 def _images(found: RunSet, others: Sequence[RunSet]) -> str:
-    """The source of the images, and what tells them from other images of that source."""
+    """What the images are called, and what tells them from other images of that name."""
     mine = _seen(found)
-    source = listed(mine["data.source"])
-    rivals = [theirs for theirs in map(_seen, others) if theirs["data.source"] == mine["data.source"]]
+    called = listed(mine[DATA])
+    rivals = [theirs for theirs in map(_seen, others) if theirs[DATA] == mine[DATA]]
     telling = [name for name in _TELLS_IMAGES if any(theirs[name] != mine[name] for theirs in rivals)]
     enough = next(
         (name for name in telling if all(theirs[name] != mine[name] for theirs in rivals if theirs != mine)), None
     )
     words = [in_words(name, mine[name]) for name in ([enough] if enough else telling)]
-    return f"{source} {', '.join(words)}" if words else f"{source} data"
+    return f"{called.removesuffix(' data')} {', '.join(words)}" if words else called
 
 
 def _seen(found: RunSet) -> Settings:
-    return {name: values_of(found, name) for name in ("data.source", *OF_THE_DATA)}
+    names = tuple(dict.fromkeys(run.record.data.called for run in found.runs))
+    return {DATA: names} | {name: values_of(found, name) for name in OF_THE_DATA}
 
 
 def _telling(settings: Sequence[Settings]) -> list[str]:

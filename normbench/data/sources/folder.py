@@ -43,14 +43,16 @@ def folder(request: SourceRequest) -> SourceInput:
 
 
 def _read(tree: Tree, request: SourceRequest) -> RawData:
-    found = (*tree.train, *tree.test)
+    found = [image for images in tree.splits.values() for image in images]
     log.info(f"decoding {len(found):,} images from {tree.root} (once: they are cached)")
     paths = [tree.root / relative for relative, _ in found]
     encoded = [(str(path), partial(read_file, path)) for path in paths]
     images = torch.from_numpy(decode(encoded, resize=request.resize, bar=request.bar))
     labels = torch.tensor([index for _, index in found], dtype=torch.int64)
-    cut = len(tree.train)
-    return RawData(Split(images[:cut], labels[:cut]), Split(images[cut:], labels[cut:]), tree.class_names)
+    sizes = [len(split) for split in tree.splits.values()]
+    parts = map(Split, images.split(sizes), labels.split(sizes))
+    splits = dict(zip(tree.splits, parts, strict=True))
+    return RawData(splits["train"], splits.get("test"), tree.class_names, splits.get("val"))
 
 
 def read_file(path: Path) -> bytes:

@@ -5,6 +5,7 @@ gives the same data set.
 """
 
 import hashlib
+import logging
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -15,8 +16,18 @@ from normbench.data.notes import note_share
 from normbench.errors import DataError
 from normbench.text import listed, plural, printable
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""In any case. Those of ImageFolder."""
+log = logging.getLogger(__name__)
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+"""In any case. Those of ImageFolder, and GIF."""
+NAMES = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "val": ("val", "valid", "validation"),
+}
+"""By split, what its folder may be called, in any case."""
+MAX_WRAPPED = 4
+"""Levels of folders in which the splits are looked for, while each holds a single folder."""
 LAYOUT = "train/<class>/*.png|jpg|... and test/<class>/*"
 DEBRIS = frozenset({"@eadir", "__macosx", "$recycle.bin", "lost+found", "system volume information"}) | {
     "thumbs.db",
@@ -27,35 +38,30 @@ DEBRIS = frozenset({"@eadir", "__macosx", "$recycle.bin", "lost+found", "system 
 
 @dataclass(frozen=True)
 class Tree:
-    """The images under a folder: (relative path, class index) of each, and a digest over names, sizes and times."""
+    """The images under a folder, split by split: (relative path, class index) of each.
+
+    `splits` has `train`, and `test` and `val` where they are there. `digest` is over names, sizes and times.
+    """
 
     root: Path
     class_names: tuple[str, ...]
-    train: list[tuple[str, int]]
-    test: list[tuple[str, int]]
+    splits: dict[str, list[tuple[str, int]]]
     digest: str
 
 
 def scan(root: Path) -> Tree:
     """List the images under `root` without opening them. Raises DataError, and OSError for an unreadable folder."""
-    _check_place(root)
+    root, folders = _layout(root)
     ignored: list[Path] = []
-    found = {split: sorted(_folders(root / split, ignored)) for split in ("train", "test")}
-    if not found["train"] and not found["test"]:
-        raise DataError(f"{root}: no class folders under train and test; the data source 'folder' expects {LAYOUT}")
+    found = {split: sorted(_folders(root / folder, ignored)) for split, folder in folders.items()}
+    if not any(found.values()):
+        places = " and ".join(folders.values())
+        raise DataError(f"{root}: no class folders under {places}; the data source 'folder' expects {LAYOUT}")
     for split, names in found.items():
-        _check_names(root / split, names)
-    for has, lacks in (("train", "test"), ("test", "train")):
-        missing = [name for name in found[has] if name not in found[lacks]]
-        for name in missing:
-            if not _images(root / has / name, []):
-                raise DataError(
-                    f"{root / has / name}: holds no images and has no counterpart under {lacks}: remove it if it is no "
-                    "class"
-                )
-        if missing:
-            more = f" (and {len(missing) - 1} more such)" if len(missing) > 1 else ""
-            raise DataError(f"{root / lacks / missing[0]}: missing: {has} has this class, {lacks} has not{more}")
+        _check_names(root / folders[split], names)
+    for split in found:
+        for has, lacks in (("train", split), (split, "train")):
+            _check_counterparts(root, folders[has], found[has], folders[lacks], found[lacks])
     class_names = tuple(found["train"])
     if len(class_names) == 1:
         raise DataError(
@@ -63,17 +69,37 @@ def scan(root: Path) -> Tree:
         )
     digest = hashlib.sha256()
     splits: dict[str, list[tuple[str, int]]] = {}
-    for split in ("train", "test"):
+    for split, folder in folders.items():
         splits[split] = []
         for index, name in enumerate(class_names):
-            images = _images(root / split / name, ignored)
+            place = f"{folder}/{name}" if folder else name
+            images = _images(root / place, ignored)
             if not images:
-                raise DataError(f"{root / split / name}: no {', '.join(EXTENSIONS)} images in this class folder")
-            splits[split] += [(f"{split}/{name}/{file}", index) for file, _, _ in images]
-            told = "".join([f"{split}/{name}/{file}\0{size}\0{mtime_ns}\0" for file, size, mtime_ns in images])
+                raise DataError(f"{root / place}: no {', '.join(EXTENSIONS)} images in this class folder")
+            splits[split] += [(f"{place}/{file}", index) for file, _, _ in images]
+            told = "".join([f"{place}/{file}\0{size}\0{mtime_ns}\0" for file, size, mtime_ns in images])
             digest.update(os.fsencode(told))
+        digest.update(f"{split}\n".encode())
+    _note_ignored(ignored, sum(map(len, splits.values())))
+    return Tree(root, class_names, splits, digest.hexdigest())
+
+
+def _check_counterparts(root: Path, has: str, names: Sequence[str], lacks: str, others: Sequence[str]) -> None:
+    """Raises DataError if the folder `has` holds a class that `lacks` does not."""
+    missing = [name for name in names if name not in others]
+    for name in missing:
+        if not _images(root / has / name, []):
+            raise DataError(
+                f"{root / has / name}: holds no images and has no counterpart under {lacks}: remove it if it is "
+                "no class"
+            )
+    if missing:
+        more = f" (and {len(missing) - 1} more such)" if len(missing) > 1 else ""
+        raise DataError(f"{root / lacks / missing[0]}: missing: {has} has this class, {lacks} has not{more}")
+
+
+def _note_ignored(ignored: Sequence[Path], num_images: int) -> None:
     if ignored:
-        num_images = len(splits["train"]) + len(splits["test"])
         others = plural(len(ignored), "file")
         note_share(
             len(ignored),
@@ -81,11 +107,14 @@ def scan(root: Path) -> Tree:
             f"left out {others} beside the {num_images:,} images, such as {min(ignored)}: only files that end in "
             f"{', '.join(EXTENSIONS)} are read, and only in the folders of the classes",
         )
-    return Tree(root, class_names, splits["train"], splits["test"], digest.hexdigest())
 
 
-def _check_place(root: Path) -> None:
-    """Raises DataError unless there are folders `train` and `test`."""
+def _layout(root: Path) -> tuple[Path, dict[str, str]]:
+    """The folder that holds the splits, in `root` or alone in it, and the name of each split's folder in it.
+
+    Images of a `val` folder are the test images where there is no folder of these. The name is "" for classes that are
+    not in splits.
+    """
     if not root.exists():
         raise DataError(f"{root}: nothing is there; the data source 'folder' expects a folder with {LAYOUT}")
     if not root.is_dir():
@@ -93,13 +122,37 @@ def _check_place(root: Path) -> None:
             f"{root}: is a file, and the data source 'folder' expects a folder with {LAYOUT}: unpack an archive first, "
             "or give the official archive of CIFAR-10 to --data cifar10"
         )
-    for split in ("train", "test"):
-        if not (root / split).is_dir():
-            cifar10 = (root / "data_batch_1").exists() or (root / "cifar-10-batches-py").exists()
-            hint = (
-                "; these are the batches of CIFAR-10, which --data cifar10 reads" if cifar10 else _what_is_there(root)
+    for _ in range(MAX_WRAPPED):
+        inside = sorted(_folders(root, []))
+        if (root / "data_batch_1").exists() or (root / "cifar-10-batches-py").exists():
+            raise DataError(
+                f"{root}: no folder 'train' in it; the data source 'folder' expects {LAYOUT}; these are the batches of "
+                "CIFAR-10, which --data cifar10 reads"
             )
-            raise DataError(f"{root}: no folder {split!r} in it; the data source 'folder' expects {LAYOUT}{hint}")
+        folders = {split: _named(root, inside, split) for split in NAMES}
+        found = {split: name for split, name in folders.items() if name is not None}
+        if found or len(inside) != 1:
+            break
+        root = root / inside[0]
+    if not found and inside:
+        return root, {"train": ""}
+    if "train" not in found:
+        there = f"; the folders in it are {printable(listed(inside))}" if inside else ""
+        raise DataError(f"{root}: no folder 'train' in it; the data source 'folder' expects {LAYOUT}{there}")
+    if "test" not in found and "val" in found:
+        log.info(f"note: there is no folder of test images: those in {root / found['val']} are the test images")
+        found["test"] = found.pop("val")
+    return root, found
+
+
+def _named(root: Path, folders: Sequence[str], split: str) -> str | None:
+    """The folder of a split. Raises DataError if there are two."""
+    matching = [name for name in folders if name.casefold() in NAMES[split]]
+    if len(matching) > 1:
+        raise DataError(
+            f"{root}: the folders {listed(matching)} are all for {split} images: merge them, or rename the others"
+        )
+    return matching[0] if matching else None
 
 
 def _check_names(split: Path, names: Sequence[str]) -> None:
@@ -114,15 +167,6 @@ def _check_names(split: Path, names: Sequence[str]) -> None:
                 f"{split / name}: differs from the class {other!r} only in case or in how an accent is written: "
                 "merge the two folders, or rename one"
             )
-
-
-def _what_is_there(root: Path) -> str:
-    """The folders in a place that lacks `train` or `test`, and the one that was probably meant."""
-    names = sorted(_folders(root, []))
-    for name in names:
-        if (root / name / "train").is_dir() and (root / name / "test").is_dir():
-            return f"; these are in {root / name}: name that folder"
-    return f"; the folders in it are {printable(listed(names))}: rename the one that is meant" if names else ""
 
 
 def _folders(path: Path, ignored: list[Path]) -> list[str]:

@@ -49,7 +49,7 @@ def facts_section(comparison: Comparison) -> Html:
     )
     images = f"{comparison.num_train:,} training and {comparison.num_eval:,} {comparison.split} images"
     facts = {
-        "Data": f"{comparison.source}, {images}, fingerprint {comparison.fingerprint[:8]}",
+        "Data": f"{comparison.data}, {images}, fingerprint {comparison.fingerprint[:8]}",
         "Network and recipe": recipe_in_words(comparison),
         "Norm layers": "; ".join(layers),
         "Budget": _budget(record.config),
@@ -101,8 +101,8 @@ def commands_section(comparison: Comparison, paths: list[str]) -> Html:
     commit = f", commit {record.git_commit[:12]}" if record.git_commit else ""
     version = record.environment.get("normbench")
     cite = (
-        f"Made with normbench {version}{commit}, PyTorch {record.environment.get('torch')}, on {comparison.source} "
-        f"data (fingerprint {comparison.fingerprint[:8]}), {record.finished_at[:10]}."
+        f"Made with normbench {version}{commit}, PyTorch {record.environment.get('torch')}, on {comparison.data} "
+        f"(fingerprint {comparison.fingerprint[:8]}), {record.finished_at[:10]}."
     )
     return joined([element("pre", element("code", "\n".join(commands))), element("h3", "To cite"), element("p", cite)])
 

@@ -144,6 +144,7 @@ def comparison_head(comparison: Comparison) -> dict[str, Any]:
         "experiments": list(comparison.experiments),
         "data": {
             "source": comparison.source,
+            "name": comparison.data,
             "fingerprint": comparison.fingerprint,
             "num_train": comparison.num_train,
             f"num_{comparison.split}": comparison.num_eval,

@@ -57,7 +57,7 @@ class FigureInputs:
     def about(self) -> str:
         """The data and the recipe in a line; a key with several values, such as the learning rate, by its range."""
         comparison, experiments = self.comparison, self.comparison.experiments
-        parts = [f"{comparison.source} data", f"{comparison.num_eval:,} {comparison.split} images"]
+        parts = [comparison.data, f"{comparison.num_eval:,} {comparison.split} images"]
         parts.append(f"experiment {experiments[0]}" if len(experiments) == 1 else f"{len(experiments)} experiments")
         configs = [flatten(run.record.config) for row in comparison.rows for run in row.runs]
         for key, text in IN_CAPTION.items():

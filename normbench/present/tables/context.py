@@ -23,7 +23,7 @@ def interval_note(counts: Collection[int], confidence: float) -> list[str]:
 def comparison_title(comparison: Comparison) -> str:
     """Whose runs, which data and split, and how many runs of each norm."""
     images = f"{comparison.num_train:,} train and {comparison.num_eval:,} {comparison.split} images"
-    return f"{listed(comparison.experiments, 2)}: {comparison.source} data, {images}, {_seeds(comparison)}"
+    return f"{listed(comparison.experiments, 2)}: {comparison.data}, {images}, {_seeds(comparison)}"
 
 
 def context_notes(comparison: Comparison) -> list[str]:

@@ -96,7 +96,7 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
     lines = {
         "norm": f"{norm_label(config.norm.name, config.norm.options)}: {layers}",
         "network": f"{config.model.name}, {run.num_parameters:,} parameters{of_budget}",
-        "data": f"{run.source}: {run.num_train:,} train, {watched}{run.num_held_out:,} "
+        "data": f"{run.data}: {run.num_train:,} train, {watched}{run.num_held_out:,} "
         f"{config.data.evaluate_on} images, {run.num_classes} classes",
         "recipe": f"{config.name}: {plural(train.epochs, 'epoch')}, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
@@ -140,7 +140,7 @@ def print_result(record: Record, folder: RunFolder, console: Console) -> None:
         lines = {
             "train": f"{train.accuracy:.2%}  loss {train.loss:.4f}  (running means, last epoch)",
             data.evaluated_on: f"{held_out.accuracy:.2%}  loss {held_out.loss:.4f}  "
-            f"({held_out.errors:,} of {data.num_eval:,} {data.source} images wrong)",
+            f"({held_out.errors:,} of {data.num_eval:,} images wrong)",
             **({"also": _also(record.also_test)} if record.also_test else {}),
             "time": _times(record.timing),
         }

@@ -122,7 +122,6 @@ def test_many_bad_images_are_counted(root: Path) -> None:
 
 
 def test_a_missing_split_class_or_image_is_named(root: Path) -> None:
-    refused(root / "train", str(root / "train"), "no folder 'train'")
     (root / "train" / "dog").mkdir()
     refused(root, str(root / "train" / "dog"), "holds no images")
     image = next((root / "train").rglob("*.png"))
@@ -156,8 +155,7 @@ def test_what_one_may_not_read_is_named(closed: str, open_place: Path) -> None:
     path.chmod(0)
     try:
         with without_privileges():
-            named = str(path) if closed != "." else str(path / "train")
-            refused(root, named, "cannot be read: Permission denied")
+            refused(root, str(path), "cannot be read: Permission denied")
     finally:
         path.chmod(0o755)
 
@@ -193,11 +191,9 @@ def test_what_was_named_in_place_of_a_folder_is_said(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_folder_in_another_or_with_other_names_is_pointed_at(root: Path) -> None:
-    with pytest.raises(DataError, match=f"these are in {root}"):
-        scan(root.parent)
-    (root / "test").rename(root / "val")
-    refused(root, "no folder 'test'", "train, val")
+def test_folders_with_other_names_are_named(root: Path) -> None:
+    (root / "train").rename(root / "images")
+    refused(root, "no folder 'train'", "images, test")
 
 
 def test_images_are_found_and_ordered_as_image_folder_does(root: Path) -> None:
@@ -232,7 +228,50 @@ def test_much_that_is_left_out_is_said_with_quiet_too(
     for number in range(200):
         (root / "train" / "ant" / f"{number:03}.png").touch()
     for number in range(count):
-        (root / "train" / f"{number}.gif").touch()  # beside the classes
+        (root / "train" / f"{number}.avi").touch()  # beside the classes
     caplog.set_level(logging.INFO, "normbench")
     scan(root)
     assert [(line.levelno, f"left out {count:,} file" in line.message) for line in caplog.records] == [(level, True)]
+
+
+LAYOUTS = {
+    "other names": {"train": "Training", "test": "testing"},
+    "val instead of test": {"train": "train", "test": "Valid"},
+    "in another folder": {"train": "a/train", "test": "a/test"},
+    "deeper": {"train": "a/b/TRAIN", "test": "a/b/validation"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_usual_layouts_give_the_same_data(root: Path, tmp_path: Path, layout: str) -> None:
+    expected = load(root).fingerprint
+    other = tmp_path / "other" / "images"
+    for split, place in LAYOUTS[layout].items():
+        shutil.copytree(root / split, other / place)
+    (other / ".DS_Store").touch()
+    assert load(other).fingerprint == expected
+
+
+def test_a_val_split_beside_test_is_the_one_to_choose_settings_on(root: Path) -> None:
+    shutil.copytree(root / "test", root / "valid")
+    dataset = load(root)
+    assert dataset.val is not None
+    assert torch.equal(dataset.val.images, dataset.test.images)
+    assert dataset.train_and_val() == (dataset.train, dataset.val)
+
+
+@pytest.mark.parametrize("place", ["", "train"])
+def test_of_classes_that_are_not_in_splits_a_share_is_held_out(
+    root: Path, tmp_path: Path, place: str, said: list[str]
+) -> None:
+    shutil.copytree(root / "train", tmp_path / "other" / "images" / place)
+    dataset = load(tmp_path / "other" / "images")
+    assert dataset.class_names == ("ant", "cat")
+    assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([0, 0, 1, 1], [0, 1])
+    assert dataset.held_out == 0.2
+    assert any("no test split" in line for line in said)
+
+
+def test_two_folders_for_one_split_are_named(root: Path) -> None:
+    (root / "Training").mkdir()
+    refused(root, "Training, train are all for train images")

@@ -17,7 +17,7 @@ from tests.records import make_diverged, make_record
 STARTED = Started(
     num_parameters=40_394,
     norm_layers={"BatchNorm2d": 8},
-    source="folder",
+    data="folder data",
     num_train=48,
     num_watched=0,
     num_held_out=24,
@@ -97,7 +97,7 @@ def test_the_result_of_a_run_and_of_one_that_diverged(tmp_path: Path) -> None:
     print_result(Record.model_validate(make_record(accuracy=0.8) | timing), here, console)
     print_result(Record.model_validate(make_diverged() | timing), RunFolder(Path("there")), console)
     text = console.file.getvalue()
-    assert "80.00%  loss 0.6200  (2,000 of 10,000 folder images wrong)" in text
+    assert "80.00%  loss 0.6200  (2,000 of 10,000 images wrong)" in text
     assert "12.5 s an epoch, 65 s in all, peak memory 512 MiB" in text
     assert "files  run.json, metrics.csv, curves.png" in text
     assert text.splitlines()[-2:] == ["  status  diverged", "  folder  there"]
