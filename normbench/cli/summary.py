@@ -52,6 +52,7 @@ def summary(
         known, check = registries(plugins=not no_plugins), check_parts(within_budget=False)
         resolved = load_config(config, known, overrides, check)
         from normbench.models.outside.notes import exchanged_layers, warnings_about
+        from normbench.models.registry import MODELS
         from normbench.models.summary import summarize
         from normbench.present.tables.exchange import exchange_table
         from normbench.present.tables.render import render
@@ -62,7 +63,9 @@ def summary(
         task = find_task(resolved.data)
         network = build_network(resolved, task)
     exchanged = exchanged_layers(network)
-    found = summarize(network, task.image_shape, resolved.budget.max_parameters)
+    found = summarize(
+        network, task.image_shape, resolved.budget.max_parameters, by_path=resolved.model.name not in MODELS
+    )
     label = norm_label(resolved.norm.name, resolved.norm.options)
     warnings = warnings_about(network)
     if format_ is Format.json:

@@ -22,9 +22,13 @@ _ROW = re.compile(r"\s*(\S+-\d+)\s+\[-1, ([\d, ]+)\]\s+[\d,]+")  # GroupNorm-2  
 
 @dataclass(frozen=True)
 class Layer:
-    """A row of the layer table. output_shape is for one image; the other fields are those of `trace.LayerTrace`."""
+    """A row of the layer table: its name there, or its path in the network; kind is its class.
+
+    output_shape is for one image; the other fields are those of `trace.LayerTrace`.
+    """
 
     name: str
+    kind: str
     output_shape: tuple[int, ...]
     num_parameters: int
     macs: int
@@ -37,7 +41,8 @@ class Summary:
     """Counts are numbers of values; macs are multiply-adds of a forward pass, an image."""
 
     table: str
-    """The layer table as torchsummary prints it, and a line about parameters that torchsummary does not count."""
+    """The layer table as torchsummary prints it, and a line about parameters that torchsummary does not count; empty
+    where layers are named by their paths."""
     layers: tuple[Layer, ...]
     num_parameters: int
     norm_layers: dict[str, int]
@@ -71,26 +76,41 @@ class Summary:
         return content | {"fits_budget": self.fits_budget}
 
 
-def summarize(model: nn.Module, image_shape: tuple[int, int, int], max_parameters: int | None = None) -> Summary:
+def summarize(
+    model: nn.Module,
+    image_shape: tuple[int, int, int],
+    max_parameters: int | None = None,
+    *,
+    by_path: bool = False,
+) -> Summary:
     """The summary for float images [B, *image_shape].
+
+    by_path: whether layers are named by their paths in the network, which are found again in a deep one, and not by
+    torchsummary, which cannot print every network.
 
     The model, its buffers and torch's random state are left as they are.
     """
-    table = _layer_table(model, image_shape)
-    rows = [match.groups() for line in table.splitlines() if (match := _ROW.fullmatch(line))]
+    traces = trace(model, image_shape)
+    table = "" if by_path else _layer_table(model, image_shape)
+    names = (
+        [it.path for it in traces]
+        if by_path
+        else [match[1] for match in map(_ROW.fullmatch, table.splitlines()) if match]
+    )
     layers = tuple(
         Layer(
             name=name,
-            output_shape=tuple(int(size) for size in shape.split(",")),
+            kind=traced.kind,
+            output_shape=traced.output_shape,
             num_parameters=traced.num_parameters,
             macs=traced.macs,
             receptive_field=traced.receptive_field,
             jump=traced.jump,
         )
-        for (name, shape), traced in zip(rows, trace(model, image_shape), strict=True)
+        for name, traced in zip(names, traces, strict=True)
     )
     return Summary(
-        table=table + _unseen(model),
+        table="" if by_path else table + _unseen(model),
         layers=layers,
         num_parameters=count_parameters(model),
         **count_norms(model),

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 class LayerTrace:
     """One layer, in the order of the forward pass.
 
+    path, kind: its name in the network, and its class. output_shape: for one image; () for an output that is no tensor.
     num_parameters: trainable values of the layer, without those of layers inside it.
     macs: multiply-adds an image of convs and linear layers; biases, norms and activations count as 0.
     receptive_field: width, in image pixels, of the region that a position depends on through convs and pools along the
@@ -22,6 +23,9 @@ class LayerTrace:
     jump: distance, in image pixels, between neighbouring positions; None as for receptive_field.
     """
 
+    path: str
+    kind: str
+    output_shape: tuple[int, ...]
     num_parameters: int
     macs: int
     receptive_field: int | None
@@ -52,8 +56,8 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerTrac
     layers: list[LayerTrace] = []
     fields = _Fields()
 
-    def after_forward(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        before = fields.widest(inputs)
+    def after_forward(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        before = fields.widest((*inputs, *named.values()))
         if isinstance(module, _SLIDING):
             fields.put(output, _slide(before, module))
         elif isinstance(module, _WHOLE):
@@ -62,6 +66,9 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerTrac
         is_global = math.isinf(field.size)
         layers.append(
             LayerTrace(
+                path=paths[module],
+                kind=type(module).__name__,
+                output_shape=tuple(output.shape[1:]) if isinstance(output, Tensor) else (),
                 num_parameters=sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad),
                 macs=_macs(module, output),
                 receptive_field=None if is_global else int(field.size),
@@ -69,9 +76,10 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerTrac
             )
         )
 
-    for module in model.modules():
+    paths = {module: path for path, module in model.named_modules()}
+    for module in paths:
         if module is not model and not isinstance(module, nn.Sequential | nn.ModuleList):  # as torchsummary
-            module.register_forward_hook(after_forward)
+            module.register_forward_hook(after_forward, with_kwargs=True)
     with torch.no_grad(), fields:
         model(torch.zeros(1, *image_shape))
     return layers
@@ -113,6 +121,8 @@ def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, list | tuple):
             yield from _tensors(value)
+        elif isinstance(value, dict):
+            yield from _tensors(value.values())
 
 
 def _slide(before: _Field, module: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) -> _Field:
@@ -127,7 +137,7 @@ def _height(value: int | tuple[int, ...]) -> int:
     return value[0] if isinstance(value, tuple) else value
 
 
-def _macs(module: nn.Module, output: Tensor) -> int:
+def _macs(module: nn.Module, output: Any) -> int:
     """Each output value is a sum over one filter (conv) or one row of the weight (linear)."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         return output.numel() * module.weight[0].numel()

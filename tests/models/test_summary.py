@@ -179,6 +179,7 @@ def test_as_dict_is_json(summary: Summary) -> None:
     assert content == summary.as_dict()
     assert content["layers"][1] == {
         "name": "GroupNorm-2",
+        "kind": "GroupNorm",
         "output_shape": [16, 32, 32],
         "num_parameters": 32,
         "macs": 0,
@@ -187,3 +188,25 @@ def test_as_dict_is_json(summary: Summary) -> None:
     }
     assert content["layers"][-1]["receptive_field"] == "global" and content["layers"][-1]["jump"] is None
     assert content["fits_budget"] is True and content["max_parameters"] == 49_999
+
+
+def test_layers_by_path_need_no_torchsummary() -> None:
+    class ByKeyword(nn.Module):
+        def forward(self, *, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"x": image}
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.conv = ByKeyword(), nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.conv(self.inner(image=x)["x"]).mean((2, 3))
+            return found
+
+    found = summarize(Odd(), (3, 8, 8), by_path=True)
+    assert [(it.name, it.kind, it.output_shape) for it in found.layers] == [
+        ("inner", "ByKeyword", ()),
+        ("conv", "Conv2d", (4, 6, 6)),
+    ]
+    assert found.table == ""

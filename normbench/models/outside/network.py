@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from normbench.plugins.names import portable
 from normbench.text import listed
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
-_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+_UNEXPECTED = re.compile(r"(?:unexpected keyword argument|multiple values for keyword argument) '(\w+)'")
 
 
 def as_network(name: str, loaded: Loaded) -> Callable[..., nn.Module]:
@@ -103,6 +104,7 @@ class _Maker:
         if not slots.placeholders:
             return None
         self._check_convs(conv)
+        self._check_copy(dry)
         before = _weights(dry, besides=slots.placeholders)
         warnings = try_images(self.name, dry, self.task)
         layers = NormLayers(self.name, norm, slots, slots.sizes_in(dry))
@@ -119,6 +121,7 @@ class _Maker:
     def with_exchanged_norms(self, norm: NormFactory, conv: type[nn.Conv2d]) -> nn.Module:
         """The network with its own norm layers exchanged for those of `norm`."""
         network = self._made()
+        self._check_copy(network)
         with left_as_it_is(network):
             warnings = try_images(self.name, network, self.task)
         own_options = getattr(norm, "own_options", ())
@@ -160,6 +163,16 @@ class _Maker:
                     del given[refused[1]]
                     continue
                 raise ConfigError(f"model {self.name!r} cannot be made: {reason(error)}") from error
+
+    def _check_copy(self, network: nn.Module) -> None:
+        """Raises ConfigError if it cannot be copied, as every network is, to count its operations."""
+        try:
+            deepcopy(network)
+        except Exception as error:  # the user's network may hold anything
+            raise ConfigError(
+                f"model {self.name!r} cannot be copied with deepcopy: {reason(error)}; if it uses "
+                "torch.nn.utils.weight_norm, take that of torch.nn.utils.parametrizations"
+            ) from error
 
     def _check_convs(self, conv: type[nn.Conv2d]) -> None:
         if conv is not nn.Conv2d and not self.parameters.conv:

@@ -3,11 +3,17 @@
 from rich.console import Console
 
 from normbench.models.summary import Summary
+from normbench.present.tables.layers import layer_table
+from normbench.present.tables.render import render
 from normbench.present.terminal.run import print_fields
 
 
 def print_summary(summary: Summary, label: str, console: Console) -> None:
-    """Prints the summary; no line is wrapped."""
+    """Prints the summary; no line of torchsummary's table is wrapped."""
+    if not summary.table:
+        render(layer_table(summary, f"Layers ({label})"), "table", console)
+        _print_counts(summary, label, console)
+        return
     console.print(summary.table, markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nWhat each layer costs and sees ({label})\n", markup=False, highlight=False)
     rows = [("layer", "output", "multiply-adds", "receptive field", "step")]
@@ -19,6 +25,10 @@ def print_summary(summary: Summary, label: str, console: Console) -> None:
             rows.append((layer.name, shape, f"{layer.macs:,}" if layer.macs else "", field, step))
     for row in rows:
         console.print("{:<20} {:<13} {:>13} {:>16} {:>6}".format(*row).rstrip(), markup=False, highlight=False)
+    _print_counts(summary, label, console)
+
+
+def _print_counts(summary: Summary, label: str, console: Console) -> None:
     layers = ", ".join(f"{count} {name}" for name, count in summary.norm_layers.items()) or "none"
     console.print()
     print_fields(
