@@ -109,7 +109,8 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
     seeds = sorted({request.config.seed for request in requests})
     machine = plan.machine
     lines = {
-        "sweep": f"{name}: {len(requests):,} runs" + (f", {len(plan.done):,} of them finished" if plan.done else ""),
+        "sweep": f"{name}: {plural(len(requests), 'run')}"
+        + (f", {len(plan.done):,} of them finished" if plan.done else ""),
         "norms": ", ".join(labels),
         "seeds": _seeds(seeds),
     }
@@ -122,7 +123,9 @@ def print_plan(plan: Plan, name: str, axes: Sequence[str], note: str, console: C
         lines["machine"] = f"{machine.device.type}, {processes} of {threads}, {machine.precision}"
         if ways := dict.fromkeys(request.way for request in plan.to_do if request.way):
             lines["machine"] += f"; the seeds of a norm train together ({' or '.join(ways)})"
-        lines["time"] = f"about {duration(plan.total_s)} for {len(plan.to_do):,} runs, from a few steps of each kind"
+        lines["time"] = (
+            f"about {duration(plan.total_s)} for {plural(len(plan.to_do), 'run')}, from a few steps of each kind"
+        )
     print_fields(lines, console)
     if note:
         console.print(Text(f"{'':>8}  {note}", style="dim"), soft_wrap=True)
