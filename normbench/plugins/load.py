@@ -19,9 +19,14 @@ from normbench.errors import ConfigError
 from normbench.plugins.errors import reason
 from normbench.plugins.names import FORMS, is_in_file, split
 from normbench.plugins.source import source_sha256
+from normbench.text import nearest
 
 _IDENTIFIER = r"[^\W\d]\w*"
 _IMPORT_PATH = re.compile(rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}")
+
+
+class _NoSuchName(Exception):
+    """A module does not have the attribute that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,10 @@ def load(what: str, name: str) -> Loaded:
     try:
         module = _module_of_file(Path(where)) if is_in_file(name) else _module(where)
         return Loaded(_attribute(module, attribute), module)
+    except _NoSuchName:
+        near = nearest(attribute, [key for key, value in vars(module).items() if callable(value)])
+        hint = f"; did you mean {where}:{near}?" if near else ""
+        raise ConfigError(f"{what} {name!r}: {where} has no {attribute!r}{hint}") from None
     except FileNotFoundError as error:
         if error.filename != where:
             raise ConfigError(f"{what} {name!r} cannot be imported: {reason(error)}") from error
@@ -108,11 +117,11 @@ def importable(folder: Path | None) -> Iterator[None]:
 
 
 def _attribute(module: ModuleType, name: str) -> object:
-    """The attribute; a package of networks may keep it in its module `models`."""
-    models = getattr(module, "models", None)
-    if not hasattr(module, name) and hasattr(models, name):
-        return getattr(models, name)
-    return getattr(module, name)
+    """The attribute; a package of networks may keep it in its module `models`. Raises _NoSuchName."""
+    for place in (module, getattr(module, "models", None)):
+        if hasattr(place, name):
+            return getattr(place, name)
+    raise _NoSuchName
 
 
 def _module(path: str) -> ModuleType:

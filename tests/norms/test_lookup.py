@@ -128,7 +128,7 @@ def test_a_norm_with_layers_inside_counts_once_and_is_called_as_its_row() -> Non
     ("kind", "message"),
     [
         ("nowhere.norms:Scale", "there is no module 'nowhere' in this folder"),
-        ("my_norms:Missing", "cannot be imported: AttributeError: module 'my_norms' has no attribute 'Missing'"),
+        ("my_norms:Missing", "my_norms has no 'Missing'"),
         ("broken_norms:Scale", "cannot be imported: ZeroDivisionError: division by zero"),
         ("my_norms:", "has the form package.module:Name"),
         ("../my_norms:Scale", "has the form package.module:Name"),
@@ -171,7 +171,7 @@ def test_a_module_of_the_current_folder_is_found_and_nothing_else_there(
     assert network("norm_here:Norm")
     assert sys.path == path
     assert importlib.util.find_spec("other_here") is None
-    assert "no attribute 'here'" in problem("norm.kind=csv:here")
+    assert "csv has no 'here'" in problem("norm.kind=csv:here")
 
 
 def test_the_command_line_answers_with_exit_code_2() -> None:

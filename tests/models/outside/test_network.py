@@ -74,7 +74,7 @@ def test_plain_parameters_are_options() -> None:
         ("made", {}, "is a network that is made already"),
         ("text", {}, "is str, not a class"),
         ("NoModule", {}, "is the class NoModule, not a class of networks"),
-        ("nowhere", {}, "no attribute 'nowhere'"),
+        ("nowhere", {}, "has no 'nowhere'"),
         ("nofile.py:Net", {}, "there is no file nofile.py"),
         ("mine.py:", {}, "name the class or the function in the file, such as mine.py:positional, mine.py:number"),
     ],
