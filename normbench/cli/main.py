@@ -13,6 +13,7 @@ from normbench.cli import (
     bench,
     compare,
     config,
+    data,
     env,
     explain,
     export,
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(explain.app, name="explain")
+app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
 app.add_typer(export.app, name="export")

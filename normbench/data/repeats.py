@@ -13,8 +13,8 @@ NEARLY_ALL = 0.9
 
 def count_shared(train: Split, held_out: Split) -> int:
     """How many images of `held_out` are images of `train` too."""
-    known = set(_hashes(train))
-    return sum(image in known for image in _hashes(held_out))
+    known = set(image_hashes(train))
+    return sum(image in known for image in image_hashes(held_out))
 
 
 def check_repeats(dataset: Dataset, place: Path) -> None:
@@ -22,7 +22,7 @@ def check_repeats(dataset: Dataset, place: Path) -> None:
 
     Raises DataError if NEARLY_ALL test images are training images.
     """
-    train, test = _hashes(dataset.train), _hashes(dataset.test)
+    train, test = image_hashes(dataset.train), image_hashes(dataset.test)
     known = set(train)
     shared = sum(image in known for image in test)
     if shared > NEARLY_ALL * len(test):
@@ -44,6 +44,6 @@ def _share(count: int, of: int) -> str:
     return f"{count:,} of {of:,} ({count / of:.2%})"
 
 
-def _hashes(split: Split) -> list[int]:
+def image_hashes(split: Split) -> list[int]:
     """One for each image: equal for equal images, and for two others of 60,000 with a probability of 1e-10."""
     return [hash(image.tobytes()) for image in split.images.numpy()]
