@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
-    sources = [path for path in (ROOT / "normbench").rglob("*") if path.suffix in (".py", ".cpp", ".h")]
+    sources = [path for path in (ROOT / "normbench").rglob("*") if path.suffix in (".py", ".cpp", ".h", ".css")]
     modules = {str(path.relative_to(ROOT)) for path in sources} | {"normbench/plots/matplotlibrc"}
     configs = {f"normbench/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
     about = f"normbench-{__version__}.dist-info"

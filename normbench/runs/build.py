@@ -38,7 +38,7 @@ def build_network(config: Config, task: Task) -> nn.Module:
     norm = ChosenNorm(make_norm, _own_options(config.norm))
     make = partial(MODEL_REGISTRY[config.model.name], norm, task, conv, **config.model.options)
     model = build(make, stream_seed(config.seed, "init"))
-    norms = [name for name, layer in model.named_modules() if getattr(layer, "is_norm", False)]
+    norms = [name for name, layer in model.named_modules() if hasattr(layer, "is_norm")]  # made by the norm
     for name, value in model.state_dict().items():
         is_of_norm = any(name.startswith(f"{layer}.") for layer in norms)
         who = f"norm {config.norm.name!r}" if is_of_norm else f"model {config.model.name!r}"

@@ -31,10 +31,11 @@ def test_the_file_holds_what_is_printed(answer: Any) -> None:
     assert "round 2 of 2" in stderr
 
 
-def test_the_head_says_what_was_measured(answer: Any) -> None:
+def test_the_head_says_what_was_measured(answer: Any, images: Path) -> None:
     found, _, _ = answer
     assert found["schema_version"] == 1
-    assert (found["config"], found["data"], found["device"], found["precision"]) == ("default", "folder", "cpu", "fp32")
+    assert (found["config"], found["data"]) == ("default", images.name)
+    assert (found["device"], found["precision"]) == ("cpu", "fp32")
     assert (found["rounds"], found["steps_per_round"], found["batch_size"]) == (ROUNDS, STEPS, 16)
     assert found["environment"]["threads"] == 1
     assert found["environment"]["torch"]

@@ -42,7 +42,10 @@ def errors_of(folder: Path, text: str, overrides: Overrides | None = None, *, wi
             "my.yaml, line 1: data.augment[0]: translate: pixels is 32",
         ),
         ("\nnorm: ln-chw", "my.yaml, line 2: norm: the network has 189,482"),
-        ("norm: tests.outside_norms:Remembering", "my.yaml, line 1: norm: tests.outside_norms:Remembering: layers."),
+        (
+            "norm: tests.outside_norms:Remembering",
+            "my.yaml, line 1: norm 'tests.outside_norms:Remembering': layers.",
+        ),
         (
             "norm: ln-chw\nbudget:\n  max_parameters: 90000",
             "my.yaml, line 3: budget.max_parameters: the network has 189,482",

@@ -9,10 +9,11 @@ import pytest
 STEPS = """
 import resource, torch
 from normbench.models.reference import reference
+from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 from normbench.train.allocator import keep_freed_memory
 kept = {keep}
-model, images = reference(NORMS["bn"](), 10), torch.ones(64, 3, 32, 32)
+model, images = reference(NORMS["bn"](), CIFAR10), torch.ones(64, 3, 32, 32)
 faults = []
 for _ in range(20):
     model(images).sum().backward()

@@ -91,7 +91,7 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
     layers = ", ".join(f"{count} {name}" for name, count in run.norm_layers.items()) or "no norm layers"
     budget = config.budget.max_parameters
     train = config.train
-    watched = f"{run.num_watched:,} val (watched by the schedule), " if run.num_watched else ""
+    watched = f"{run.num_watched:,} val, " if run.num_watched else ""
     of_budget = f" (budget: at most {budget:,})" if budget is not None else " (no budget)"
     lines = {
         "norm": f"{norm_label(config.norm.name, config.norm.options)}: {layers}",
