@@ -169,7 +169,8 @@ def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> No
         with suppress(Timeout, NormbenchError), folder.held():
             dataset = loaded()
             held_out = splits(config, dataset).held_out
-            draw_run(config, folder, finished_record(folder, dataset.fingerprint), dataset, held_out)
+            if not draw_run(config, folder, finished_record(folder, dataset.fingerprint), dataset, held_out):
+                return
     folder.tidy()
 
 

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from normbench.config import Config
 from normbench.data.dataset import Dataset, Split
+from normbench.errors import ConfigError, RunError
 from normbench.norms import norm_label
 from normbench.plots.layout import Layout
 from normbench.plots.misclassified import draw_misclassified
@@ -23,30 +23,31 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def draw_run(config: Config, folder: RunFolder, record: Record, dataset: Dataset, held_out: Split) -> list[Path]:
+def draw_run(config: Config, folder: RunFolder, record: Record, dataset: Dataset, held_out: Split) -> bool:
     """Writes the training curves and the misclassified images, unless the run diverged; what fails is logged.
 
-    The run is recorded already, so that no picture can lose it. Returns the paths written.
+    The run is recorded already, so that no picture can lose it. Returns False if a picture could not be written, as on
+    a full disk: another time it may be. A picture that cannot be drawn stays away.
     """
     if record.diverged:
-        return []
+        return True
     norm = norm_label(config.norm.name, config.norm.options)
     title = f"{norm}, seed {config.seed}, {dataset.name}, {config.name} recipe"
     pictures: dict[str, Callable[[], Figure]] = {
         "curves": partial(_curves, config, folder, record, title),
         "misclassified": partial(_misclassified, config, folder, record, dataset, held_out, title),
     }
-    written = []
+    is_written = True
     for name, draw in pictures.items():
         try:
             figure = draw()
             for format_ in config.pictures.formats:
                 save_figure(figure, folder.picture(name, format_))
-                written.append(folder.picture(name, format_))
         except Exception as error:  # matplotlib and its fonts may raise anything at all
+            is_written = is_written and not isinstance(error, ConfigError | RunError)
             why = (str(error).splitlines() or [type(error).__name__])[0]
             logger.info(f"note: the run is recorded, but its picture {name} could not be drawn: {why}")
-    return written
+    return is_written
 
 
 def _layout(config: Config) -> Layout:

@@ -207,7 +207,6 @@ def finish(session: Session, *, pictures: bool) -> Record:
         write_weights(folder, session.model)
     record = build_record(session)
     write_json_atomically(folder.record, record.to_dict())
-    if pictures:
-        draw_run(config, folder, record, session.dataset, session.held_out)
-    folder.remove_checkpoints()  # last: a finished run that has one still lacks its pictures
+    if not pictures or draw_run(config, folder, record, session.dataset, session.held_out):
+        folder.remove_checkpoints()  # last: a finished run that has one still lacks its pictures
     return record

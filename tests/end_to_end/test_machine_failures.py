@@ -41,7 +41,7 @@ def test_the_disk_is_full_at_each_file_in_turn(images: Path, undisturbed: RunFol
     assert result.exit_code == 0, "the record is written before the pictures"
     assert "its picture curves could not be drawn" in result.stderr
     run = only_run(tmp_path)
-    run.checkpoint.touch()  # as if the process had been killed after the record: the pictures are drawn by the next
+    assert run.checkpoint.exists(), "the next process knows by it that pictures are missing"
     assert train_small(images, tmp_path).exit_code == 0
     assert_same_bits(run, undisturbed)
     assert run.picture("curves", "png").read_bytes() == undisturbed.picture("curves", "png").read_bytes()
