@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.completion import complete_assignment, complete_key, complete_norm, complete_results
+from normbench.cli.completion import complete_key, complete_norm, complete_results
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
+from normbench.cli.options import Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
 
@@ -33,20 +34,9 @@ class TableName(StrEnum):
 
 
 def compare(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
-    ] = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            "-w",
-            help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
-            autocompletion=complete_assignment,
-        ),
-    ] = None,
+    paths: RunFolders = None,
+    experiment: Experiment = None,
+    where: Where = None,
     all_sets: Annotated[
         bool, typer.Option("--all-sets", help="Compare all sets of runs, not only the three newest.")
     ] = False,
@@ -147,7 +137,6 @@ def compare(
     on_demand = {"runs": runs, "time_to": to_accuracy is not None}
     on_demand |= {"calibration": calibration, "classes": per_class}
     asked = [name for name, is_asked in on_demand.items() if is_asked]
-    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
     wanted = only.value if only else None
     with _without_garbage_collection():
         from normbench.analysis.compare.compare import Options
@@ -162,7 +151,9 @@ def compare(
 
             needs |= figure_needs(by)
         options = Options(baseline, all_pairs, delta, by, strict)
-        found = comparisons(paths or [RESULTS], conditions, options, needs, most=None if all_sets else MOST_SETS)
+        found = comparisons(
+            paths or [RESULTS], conditions(where, experiment), options, needs, most=None if all_sets else MOST_SETS
+        )
         view = View(format_, notes, quiet, _names(columns), caption, label)
         left_out = render_comparisons(found, Wanted(asked, full, wanted, to_accuracy), view, console())
         if not quiet:

@@ -6,29 +6,15 @@ from typing import Annotated
 import typer
 
 from normbench.cli.commands import Command, Commands
-from normbench.cli.completion import complete_assignment, complete_results
+from normbench.cli.options import RunFolders, Where
 from normbench.cli.output import Quiet, check_output, console, say
 
 app = typer.Typer(cls=Commands, help="Finished runs for other tools: csv, parquet, tensorboard.", no_args_is_help=True)
 
-Paths = Annotated[
-    list[Path] | None,
-    typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        "-w",
-        help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
-        autocompletion=complete_assignment,
-    ),
-]
-
 
 @app.command("csv", cls=Command, epilog="Example: [bold]normbench export csv --output epochs.csv[/bold]")
 def csv_(
-    paths: Paths = None,
+    paths: RunFolders = None,
     where: Where = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file.", show_default="stdout", callback=check_output)
@@ -53,7 +39,7 @@ def csv_(
 @app.command(cls=Command, epilog="Example: [bold]normbench export parquet epochs.parquet[/bold]")
 def parquet(
     output: Annotated[Path, typer.Argument(metavar="FILE", help="The file.", callback=check_output)],
-    paths: Paths = None,
+    paths: RunFolders = None,
     where: Where = None,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +56,7 @@ def parquet(
 @app.command(cls=Command, epilog="Example: [bold]normbench export tensorboard events[/bold]")
 def tensorboard(
     output: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder for event files.")],
-    paths: Paths = None,
+    paths: RunFolders = None,
     where: Where = None,
     quiet: Quiet = False,
 ) -> None:

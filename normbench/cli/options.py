@@ -87,8 +87,28 @@ NoPlugins = Annotated[
     ),
 ]
 
+RunFolders = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
+]
+Experiment = Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        "-w",
+        help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
+        autocompletion=complete_assignment,
+    ),
+]
+
 Override = tuple[str, Any, str]
 """(dotted key, value, flag): the type of that name in config.overrides, whose import would slow down `--help`."""
+
+
+def conditions(where: list[str] | None, experiment: str | None) -> list[str]:
+    """The conditions of --where and --experiment."""
+    return [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
 
 
 def recipe_overrides(

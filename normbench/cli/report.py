@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.completion import complete_assignment, complete_key, complete_norm, complete_results
+from normbench.cli.completion import complete_key, complete_norm
+from normbench.cli.options import Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, check_output, say, show_log
 
 EXAMPLE = "Example: [bold]normbench report results/default --output report.html[/bold]"
@@ -13,23 +14,12 @@ PAGE = Path("report.html")
 
 
 def report(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
-    ] = None,
+    paths: RunFolders = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.", callback=check_output)] = Path(
         "report.html"
     ),
-    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            "-w",
-            help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
-            autocompletion=complete_assignment,
-        ),
-    ] = None,
+    experiment: Experiment = None,
+    where: Where = None,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -67,8 +57,7 @@ def report(
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     show_log(quiet=quiet)
     places = paths or [Path("results")]
-    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
-    found = comparisons(places, conditions, Options(baseline, delta=delta, by=by), {"predictions"})
+    found = comparisons(places, conditions(where, experiment), Options(baseline, delta=delta, by=by), {"predictions"})
     write_bytes_atomically(output, page(found, [str(place) for place in places], images=images).encode())
     if not quiet:
         say(f"written: {output}")

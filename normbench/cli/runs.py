@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normbench.cli.commands import Command, Commands
-from normbench.cli.completion import complete_assignment, complete_results
-from normbench.cli.options import Results
+from normbench.cli.completion import complete_results
+from normbench.cli.options import Experiment, Results, RunFolders, Where, conditions
 from normbench.cli.output import Format, TableFormat, console, say
 from normbench.errors import ConfigError
 
@@ -36,20 +36,9 @@ class Status(StrEnum):
 
 @app.command("list", cls=Command, epilog="Example: [bold]normbench runs list --where norm.kind=gn[/bold]")
 def list_(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folders of runs.", show_default="results", autocompletion=complete_results),
-    ] = None,
-    experiment: Annotated[str | None, typer.Option("--experiment", "-x", help="Only this experiment's runs.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            "-w",
-            help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
-            autocompletion=complete_assignment,
-        ),
-    ] = None,
+    paths: RunFolders = None,
+    experiment: Experiment = None,
+    where: Where = None,
     status: Annotated[
         list[Status] | None, typer.Option("--status", "-s", help="Only runs of this status. Repeatable.")
     ] = None,
@@ -60,8 +49,7 @@ def list_(
     from normbench.present.tables.render import render
     from normbench.present.tables.run_list import run_list
 
-    conditions = [*(where or []), *([f"experiment={experiment}"] if experiment else [])]
-    found = list_runs(paths or [Path("results")], conditions, [each.value for each in status or []])
+    found = list_runs(paths or [Path("results")], conditions(where, experiment), [each.value for each in status or []])
     if not found:
         raise ConfigError("no run fits; normbench runs list shows all, and normbench train --norm gn makes one")
     render(run_list(found), format_, console())
