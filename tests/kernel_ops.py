@@ -1,7 +1,6 @@
 """Ops and lowered layers run by themselves, for tests of the kernels."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +13,9 @@ from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc, describe
 from normbench.kernels.schedule import INPUT, Node
 from normbench.norms import NORMS
 
-_CPU = Path("/proc/cpuinfo")
-
-needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
-has_convs = library() is not None and _CPU.exists() and "avx512_bf16" in _CPU.read_text()
+_kernels = library()
+needs_compiler = pytest.mark.skipif(_kernels is None, reason="no C++ compiler is at hand")
+has_convs = _kernels is not None and _kernels.level in ("avx512_bf16", "amx")
 needs_convs = pytest.mark.skipif(not has_convs, reason="needs a CPU with AVX-512 BF16 and a C++ compiler")
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}

@@ -1,4 +1,4 @@
-"""Compiling the kernels: the C++ sources in csrc/ become a shared library for this machine's processor."""
+"""Compiling the kernels: the C++ sources in csrc/ become a shared library for one level of the processor."""
 
 import hashlib
 import os
@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from normbench.kernels.levels import LEVELS, PORTABLE
+
 COMPILERS = ("c++", "g++", "clang++")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-Wno-psabi")
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-Wno-psabi")
+"""Of every level. -ffp-contract=fast, GCC's default: a product and a sum round once where the level has such an
+instruction."""
 TIMEOUT_S = 120  # for one source
 
 
@@ -30,14 +34,15 @@ Compiler = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Build:
-    """The compiler, and the sources by file name."""
+    """The compiler, the sources by file name, and the level that they are compiled for."""
 
     compiler: Compiler
     sources: Mapping[str, bytes]
+    level: str = PORTABLE
 
     @property
-    def compiler_name(self) -> str:
-        return " ".join([Path(self.compiler[0]).name, *self.compiler[1:]])
+    def flags(self) -> tuple[str, ...]:
+        return (*FLAGS, *LEVELS[self.level])
 
     @property
     def key(self) -> str:
@@ -45,8 +50,8 @@ class Build:
         parts = [
             *(self.sources[name] for name in sorted(self.sources)),
             *(word.encode() for word in self.compiler),
-            *(flag.encode() for flag in FLAGS),
-            _processor(),
+            *(flag.encode() for flag in self.flags),
+            *([processor()] if any("native" in flag for flag in self.flags) else []),
         ]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
@@ -57,35 +62,43 @@ class Build:
         units = sorted(name for name in self.sources if name.endswith(".cpp"))
         objects = [f"{unit}.o" for unit in units]
         for unit, compiled in zip(units, objects, strict=True):
-            self._run(folder, *FLAGS, "-c", unit, "-o", compiled)
+            run_compiler(self.compiler, folder, *self.flags, "-c", unit, "-o", compiled)
         # Linked without -fopenmp: the kernels use the OpenMP runtime that PyTorch has loaded. A second runtime would
         # start threads of its own, and the threads of both would spin on the same cores.
         library = folder / "kernels.so"
-        self._run(folder, "-shared", *objects, "-o", library.name)
+        run_compiler(self.compiler, folder, "-shared", *objects, "-o", library.name)
         return library
 
-    def _run(self, folder: Path, *arguments: str) -> None:
-        command = [*self.compiler, *arguments]
-        try:
-            done = subprocess.run(  # noqa: S603  (the compiler on the user's PATH or in CXX, on our own sources)
-                command,
-                cwd=folder,
-                env=os.environ | {"TMPDIR": str(folder)},  # for the compiler's own temporary files
-                timeout=TIMEOUT_S,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-        except OSError as error:
-            raise BuildError(f"{self.compiler_name} cannot be run ({error.strerror})") from error
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(f"{self.compiler_name} took more than {TIMEOUT_S} s") from error
-        if done.returncode != 0:
-            output = f"{' '.join(command)}\nended with exit status {done.returncode}\n\n{done.stdout}"
-            raise BuildError(f"{self.compiler_name} failed", output)
+
+def run_compiler(compiler: Compiler, folder: Path, *arguments: str) -> None:
+    """Run the compiler in a folder. Raises BuildError."""
+    command = [*compiler, *arguments]
+    name = compiler_name(compiler)
+    try:
+        done = subprocess.run(  # noqa: S603  (the compiler on the user's PATH or in CXX, on our own sources)
+            command,
+            cwd=folder,
+            env=os.environ | {"TMPDIR": str(folder)},  # for the compiler's own temporary files
+            timeout=TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise BuildError(f"{name} cannot be run ({error.strerror})") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{name} took more than {TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        output = f"{' '.join(command)}\nended with exit status {done.returncode}\n\n{done.stdout}"
+        raise BuildError(f"{name} failed", output)
+
+
+def compiler_name(compiler: Compiler) -> str:
+    """The command without the folder of its program."""
+    return " ".join([Path(compiler[0]).name, *compiler[1:]])
 
 
 def find_compilers() -> list[Compiler]:
@@ -118,8 +131,8 @@ def shipped_sources() -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith((".cpp", ".h"))}
 
 
-def _processor() -> bytes:
-    """What -march=native depends on: a home folder may be shared by machines of several kinds."""
+def processor() -> bytes:
+    """The kind of this machine's processor, and its instructions."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return f"{platform.node()} {platform.machine()} {platform.processor()}".encode()

@@ -25,7 +25,9 @@ from normbench.files import (
     scratch_beside,
     scratch_of,
 )
-from normbench.kernels.build import Build, BuildError, find_compilers, shipped_sources
+from normbench.kernels.build import Build, BuildError, compiler_name, find_compilers, shipped_sources
+from normbench.kernels.levels import choose_level, forced_level
+from normbench.kernels.probe import level_rates
 from normbench.kernels.structs import STRUCTS
 from normbench.text import printable, shortened
 
@@ -43,12 +45,13 @@ _disabled = False
 class Library(ctypes.CDLL):
     """The loaded kernels.
 
-    `digest` identifies their machine code: another compiler's may give other bits. Raises OSError for a file that is no
-    library, RuntimeError for a library whose structs are not those of `structs`.
+    `level` is one of LEVELS. `digest` identifies their machine code: another compiler's may give other bits. Raises
+    OSError for a file that is no library, RuntimeError for a library whose structs are not those of `structs`.
     """
 
-    def __init__(self, path: Path, structs: Structs = STRUCTS) -> None:
+    def __init__(self, path: Path, level: str, structs: Structs = STRUCTS) -> None:
         super().__init__(str(path))
+        self.level = level
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         for struct in structs:
             self._check_size(struct)
@@ -70,8 +73,9 @@ class Library(ctypes.CDLL):
 def library() -> Library | None:
     """The kernels, loaded once a process; None where they are off.
 
-    The environment variable CXX names the compiler; an empty CXX turns the kernels off. The compiled library stays in
-    the cache folder, and is loaded only if its bytes are those that were written, and nobody else can have written it.
+    The environment variable CXX names the compiler; an empty CXX turns the kernels off. NORMBENCH_CPU names the level.
+    The compiled library stays in the cache folder, and is loaded only if its bytes are those that were written, and
+    nobody else can have written it. Raises ConfigError for a level that does not exist or that this machine lacks.
     """
     return None if _disabled else _kernels()[0]
 
@@ -88,22 +92,23 @@ def without_kernels() -> Iterator[None]:
 
 
 def kernels_status() -> str:
-    """One line for people: that the kernels are on and who compiled them, or why they are off."""
+    """One line for people: that the kernels are on, at which level and by which compiler, or why they are off."""
     return _kernels()[1]
 
 
 @cache
 def _kernels() -> tuple[Library | None, str]:
     problems: list[BuildError] = []
+    forced = forced_level()
     try:
         for compiler in find_compilers():
-            build = Build(compiler, shipped_sources())
+            build = Build(compiler, shipped_sources(), choose_level(forced, level_rates(compiler)))
             try:
                 kernels, remark = load_or_compile(build)
             except BuildError as error:
                 problems.append(error)
             else:
-                return kernels, f"kernels on ({build.compiler_name}{remark})"
+                return kernels, f"kernels on ({build.level}, {compiler_name(compiler)}{remark})"
     except BuildError as error:
         problems.append(error)
     return None, f"kernels off: {problems[0]}"
@@ -123,7 +128,7 @@ def load_or_compile(build: Build, structs: Structs = STRUCTS) -> tuple[Library, 
         with tempfile.TemporaryDirectory(prefix="normbench-") as folder:
             compiled = build.compile(Path(folder))
             try:
-                return Library(compiled, structs), remark  # stays loaded when the file is removed
+                return Library(compiled, build.level, structs), remark  # stays loaded when the file is removed
             except OSError as error:
                 raise BuildError(f"the compiled library cannot be loaded: {error}") from error
     except BuildError as error:
@@ -146,34 +151,34 @@ def _load_cached(build: Build, folder: Path, structs: Structs) -> Library:
     place = folder / build.key
     if not scratch_of(place).exists() and (found := _whole_library(place)):
         with suppress(OSError):  # not loadable: the build below says why
-            return _loaded(found, place, structs)
+            return _loaded(found, place, build.level, structs)
     _check_memory(place)
     with holding(place.with_suffix(".lock")), scratch_beside(place) as scratch:
         if found := _whole_library(place):  # by now another process may have compiled it
             with suppress(OSError):
-                return _loaded(found, place, structs)
+                return _loaded(found, place, build.level, structs)
         _check_memory(place)
         work = Path(tempfile.mkdtemp(dir=scratch))  # a compiler that outlived its killed parent writes elsewhere
-        log.info("compiling the kernels for this processor, once")
+        log.info(f"compiling the kernels for this processor ({build.level}), once")
         try:
             compiled = build.compile(work)
             compiled.chmod(0o700)
             library = _named(place, _digest(compiled))
             put_in_place(compiled, library)
             try:
-                return _loaded(library, place, structs)
+                return _loaded(library, place, build.level, structs)
             except OSError as error:  # a folder for data only, or a compiler with another OpenMP than PyTorch's
                 why = str(error).removeprefix(f"{library}: ")
-                raise BuildError(f"the library of {build.compiler_name} cannot be loaded: {why}") from error
+                raise BuildError(f"the library of {compiler_name(build.compiler)} cannot be loaded: {why}") from error
         except BuildError as error:
             memory = _memory(place)
             _keep(work / "log", f"{error}\n\n{error.output}\n", memory)
             raise BuildError(f"{error}, log in {memory}", error.output) from error
 
 
-def _loaded(path: Path, place: Path, structs: Structs) -> Library:
+def _loaded(path: Path, place: Path, level: str, structs: Structs) -> Library:
     """The library, loaded. What failed before, such as for lack of memory, is then remembered no longer."""
-    library = Library(path, structs)
+    library = Library(path, level, structs)
     with suppress(OSError):  # a cache that can only be read
         _memory(place).unlink(missing_ok=True)
     return library

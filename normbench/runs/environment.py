@@ -58,6 +58,7 @@ def _facts(device: torch.device) -> Environment:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "kernels": f"compiled, {kernels.digest}" if kernels else "PyTorch's own",
+        "kernel_level": kernels.level if kernels else None,
         "threads": torch.get_num_threads(),
         "variables": " ".join(f"{name}={os.environ[name]}" for name in _STEERING if os.environ.get(name)) or None,
         "platform": f"{platform.system()} {platform.machine()}",

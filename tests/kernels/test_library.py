@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from normbench.kernels.build import Build, BuildError, Compiler, find_compilers, shipped_sources
-from normbench.kernels.library import Library, library, load_or_compile
+from normbench.kernels.levels import PORTABLE
+from normbench.kernels.library import Library, kernels_status, library, load_or_compile
+from normbench.kernels.probe import level_rates
 
 needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
 
@@ -235,9 +237,10 @@ def test_without_any_compiler_the_status_says_how_to_name_one(tmp_path: Path, mo
 
 
 @needs_compiler
-def test_the_status_names_the_compiler() -> None:
-    code = "from normbench.kernels.library import kernels_status; print(kernels_status())"
-    assert python(code).stdout == f"kernels on ({Path(compiler()[0]).name})\n"
+def test_the_status_names_level_and_compiler() -> None:
+    kernels = library()
+    assert kernels is not None
+    assert kernels_status() == f"kernels on ({kernels.level}, {Path(compiler()[0]).name})"
 
 
 # The structs that C++ and Python share
@@ -259,7 +262,7 @@ def test_a_struct_that_differs_from_the_one_in_cpp_is_an_internal_error(struct: 
     kernels = library()
     assert kernels is not None
     with pytest.raises(RuntimeError, match=rf"internal error.*{struct.__name__}"):
-        Library(Path(kernels._name), [struct])
+        Library(Path(kernels._name), kernels.level, [struct])
 
 
 UNSUPPORTED = """
@@ -339,7 +342,7 @@ def test_a_descriptor_without_a_kernel_ends_the_process_with_a_message() -> None
     )
 
 
-# The portable form of the vector functions
+# The vector functions at every level
 
 
 VECTORS = b"""
@@ -360,18 +363,17 @@ def bits(values: Sequence[float]) -> bytes:
 
 
 @needs_compiler
-def test_vectors_are_the_same_without_avx512(tmp_path: Path) -> None:
+def test_vectors_are_the_same_at_every_level(tmp_path: Path) -> None:
     """The instructions of this processor against the portable code, which other processors run."""
     sources = {"vectors.h": shipped_sources()["vectors.h"], "vectors.cpp": VECTORS}
-    portable = sources | {"vectors.cpp": b"#undef __AVX512F__\n#undef __AVX512BF16__\n" + VECTORS}
-    found = []
-    for name, used in (("native", sources), ("portable", portable)):
-        folder = tmp_path / name
-        folder.mkdir()
-        kernels = Library(Build(compiler(), used).compile(folder), ())
+    found = {}
+    for level in (PORTABLE, *level_rates(compiler())):
+        folder = tmp_path / level
+        folder.mkdir(exist_ok=True)
+        kernels = Library(Build(compiler(), sources, level).compile(folder), level, ())
         x, shifted, y = ((ctypes.c_float * 16)(*values) for values in (TRICKY, [*TRICKY[1:], 0.5], [0.0] * 16))
         kernels.round_trip(x, y)
         rounded = bytes(y)
         kernels.maximum(x, shifted, y)
-        found.append((rounded, [math.isnan(value) or value for value in y]))
-    assert found[0] == found[1]
+        found[level] = (rounded, [math.isnan(value) or value for value in y])
+    assert all(values == found[PORTABLE] for values in found.values())
