@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, locks, reading of foreign files, and the cache folder."""
+"""Files that are written whole or not at all, lock files, reading of foreign files, and the cache folder."""
 
 import errno
 import json
@@ -8,7 +8,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from platformdirs import user_cache_path
 
 from normbench.errors import NO_LOCKS, DataError, cannot_write
 
-LOCK = ".lock"
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # the names that `write_bytes_atomically` gives to unfinished files
 
 PUBLISHED = "published"
@@ -170,25 +169,6 @@ def holding(lock: Path, timeout: float = -1, before_waiting: Callable[[], None] 
     finally:
         _remove(lock)
         held.release()
-
-
-@contextmanager
-def locked(folder: Path, timeout: float = -1) -> Iterator[None]:
-    """Have `folder` for this process alone; the folder is made if it is missing, half-written files are removed.
-
-    Raises filelock.Timeout after `timeout` seconds (below 0: never), and the errors of `write_bytes_atomically`.
-    """
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(holding(folder / LOCK, timeout))
-        except Timeout:  # an OSError too
-            raise
-        except OSError as error:
-            raise cannot_write(error.filename or folder, error) from error
-        for part in half_written(folder):
-            _remove(part)
-        yield
 
 
 # Reading

@@ -6,15 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from normbench.errors import ConfigError, DataError, NormbenchError, RunError
 from normbench.files import (
-    LOCK,
     cache_folder,
     holding,
     is_users_own,
-    locked,
     make_writable,
     open_own,
     read_regular,
@@ -83,49 +81,12 @@ def test_what_fails_leaves_both_old_files_and_says_what_to_do(
     assert sorted(tmp_path.iterdir()) == [before, path]
 
 
-def test_a_locked_folder_is_made_tidied_and_left_without_the_lock(tmp_path: Path) -> None:
-    folder = tmp_path / "new"
-    with locked(folder):
-        assert (folder / LOCK).exists()
-    assert list(folder.iterdir()) == []
-    (folder / ".run.json.0123abcd.tmp").touch()  # of a process that was killed
-    foreign = (folder / ".mine.tmp", folder / "run.json.0123abcd.tmp")
-    for path in foreign:
-        path.touch()
-    with locked(folder), pytest.raises(Timeout), locked(folder, timeout=0):
-        pass
-    assert set(folder.iterdir()) == set(foreign)
-
-
-def test_the_holder_of_a_lock_loses_no_file_to_another_process(tmp_path: Path) -> None:
-    part = tmp_path / ".run.json.0123abcd.tmp"
-    part.touch()
-    with FileLock(tmp_path / LOCK), pytest.raises(Timeout), locked(tmp_path, timeout=0):
-        pass
-    assert part.exists()
-
-
-def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
-    """Locking a run folder from elsewhere must not empty the file that a link in it points to."""
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / LOCK).symlink_to(tmp_path / "precious")
-    with (
-        pytest.raises(ConfigError, match=rf"{LOCK}: cannot be written .*move away what lies there"),
-        locked(tmp_path / "run"),
-    ):
-        pass
-    assert (tmp_path / "precious").read_text() == "precious"
-
-
 def test_what_is_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     said = r"cannot be written .*move away what lies there"
     for folder in (tmp_path / "results", tmp_path / "results" / "run"):
         with pytest.raises(ConfigError, match=said):
             make_writable(folder)
-        with pytest.raises(ConfigError, match=said), locked(folder):
-            pass
 
 
 def test_a_waiting_process_is_told_once_and_gets_the_lock(tmp_path: Path) -> None:
@@ -137,23 +98,6 @@ def test_a_waiting_process_is_told_once_and_gets_the_lock(tmp_path: Path) -> Non
         assert lock.exists()
     assert said == ["waiting"]
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-@pytest.mark.parametrize("left_over", [True, False])
-def test_a_file_system_that_does_not_lock_is_said(
-    number: int, left_over: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without waiting for ever for the owner of a lock file that is left over."""
-
-    def flock(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    if left_over:
-        (tmp_path / LOCK).write_text("7\nelsewhere\n")
-    monkeypatch.setattr("fcntl.flock", flock)
-    with pytest.raises(ConfigError, match=r"does not lock files.*another file system"), locked(tmp_path, timeout=5):
-        pass
 
 
 def test_a_scratch_folder_is_empty_private_and_goes(tmp_path: Path) -> None:

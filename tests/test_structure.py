@@ -21,6 +21,7 @@ FLOW = (
         "errors",
         "text",
         "files",
+        "locks",
         "deferred",
         "plugins",
         "analysis.stats",

@@ -13,6 +13,7 @@ from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.data.sources.registry import CONSTANT_SOURCES
 from normbench.errors import DataError, NormbenchError, RunError
+from normbench.locks import Hold, owner
 from normbench.runs.also_test import tested_also
 from normbench.runs.events import Finished, GroupReport, Report
 from normbench.runs.folder import RunFolder
@@ -110,14 +111,14 @@ def train_group(
         sessions = []
         for number, (config, folder) in enumerate(runs):
             with apart(number):
-                locks.enter_context(_locked(folder))
+                hold = locks.enter_context(_locked(folder))
                 if restart:
                     folder.clear()
                 if folder.is_finished:
                     record = finished_record(folder, dataset.fingerprint)
                     end(number, tested_also(config, folder, record, machine, lambda: dataset), already=True)
                 else:
-                    sessions.append(prepare(number, config, folder, dataset, machine))
+                    sessions.append(prepare(number, config, folder, hold, dataset, machine))
                     report(number, sessions[-1].started())
         for _, group in groupby(sorted(sessions, key=lambda session: session.place), lambda session: session.place):
             together = list(group)
@@ -132,14 +133,17 @@ def train_group(
 
 
 @contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
+def _locked(folder: RunFolder) -> Iterator[Hold]:
     """This process alone trains the run. Raises RunIsBusy if another one does."""
     try:
-        with folder.held():
+        with folder.held() as hold:
             folder.error.unlink(missing_ok=True)
-            yield
+            yield hold
     except Timeout as error:
-        raise RunIsBusy(f"{folder.path}: another process is training this run; wait for it, or stop it") from error
+        who = owner(folder.path)
+        raise RunIsBusy(
+            f"{folder.path}: another process is training this run{who and f' ({who})'}; wait for it, or stop it"
+        ) from error
 
 
 def record_before(config: Config, folder: RunFolder, machine: Machine, *, bar: bool) -> Record | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from filelock import Timeout
 
 from normbench.errors import ConfigError, NormbenchError, cannot_write
-from normbench.files import LOCK, PUBLISHED, half_written, locked
+from normbench.files import PUBLISHED, half_written
+from normbench.locks import LEASE, LOCK, Hold, locked
 from normbench.plots.layout import FORMATS
 from normbench.text import printable
 
@@ -80,17 +81,22 @@ class RunFolder:
         """Held by the process that trains this run."""
         return self.path / LOCK
 
+    @property
+    def lease(self) -> Path:
+        """Names the process that trains this run."""
+        return self.path / LEASE
+
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """This process alone has the folder, which is made if it is missing.
+    def held(self) -> Iterator[Hold]:
+        """This process alone has the folder, which is made if it is missing; see `locked`.
 
         Raises Timeout if another process has it, ConfigError for a link: the folder that it leads to may be that of
         another run.
         """
         if self.path.is_symlink():
             raise ConfigError(f"{printable(self.path)}: is a link; a run needs a folder of its own: remove the link")
-        with locked(self.path, timeout=0):
-            yield
+        with locked(self.path, timeout=0) as hold:
+            yield hold
 
     @property
     def is_finished(self) -> bool:
@@ -121,7 +127,9 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Removes what a process left in a finished run's folder if it was killed right after writing the record."""
-        if any(file.exists() for file in (*self.only_while_unfinished, self.lock, *half_written(self.path))):
+        if any(
+            file.exists() for file in (*self.only_while_unfinished, self.lock, self.lease, *half_written(self.path))
+        ):
             with suppress(Timeout, NormbenchError), self.held():  # the lock's holder tidies up itself
                 if self.is_finished:
                     self.remove_checkpoints()

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import torch
 
 from normbench.errors import NormbenchError
-from normbench.files import locked, write_json_atomically
+from normbench.files import write_json_atomically
+from normbench.locks import locked
 from normbench.runs.environment import describe_environment
 from normbench.runs.folder import RunFolder, machines_file
 from normbench.runs.read import RecordError, read_document, read_record

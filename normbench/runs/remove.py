@@ -6,7 +6,8 @@ from pathlib import Path
 from filelock import Timeout
 
 from normbench.errors import RunError, cannot_write
-from normbench.files import LOCK, half_written
+from normbench.files import half_written
+from normbench.locks import LEASE, LOCK
 from normbench.runs.folder import RunFolder
 from normbench.runs.read import RecordError, read_record
 from normbench.runs.unfinished import is_made_by_normbench
@@ -42,7 +43,7 @@ def remove_run(folder: RunFolder) -> list[Path]:
                     raise cannot_write(file, error) from error
     except Timeout as error:
         raise RunError(f"{printable(folder.path)}: another process is training this run; stop it first") from error
-    left = [path for path in folder.path.iterdir() if path.name != LOCK]
+    left = [path for path in folder.path.iterdir() if path.name not in (LOCK, LEASE)]
     if not left:
         with suppress(OSError):  # a process that waits for the lock has made it again
             (folder.path / LOCK).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from normbench.config import Config
 from normbench.data.also_test import AlsoTest
 from normbench.data.dataset import Dataset, Split
 from normbench.kernels.library import kernels_status, library
+from normbench.locks import Hold
 from normbench.models.count import count_norms, count_parameters
 from normbench.models.task import Task
 from normbench.runs.build import task_of
@@ -28,6 +29,8 @@ class Session:
     number: int
     config: Config
     folder: RunFolder
+    hold: Hold
+    """Of the folder."""
     dataset: Dataset
     train: Split
     """On the CPU, or on the device once training has moved it there."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.files import write_bytes_atomically, write_json_atomically
+from normbench.locks import Hold
 from normbench.models.budget import check_budget
 from normbench.models.outside.notes import warnings_about
 from normbench.runs.also_test import also_test_of
@@ -43,7 +44,7 @@ from normbench.train.statistics import accuracy_by_statistics, recompute_statist
 logger = logging.getLogger(__name__)
 
 
-def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, machine: Machine) -> Session:
+def prepare(number: int, config: Config, folder: RunFolder, hold: Hold, dataset: Dataset, machine: Machine) -> Session:
     """A run ready to train: at its beginning, or where its newest checkpoint is.
 
     A resumed run keeps the precision, the engine and the threads that it was begun with. Raises ConfigError for a
@@ -83,7 +84,7 @@ def prepare(number: int, config: Config, folder: RunFolder, dataset: Dataset, ma
     environments = environments_so_far(resumed.environments if resumed else [], environment_now(setting.device))
     member = build_member(config, model, setting.device)
     session = Session(
-        number, config, folder, dataset, train, held_out, watched, member, setting, environments, started_at
+        number, config, folder, hold, dataset, train, held_out, watched, member, setting, environments, started_at
     )
     session.also_test = also
     if resumed:
@@ -121,7 +122,8 @@ def _checkpoint_of(
 
 
 def keep(session: Session) -> None:
-    """Writes the run's checkpoint."""
+    """Writes the run's checkpoint. Raises LockLost if another machine has taken the run over."""
+    session.hold.check()
     member = session.member
     checkpoint = Checkpoint(
         model=member.model.state_dict(),
@@ -195,8 +197,9 @@ def evaluate_again(session: Session, held_out: Tensor) -> Divergence | None:
 def finish(session: Session, *, pictures: bool) -> Record:
     """Writes the outputs and returns the record, which is written last: a folder with a record is a finished run.
 
-    pictures: whether to draw them afterwards.
+    pictures: whether to draw them afterwards. Raises LockLost if another machine has taken the run over.
     """
+    session.hold.check()
     folder, config = session.folder, session.config
     write_metrics(folder, session.rows)
     if session.logits is not None and not session.divergence:

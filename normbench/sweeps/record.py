@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from normbench.files import locked, write_json_atomically
+from normbench.files import write_json_atomically
+from normbench.locks import locked
 from normbench.runs.folder import sweep_file
 from normbench.runs.read import RecordError, read_sweep
 from normbench.runs.sweep_records import Sweep, SweepPlan

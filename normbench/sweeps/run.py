@@ -9,6 +9,7 @@ from normbench.config import Config, Experiment
 from normbench.data.dataset import Dataset
 from normbench.errors import Interrupted, NormbenchError, RunError
 from normbench.files import make_writable
+from normbench.locks import check_locks
 from normbench.runs.events import Unfinished
 from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
@@ -137,6 +138,7 @@ class _Sweep:
                 self.keep_plan(requests)
             return
         make_writable(options.results / self.experiment.name)
+        check_locks(options.results / self.experiment.name)
         self.keep_plan(requests)
         outcome = _Outcome(self.report)
         try:

@@ -7,7 +7,8 @@ from typing import Any
 
 from normbench.config import Config, Experiment, Tune, with_values
 from normbench.errors import RunError
-from normbench.files import locked, write_json_atomically
+from normbench.files import write_json_atomically
+from normbench.locks import locked
 from normbench.norms import norm_label
 from normbench.runs.folder import trial_folder, tuning_file
 from normbench.runs.read import RecordError, finished_record

@@ -11,7 +11,8 @@ from normbench.analysis.stats.pairs import ALPHA
 from normbench.analysis.stats.sequential import Pair, PairDecision, decide, planned_looks
 from normbench.config import Config, Experiment
 from normbench.errors import ConfigError
-from normbench.files import locked, write_json_atomically
+from normbench.files import write_json_atomically
+from normbench.locks import locked
 from normbench.norms import norm_label
 from normbench.runs.folder import decisions_file
 from normbench.runs.read import finished_record, read_decisions

@@ -14,6 +14,7 @@ from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.errors import Interrupted, NormbenchError, resource_error
 from normbench.files import write_bytes_atomically
+from normbench.locks import LockLost
 from normbench.runs.events import Event, Finished, Logged, Unfinished
 from normbench.runs.execute import RunIsBusy, train_group
 from normbench.runs.folder import RunFolder
@@ -108,7 +109,7 @@ def _load(config: DataConfig, loaded: dict[str, Dataset]) -> Dataset:
 def _unfinished(folder: RunFolder, error: Exception) -> Unfinished:
     """What an error means for a run; the traceback of a bug is written into the run's folder."""
     match error:
-        case RunIsBusy():
+        case RunIsBusy() | LockLost():
             return Unfinished("busy", str(error))
         case Interrupted():
             return Unfinished("interrupted", str(error))

@@ -10,7 +10,7 @@ TIMES = ("timing", "started_at", "finished_at", "resumed_at_epoch")  # the last 
 TIME_COLUMNS = ("train_s", "eval_s", "images_per_s")
 RECORD, METRICS = "run.json", "metrics.csv"
 PICTURES = {"curves.png", "misclassified.png"}
-UNFINISHED = ("checkpoint.safetensors", "checkpoint.previous.safetensors", "error.log", ".lock")
+UNFINISHED = ("checkpoint.safetensors", "checkpoint.previous.safetensors", "error.log", ".lock", ".lease")
 PART = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from normbench.errors import ConfigError, NormbenchError
-from normbench.files import locked
+from normbench.locks import locked
 from normbench.runs.folder import MOST_DEEP, RunFolder, find_runs, survey
 from tests.records import make_record, write_run
 
