@@ -47,7 +47,8 @@ def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan
     """
     load = load_average()
     dataset = load_dataset(configs[0].data, bar=bar)
-    if machine.is_cpu and library() is None:
+    kernels = library() if machine.is_cpu else None
+    if machine.is_cpu and kernels is None:
         logger.info(kernels_status())
     try:
         precision = common_precision(configs[0], dataset, machine)
@@ -73,8 +74,9 @@ def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan
         "environment": describe_environment(machine.device) | {"threads": machine.threads},
         "git_commit": git_commit(),
     }
+    device = f"{machine.device.type} ({kernels.level})" if kernels else machine.device.type
     setting = (
-        f"{machine.device.type}, {_counted(machine.threads or 0, 'thread')}, {precision}, "
+        f"{device}, {_counted(machine.threads or 0, 'thread')}, {precision}, "
         f"batch {configs[0].train.batch_size}, {_counted(plan.rounds, 'round')} of {_counted(plan.steps, 'step')}"
     )
     return Answer(measured, setting, head, warnings)

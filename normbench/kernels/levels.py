@@ -53,7 +53,7 @@ def choose_level(forced: str | None, rates: Mapping[str, float]) -> str:
     here = [level for level in LEVELS if level == PORTABLE or level in rates]
     if forced is not None:
         if forced not in here:
-            raise ConfigError(f"{VARIABLE}={forced}: this machine or its compiler has only {', '.join(here)}")
+            raise ConfigError(f"{VARIABLE}={forced}: the processor and the compiler here have only {', '.join(here)}")
         return forced
     chosen = PORTABLE
     for level in here:

@@ -28,6 +28,8 @@ class Started:
     """(epoch, steps done in it), counted from 0; None for a run that starts at its beginning."""
     kernels_off: str | None = None
     """Why a run on the CPU has to do without the compiled kernels; None if it has them."""
+    kernel_level: str | None = None
+    """The level that the kernels of a run on the CPU are compiled for (`kernels.levels`)."""
 
 
 @dataclass(frozen=True)

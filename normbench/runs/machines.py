@@ -85,7 +85,7 @@ def decided(
         if (kept := choices.get(name, "")) in among:
             return kept
         found = measure()
-        others = tuple(machine for machine in machines if machine.facts != facts)
+        others = tuple(machine for machine in machines if not _is_same(machine.facts, facts))
         changed = Machines(machines=(*others, MachineChoices(facts=facts, choices=choices | {name: found})))
         try:
             write_json_atomically(machines_file(experiment), changed.to_dict())
@@ -109,11 +109,17 @@ def _facts(device: str, environment: Mapping[str, Any]) -> Facts:
         "cpu_capability": environment.get("cpu_capability"),
         "kernels": str(environment.get("kernels")).partition(",")[0],  # without the digest of their source
         "variables": environment.get("variables"),
+        **({"kernel_level": environment["kernel_level"]} if "kernel_level" in environment else {}),
     }
 
 
+def _is_same(kept: Facts, now: Facts) -> bool:
+    """Whether the kept facts are those of this machine; a version before levels kept none about them."""
+    return kept.items() <= now.items()
+
+
 def _choices(machines: Collection[MachineChoices], facts: Facts) -> dict[str, str]:
-    return next((dict(machine.choices) for machine in machines if machine.facts == facts), {})
+    return next((dict(machine.choices) for machine in machines if _is_same(machine.facts, facts)), {})
 
 
 def _machines(experiment: Path) -> tuple[MachineChoices, ...]:
@@ -132,5 +138,6 @@ def _precisions_so_far(experiment: Path, facts: Facts) -> Iterator[str]:
             record = read_record(RunFolder(path.parent))
             train = record.config.get("train")
             is_auto = isinstance(train, dict) and train.get("precision") == "auto"
-            if is_auto and record.precision in PRECISIONS and _facts(record.device, record.environment) == facts:
+            known = _facts(record.device, record.environment)
+            if is_auto and record.precision in PRECISIONS and _is_same(known, facts):
                 yield record.precision

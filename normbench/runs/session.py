@@ -74,6 +74,8 @@ class Session:
         return position.epoch, position.step, self.setting.precision, self.setting.engine, self.threads
 
     def started(self) -> Started:
+        on_cpu = self.setting.device.type == "cpu"
+        kernels = library() if on_cpu else None
         return Started(
             num_parameters=count_parameters(self.model),
             norm_layers=count_norms(self.model)["norm_layers"],
@@ -87,7 +89,8 @@ class Session:
             precision=self.setting.precision,
             engine=self.setting.engine,
             resumed_at=self.resumed_at,
-            kernels_off=kernels_status() if self.setting.device.type == "cpu" and library() is None else None,
+            kernels_off=kernels_status() if on_cpu and kernels is None else None,
+            kernel_level=kernels.level if kernels else None,
         )
 
     def step(self, num_steps: int) -> Step:

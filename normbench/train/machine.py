@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from normbench.errors import ConfigError
+from normbench.kernels.levels import forced_level
+from normbench.kernels.library import library
 
 TESTED = ("cpu", "cuda")
 DEVICES = ("auto", *TESTED, "mps", "xpu")
@@ -40,10 +42,13 @@ class Machine:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA where there is a device, else the CPU. Raises ConfigError for what is not there.
+    """`auto` takes CUDA where there is a device, else the CPU.
 
     Any accelerator that PyTorch has here is taken by its name, such as `mps` on a Mac; those besides CUDA are untested.
+    Raises ConfigError for a device, or a level of the CPU (NORMBENCH_CPU), that is not there.
     """
+    if forced_level() is not None:
+        library()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():

@@ -10,6 +10,7 @@ from normbench.bench.full import EAGER, RECORDED, FullBench, FullPlan, VariantTi
 from normbench.bench.result import Timing
 from normbench.bench.run import run_bench
 from normbench.config import load_config
+from normbench.kernels.library import library
 from normbench.present.tables.bench_full import full_tables
 from normbench.runs.registries import REGISTRIES
 from normbench.train.machine import Machine
@@ -29,7 +30,9 @@ def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path, monkeypa
     config = load_config(None, REGISTRIES, [(key, value, "") for key, value in settings.items()])
     plan = FullPlan(rounds=2, steps=1, seeds=3, warm_up=1)
     answer = run_bench([config], "default", Machine(torch.device("cpu"), threads=1), plan, bar=False)
-    assert answer.setting == "cpu, 1 thread, fp32, batch 16, 2 rounds of 1 step"
+    kernels = library()
+    cpu = f"cpu ({kernels.level})" if kernels else "cpu"
+    assert answer.setting == f"{cpu}, 1 thread, fp32, batch 16, 2 rounds of 1 step"
     assert (answer.head["rounds"], answer.head["precision"]) == (2, "fp32")
     assert isinstance(answer.measured, FullBench)
     found = {name: table.records for name, table in full_tables(answer.measured, answer.setting).items()}

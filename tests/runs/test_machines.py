@@ -39,6 +39,19 @@ def test_another_machine_makes_its_own_choice(tmp_path: Path) -> None:
     assert len(json.loads(file.read_text())["machines"]) == 2
 
 
+def test_a_choice_from_before_levels_holds_and_one_of_another_level_does_not(tmp_path: Path) -> None:
+    decided(tmp_path, CPU, "way", WAYS, lambda: "wide")
+    file = tmp_path / "machines.json"
+    content = json.loads(file.read_text())
+    facts = content["machines"][0]["facts"]
+    facts["kernel_level"] = "another level"
+    file.write_text(json.dumps(content))
+    assert decided(tmp_path, CPU, "way", WAYS, lambda: "lanes", keep=False) == "lanes"
+    del facts["kernel_level"]
+    file.write_text(json.dumps(content))
+    assert decided(tmp_path, CPU, "way", WAYS, never) == "wide"
+
+
 def test_without_keep_nothing_is_written(tmp_path: Path) -> None:
     assert decided(tmp_path / "new", CPU, "way", WAYS, lambda: "wide", keep=False) == "wide"
     assert not (tmp_path / "new").exists()

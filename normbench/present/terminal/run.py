@@ -100,7 +100,8 @@ def print_header(config: Config, folder: RunFolder, run: Started, console: Conso
         f"{config.data.evaluate_on} images, {run.num_classes} classes",
         "recipe": f"{config.name}: {plural(train.epochs, 'epoch')}, batch {train.batch_size}, {train.optimizer.name} "
         f"lr {train.optimizer.options.get('lr')}, seed {config.seed}",
-        "machine": f"{run.device}, {plural(run.threads, 'thread')}, {run.precision}"
+        "machine": f"{run.device}{f' ({run.kernel_level})' if run.kernel_level else ''}, "
+        f"{plural(run.threads, 'thread')}, {run.precision}"
         + (", as decided once for this experiment" if train.precision == "auto" else "")
         + _engine(run.engine, train.engine),
         "folder": str(folder.path),

@@ -27,6 +27,7 @@ STARTED = Started(
     precision="fp32",
     engine="kernels",
     resumed_at=None,
+    kernel_level="avx2",
 )
 ROW = {
     "epoch": 2.0,
@@ -58,7 +59,7 @@ def test_piped_there_are_a_header_and_a_line_an_epoch(config: Config) -> None:
     assert lines[0].split() == ["norm", "BN:", "8", "BatchNorm2d"]
     assert "40,394 parameters (budget: at most 49,999)" in lines[1]
     assert "48 train, 24 test images, 3 classes" in lines[2]
-    assert "cpu, 2 threads, fp32" in lines[4]
+    assert "cpu (avx2), 2 threads, fp32" in lines[4]
     assert lines[-1] == "epoch  2/3  train 50.00% loss 1.250  test 25.00% loss 1.500  3.0 s"
     assert "images/s" not in "".join(lines)
 
