@@ -65,10 +65,11 @@ class Finished:
 class Unfinished:
     """A run that ended without a record, and why.
 
-    `busy`: another process trains it. `interrupted`: it was stopped, and its checkpoint is kept.
+    `busy`: another process trains it. `interrupted`: it was stopped, and its checkpoint is kept. `lost`: the machine
+    that trained it is gone.
     """
 
-    status: Literal["busy", "failed", "interrupted"]
+    status: Literal["busy", "failed", "interrupted", "lost"]
     message: str
 
 

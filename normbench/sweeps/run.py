@@ -15,7 +15,8 @@ from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
 from normbench.sweeps.options import Options, Rounds
 from normbench.sweeps.plan import Plan, make_plan, requests_for
-from normbench.sweeps.pool import PoolEvent, RunEvent, Stopping, prepare_start, train_all
+from normbench.sweeps.pool import LocalPool, prepare_start
+from normbench.sweeps.queue import QueueEvent, RunEvent, Stopping, train_all
 from normbench.sweeps.record import keep_plan
 from normbench.sweeps.tune import choose, trials
 from normbench.sweeps.until_decided import judge, keep_design, make_design, runs_at
@@ -54,7 +55,7 @@ class Judged:
     decisions: tuple[PairDecision, ...]
 
 
-SweepEvent = Planning | Planned | PoolEvent | Trained | Judged
+SweepEvent = Planning | Planned | QueueEvent | Trained | Judged
 Report = Callable[[SweepEvent], None]
 
 
@@ -142,7 +143,7 @@ class _Sweep:
         self.keep_plan(requests)
         outcome = _Outcome(self.report)
         try:
-            train_all(plan.to_do, plan.machine, plan.jobs, outcome.watch, fail_fast=options.fail_fast)
+            train_all(plan.to_do, LocalPool(plan.machine, plan.jobs), outcome.watch, fail_fast=options.fail_fast)
         except KeyboardInterrupt as stop:  # the second one
             raise Interrupted("stopped at once") from stop
         self.report(Trained())
@@ -165,7 +166,7 @@ class _Outcome:
     interrupted: list[RunRequest] = field(default_factory=list)
     is_stopped: bool = False
 
-    def watch(self, event: PoolEvent) -> None:
+    def watch(self, event: QueueEvent) -> None:
         match event:
             case RunEvent(request=request, event=Unfinished(status="failed", message=message)):
                 self.failed.append((request, message))

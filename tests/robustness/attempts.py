@@ -31,6 +31,7 @@ import scipy.stats  # noqa: F401
 import normbench.sweeps.overhead
 import normbench.sweeps.plan
 import normbench.sweeps.pool
+import normbench.sweeps.queue
 from normbench.cli.main import main
 
 PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
@@ -91,7 +92,7 @@ def _be_normbench(arguments: list[str], output: Path, arm: Callable[[], None] | 
         pool: Any = normbench.sweeps.pool
         plan: Any = normbench.sweeps.plan
         pool._context = lambda: multiprocessing.get_context("fork")
-        pool.train_all.__kwdefaults__["retry_s"] = 0.5
+        normbench.sweeps.queue.train_all.__kwdefaults__["retry_s"] = 0.5
         pool.work = partial(_without_the_parents_ends, pool.work)
         plan.run_seconds = lambda configs, *_: [1.0] * len(configs)
         plan.group_seconds = lambda *_: 1.0

@@ -16,7 +16,8 @@ from normbench.runs.checkpoint import from_bytes
 from normbench.runs.events import EpochDone, Finished, Step, Unfinished
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
-from normbench.sweeps.pool import PoolEvent, RunEvent, Waiting, choose_jobs, train_all
+from normbench.sweeps.pool import LocalPool, choose_jobs
+from normbench.sweeps.queue import QueueEvent, RunEvent, Waiting, train_all
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
 from tests.tiny import invoke
@@ -41,13 +42,13 @@ def requests(images: Path, tmp_path: Path) -> list[RunRequest]:
     return [request_for(config_for(images, {"kind": norm}), tmp_path / "results") for norm in ("gn", "bn")]
 
 
-def train(requests: list[RunRequest], jobs: int = 1, **more: Any) -> list[PoolEvent]:
-    events: list[PoolEvent] = []
-    train_all(requests, MACHINE, jobs, events.append, **more)
+def train(requests: list[RunRequest], jobs: int = 1, **more: Any) -> list[QueueEvent]:
+    events: list[QueueEvent] = []
+    train_all(requests, LocalPool(MACHINE, jobs), events.append, **more)
     return events
 
 
-def ends(events: list[PoolEvent]) -> dict[str, Finished | Unfinished]:
+def ends(events: list[QueueEvent]) -> dict[str, Finished | Unfinished]:
     """What became of each norm's run."""
     over = [event for event in events if isinstance(event, RunEvent) and isinstance(event.event, Finished | Unfinished)]
     return {event.request.config.norm.name: event.event for event in over}
@@ -116,7 +117,7 @@ def test_what_another_process_trains_is_waited_for(requests: list[RunRequest]) -
     lock.acquire()
     waited, finished = [], []
 
-    def follow(event: PoolEvent) -> None:
+    def follow(event: QueueEvent) -> None:
         match event:
             case Waiting(waiting):
                 assert waiting == (busy,)
@@ -127,7 +128,7 @@ def test_what_another_process_trains_is_waited_for(requests: list[RunRequest]) -
             case RunEvent(event=Finished()):
                 finished.append(event.request)
 
-    train_all(requests, MACHINE, 1, follow, retry_s=0.1)
+    train_all(requests, LocalPool(MACHINE, 1), follow, retry_s=0.1)
     assert len(waited) >= 2
     assert finished == [requests[1], busy]
     assert busy.folder.is_finished
@@ -164,7 +165,7 @@ def test_a_stopped_group_keeps_every_checkpoint(images: Path, tmp_path: Path) ->
     ]
     is_sent, statuses = False, []
 
-    def follow(event: PoolEvent) -> None:
+    def follow(event: QueueEvent) -> None:
         nonlocal is_sent
         match event:
             case RunEvent(event=Step()) if not is_sent:
@@ -173,7 +174,7 @@ def test_a_stopped_group_keeps_every_checkpoint(images: Path, tmp_path: Path) ->
             case RunEvent(event=Unfinished(status=status)):
                 statuses.append(status)
 
-    train_all(requests, MACHINE, 1, follow)
+    train_all(requests, LocalPool(MACHINE, 1), follow)
     assert statuses == ["interrupted", "interrupted"]
     positions = [from_bytes(one.folder.checkpoint.read_bytes(), CPU).position for one in requests]
     assert positions[0].epoch == positions[1].epoch

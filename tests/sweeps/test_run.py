@@ -12,7 +12,7 @@ from normbench.runs.events import Finished
 from normbench.runs.registries import REGISTRIES
 from normbench.runs.run_id import folder_of
 from normbench.sweeps.options import Options, Rounds
-from normbench.sweeps.pool import RunEvent
+from normbench.sweeps.queue import RunEvent
 from normbench.sweeps.run import Judged, Planned, Planning, SweepEvent, Trained, run_sweep
 from normbench.train.machine import Machine
 

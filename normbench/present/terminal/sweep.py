@@ -15,7 +15,7 @@ from normbench.norms import norm_label
 from normbench.present.terminal.run import print_fields
 from normbench.runs.events import EpochDone, Finished, Logged, Started, Step, Unfinished
 from normbench.sweeps.plan import Plan
-from normbench.sweeps.pool import RunEvent, Stopping, Waiting
+from normbench.sweeps.queue import RunEvent, Stopping, Waiting
 from normbench.sweeps.run import Judged, Planned, Planning, SweepEvent, Trained
 from normbench.sweeps.worker import RunRequest
 from normbench.text import plural, printable_lines
@@ -205,7 +205,7 @@ class _Bars:
                 self.say(f"{self.title(request.config)}: {text}")
             case Finished() | Unfinished() as end:
                 self.over(request, slot, end)
-                self.ended += 0.0 if isinstance(end, Unfinished) and end.status == "busy" else weight
+                self.ended += 0.0 if isinstance(end, Unfinished) and end.status in ("busy", "lost") else weight
         completed = self.ended + sum(self.running.values())
         note = f"{self.num_over}/{self.num_runs} runs, about {duration(self.left_s(completed))} left"
         self.progress.update(self.overall, completed=completed, note=note)
@@ -245,6 +245,9 @@ class _Bars:
                     result = f"{record.data.evaluated_on} {held_out.accuracy:.2%}  loss {held_out.loss:.3f}  {how}"
             case Unfinished("failed", message):
                 result = f"failed: {message}"
+            case Unfinished("lost", message):
+                self.say(f"{name}: {message}; it goes on from its last checkpoint")
+                return
             case Unfinished():
                 return
         self.num_over += 1

@@ -13,7 +13,7 @@ from normbench.runs.events import EpochDone, Event, Finished, Logged, Step, Unfi
 from normbench.runs.record import Record
 from normbench.runs.registries import REGISTRIES
 from normbench.sweeps.plan import Plan, requests_for
-from normbench.sweeps.pool import RunEvent, Stopping, Waiting
+from normbench.sweeps.queue import RunEvent, Stopping, Waiting
 from normbench.sweeps.run import Planned, SweepEvent, Trained
 from normbench.train.machine import Machine
 from tests.records import make_diverged, make_record
