@@ -9,8 +9,8 @@ from torch import Tensor, fx, nn
 
 from normbench.kernels.eager import is_eager, is_listened_to
 from normbench.kernels.guards import has_hooks
+from normbench.kernels.layers.binding import autocast_dtype
 from normbench.kernels.library import library
-from normbench.kernels.lowering import autocast_dtype
 from normbench.kernels.op import TensorDesc, describe
 from normbench.kernels.partition import Run, can_start, find_run, source_of
 from normbench.kernels.tracing import Traced, trace

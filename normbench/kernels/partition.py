@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
 
 from normbench.kernels import graph
+from normbench.kernels.functions import PixelMean, constant_of, target_shape
 from normbench.kernels.guards import has_hooks
-from normbench.kernels.lowering import LOWERINGS, Lowered, autocast_dtype, lower
+from normbench.kernels.layers.activations import lower_dropout
+from normbench.kernels.layers.binding import Lowered, autocast_dtype
+from normbench.kernels.lowering import ACTIVATIONS, LOWERINGS, VECTOR_LAYERS, lower
 from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc
 from normbench.kernels.ops.add import add
 from normbench.kernels.schedule import INPUT, Node
@@ -18,7 +20,8 @@ from normbench.kernels.tracing import Traced
 from normbench.models.dropout import Dropout, threshold_of
 
 _ADDS = (operator.add, operator.iadd, torch.add)
-_RELUS = (F.relu, torch.relu)
+_STARTS = LOWERINGS.keys() - {*ACTIVATIONS, nn.Linear}
+"""Layers that a run may start with: an activation alone is no faster as an op."""
 
 Seed = Callable[[], int]
 """Draws the seed of a dropout mask, below 2^64."""
@@ -33,22 +36,26 @@ class Run(NamedTuple):
     lowered: tuple[Lowered, ...]
     seeds: tuple["Seed | None", ...]
     """For each op what draws the seed of its dropout mask."""
+    is_flat: bool = False
+    """Whether the output is [N, C], which ops compute as images of one pixel."""
 
     def __call__(self, x: Tensor) -> Tensor:
         parameters = [tensor for layer in self.lowered for tensor in layer.parameters()]
         buffers = [tensor for layer in self.lowered for tensor in layer.buffers()]
         seeds = [0 if draw is None else draw() for draw in self.seeds]
-        return graph.run(x.to(self.nodes[0].op.x.dtype), self.nodes, parameters, buffers, seeds)
+        y = graph.run(x.to(self.nodes[0].op.x.dtype), self.nodes, parameters, buffers, seeds)
+        return y.flatten(1) if self.is_flat else y
 
 
 def source_of(node: fx.Node) -> fx.Node | None:
-    """The node whose value is the only argument of a node; None for nodes with others."""
-    return node.args[0] if len(node.args) == 1 and isinstance(node.args[0], fx.Node) else None
+    """The node whose value is the first argument of a node, and the only one that is no constant; else None."""
+    source = node.args[0] if node.args else None
+    return source if isinstance(source, fx.Node) and node.all_input_nodes == [source] else None
 
 
 def can_start(traced: Traced, node: fx.Node) -> bool:
     """Whether some run could begin with the node."""
-    return node.op == "call_module" and source_of(node) is not None and type(traced.modules[node]) in LOWERINGS
+    return source_of(node) is not None and type(traced.modules.get(node)) in _STARTS
 
 
 def find_run(traced: Traced, start: int, x: TensorDesc) -> Run | None:
@@ -68,6 +75,12 @@ class _Value(NamedTuple):
 
     op: int  # the index of the op that computes it, or INPUT
     desc: TensorDesc
+    is_flat: bool = False
+    """Whether the network sees [N, C] where ops see images of one pixel, [N, C, 1, 1]."""
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        return self.desc.shape[:2] if self.is_flat else self.desc.shape
 
 
 class _Tail(NamedTuple):
@@ -87,8 +100,10 @@ class _Builder:
         source = source_of(traced.nodes[start])
         assert source is not None, "a run starts at a node for which `can_start` is true"
         self.values = {source: _Value(INPUT, x)}
-        self.aliases: set[fx.Node] = set()
-        """Nodes that return their input itself."""
+        self.aliases: dict[fx.Node, fx.Node] = {}
+        """Nodes that return their source itself, or a view of it."""
+        self.constants: dict[fx.Node, int | tuple[int, ...]] = {}
+        """The sizes of tensors that nodes return."""
         self.nodes: list[Node] = []
         self.lowered: list[Lowered] = []
         self.seeds: list[Seed | None] = []
@@ -98,13 +113,14 @@ class _Builder:
         while stop < len(self.traced.nodes) and (after := self._lower(stop)):
             stop = after
             if self._is_closed(stop):
-                found = Run(stop, tuple(self.nodes), tuple(self.lowered), tuple(self.seeds))
+                is_flat = self.values[self.traced.nodes[stop - 1]].is_flat
+                found = Run(stop, tuple(self.nodes), tuple(self.lowered), tuple(self.seeds), is_flat)
         return found
 
     def _is_closed(self, stop: int) -> bool:
         """Whether only the last node before `stop` is used outside of the run, and the last op computes it."""
         *inner, last = self.traced.nodes[self.start : stop]
-        if not self.nodes or self.values[last].op != len(self.nodes) - 1:
+        if not self.nodes or last not in self.values or self.values[last].op != len(self.nodes) - 1:
             return False
         return all(self.position.get(user, stop) < stop for node in inner for user in node.users)
 
@@ -113,45 +129,83 @@ class _Builder:
         node = self.traced.nodes[i]
         if node.target in _ADDS:
             return self._lower_add(i)
-        source = source_of(node)
-        if node.op != "call_module" or source not in self.values:
+        first, layer = node.args[0] if node.args else None, self.traced.modules.get(node)
+        if not isinstance(first, fx.Node):
             return None
-        return self._lower_layer(i, self.traced.modules[node], source)
+        if first in self.values and self._flattens(node, self.values[first]):
+            return self._pass_on(i, first, is_flat=True)
+        if layer and first in self.values and source_of(node):
+            return self._lower_layer(i, layer, first)
+        size = self.values[first].size if first in self.values else None
+        constant = constant_of(node, size, self.constants.get(first))
+        if constant is None:
+            return None
+        self.constants[node] = constant
+        return i + 1
 
     def _lower_layer(self, i: int, layer: nn.Module, source: fx.Node) -> int | None:
         if has_hooks(layer) or (layer._buffers and self._was_called_before(i, layer)):
             return None  # two calls of a layer in one graph would update the same buffers
-        value, is_identity = self.values[source], type(layer) is nn.Identity
-        # An Identity returns its input: a ReLU in place after it would change what the other readers of the input see.
-        if not is_identity or len(source.users) == 1:
-            for tail in self._tails(i):
-                lowered = lower(layer, value.desc, tail.epilogue)
-                if lowered:
-                    return self._append(lowered, (value.op,), tail)
-        if is_identity or _dropped(layer) == 0:
-            self.values[self.traced.nodes[i]] = value
-            self.aliases.add(self.traced.nodes[i])
-            return i + 1
+        value, dropped = self.values[source], _dropped(layer)
+        if type(layer) is nn.Identity or dropped == 0:
+            return self._pass_on(i, source, is_flat=value.is_flat)
+        if type(layer) not in VECTOR_LAYERS if value.is_flat else type(layer) is nn.Linear:
+            return None
+        if getattr(layer, "inplace", False) and self._has_other_readers(source):
+            return None
+        if dropped:
+            tail = _Tail(Epilogue(drop=dropped), _seed_of(layer), i + 1)
+            lowered = lower_dropout(value.desc, dropped)
+            return self._append(lowered, (value.op,), tail, value.is_flat) if lowered else None
+        for tail in self._tails(i):
+            lowered = lower(layer, value.desc, tail.epilogue)
+            if lowered:
+                is_flat = value.is_flat or (type(layer) is PixelMean and not layer.keepdim)
+                return self._append(lowered, (value.op,), tail, is_flat)
         return None
+
+    def _flattens(self, node: fx.Node, value: _Value) -> bool:
+        """Whether the node makes vectors [N, C] of a value that is images of one pixel."""
+        num_images, channels, *pixels = value.desc.shape
+        layer = self.traced.modules.get(node)
+        if pixels != [1, 1]:
+            return False
+        if type(layer) is nn.Flatten:
+            return not has_hooks(layer) and (layer.start_dim, layer.end_dim) in ((1, -1), (1, 3))
+        shape = target_shape(node, self.constants)
+        return shape in ((num_images, channels), (num_images, -1), (-1, channels))
+
+    def _pass_on(self, i: int, source: fx.Node, *, is_flat: bool) -> int:
+        """Node i returns the value of its source, or a view of it."""
+        node = self.traced.nodes[i]
+        self.values[node] = self.values[source]._replace(is_flat=is_flat)
+        self.aliases[node] = source
+        return i + 1
+
+    def _has_other_readers(self, node: fx.Node) -> bool:
+        """Whether a change of the node's value in place would be seen by others than the node that makes it."""
+        if self.values[node].op == INPUT or len(node.users) > 1:
+            return True
+        return node in self.aliases and self._has_other_readers(self.aliases[node])
 
     def _lower_add(self, i: int) -> int | None:
         node = self.traced.nodes[i]
         addends = [part for part in node.args if isinstance(part, fx.Node) and part in self.values]
         if len(addends) != 2 or len(node.args) != 2 or node.kwargs:
             return None
-        if node.target is operator.iadd and (len(addends[0].users) > 1 or addends[0] in self.aliases):
-            return None  # the sum in place changes a value that has other readers
-        (first, x), (second, other) = (self.values[addend] for addend in addends)
-        if (x.shape, x.dtype) != (other.shape, other.dtype):
+        if node.target is operator.iadd and self._has_other_readers(addends[0]):
+            return None
+        (first, x, is_flat), (second, other, other_is_flat) = (self.values[addend] for addend in addends)
+        if (x.shape, x.dtype, is_flat) != (other.shape, other.dtype, other_is_flat):
             return None
         lowered = Lowered(add(TensorDesc(x.shape, x.dtype)))
-        return self._append(lowered, (first, second), _Tail(NO_EPILOGUE, None, i + 1))
+        return self._append(lowered, (first, second), _Tail(NO_EPILOGUE, None, i + 1), is_flat)
 
-    def _append(self, lowered: Lowered, sources: tuple[int, ...], tail: _Tail) -> int:
+    def _append(self, lowered: Lowered, sources: tuple[int, ...], tail: _Tail, is_flat: bool) -> int:
         self.nodes.append(Node(lowered.op, sources))
         self.lowered.append(lowered)
         self.seeds.append(tail.seed)
-        self.values[self.traced.nodes[tail.stop - 1]] = _Value(len(self.nodes) - 1, lowered.op.y)
+        self.values[self.traced.nodes[tail.stop - 1]] = _Value(len(self.nodes) - 1, lowered.op.y, is_flat)
         return tail.stop
 
     def _was_called_before(self, i: int, layer: nn.Module) -> bool:
@@ -166,7 +220,7 @@ class _Builder:
             if not is_only_reader or (layer is not None and has_hooks(layer)):
                 break
             epilogue = tails[-1].epilogue
-            if (type(layer) is nn.ReLU or nodes[j].target in _RELUS) and not epilogue.relu:
+            if type(layer) is nn.ReLU and not epilogue.relu:
                 tails.append(_Tail(Epilogue(relu=True), None, j + 1))
             elif (dropped := _dropped(layer)) is not None:
                 tails.append(_Tail(epilogue._replace(drop=dropped), _seed_of(layer) if dropped else None, j + 1))

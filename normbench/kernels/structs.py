@@ -78,13 +78,27 @@ class ConvDesc(ctypes.Structure):
 class LinearDesc(ctypes.Structure):
     """linear.cpp."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("num_images", "in_features", "out_features"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("num_images", "in_features", "out_features", "bf16"))
 
 
 class PoolDesc(ctypes.Structure):
     """pool.cpp."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("height", "width", "channels", "bf16"))
+    _fields_ = tuple(
+        (name, ctypes.c_int64) for name in ("height", "width", "channels", "kernel", "stride", "padding", "bf16")
+    )
+
+
+class ActivationDesc(ctypes.Structure):
+    """activation.cpp; `count` is of the numbers in an image."""
+
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        ("function", ctypes.c_int32),
+        ("slope", ctypes.c_float),
+        ("drop", ctypes.c_int32),
+        ("bf16", ctypes.c_int32),
+    )
 
 
 class AddDesc(ctypes.Structure):
@@ -139,6 +153,7 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     ConvDesc,
     LinearDesc,
     PoolDesc,
+    ActivationDesc,
     AddDesc,
     SgdRule,
     SgdTensor,

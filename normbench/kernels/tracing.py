@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from torch import fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from normbench.kernels.functions import layer_of
 from normbench.kernels.guards import Guards, has_hooks
-from normbench.kernels.lowering import EPILOGUES, LOWERINGS
+from normbench.kernels.lowering import is_known
 
 
 class Traced(NamedTuple):
@@ -20,7 +21,7 @@ class Traced(NamedTuple):
     input: fx.Node
     nodes: tuple[fx.Node, ...]
     output: Any  # a node, or a structure of nodes
-    modules: Mapping[fx.Node, nn.Module]  # those that nodes call
+    modules: Mapping[fx.Node, nn.Module]  # those that nodes call, and those that compute what a function does
     guards: Guards  # as long as they hold, the graph is that of the network
 
 
@@ -47,7 +48,8 @@ def trace(model: nn.Module) -> Traced | None:
         return None
     nodes = tuple(node for node in graph.nodes if node.op not in ("placeholder", "output"))
     (output,) = (node.args[0] for node in graph.nodes if node.op == "output")
-    modules = {node: model.get_submodule(str(node.target)) for node in nodes if node.op == "call_module"}
+    modules = {node: layer for node in nodes if (layer := layer_of(node))}
+    modules |= {node: model.get_submodule(str(node.target)) for node in nodes if node.op == "call_module"}
     return Traced(model, inputs[0], nodes, output, modules, Guards([model, *tracer.seen]))
 
 
@@ -59,7 +61,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         is_layer = not m._modules or getattr(m, "is_norm", False) or super().is_leaf_module(m, module_qualified_name)
-        if type(m) in LOWERINGS or type(m) in EPILOGUES or has_hooks(m) or not is_layer:
+        if is_known(m) or has_hooks(m) or not is_layer:
             self.seen.append(m)
         return is_layer or has_hooks(m)
 

@@ -13,8 +13,8 @@ from normbench.kernels.lowering import Lowered, lower
 from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc
 from normbench.kernels.ops.add import add
 from normbench.kernels.schedule import INPUT, Node
-from normbench.norms import NORMS
 from tests.kernel_ops import (
+    LOWERED,
     TOLERANCE,
     described,
     needs_compiler,
@@ -105,7 +105,7 @@ def outcome(layers: Layers, x: Tensor, run_as: Callable[[Row, Tensor], Tensor]) 
 
 
 @pytest.mark.parametrize("num_images", [1, 3, 21])
-@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("kind", LOWERED)
 @pytest.mark.parametrize(
     ("made", "dtype"),
     [(pooled, torch.float32), (pooled, torch.bfloat16), pytest.param(convolved, torch.bfloat16, marks=needs_convs)],
@@ -123,7 +123,7 @@ def test_a_graph_is_its_ops_one_by_one(
         assert all(torch.equal(one, same) for one, same in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("kind", LOWERED)
 def test_without_gradients_the_output_is_the_same(kind: str) -> None:
     layers, x = pooled(kind), random_images(5, 16, 6, 10)
     expected, *_ = outcome(layers, x, run_row)
@@ -166,7 +166,7 @@ def test_parameters_that_changed_before_the_backward_pass_are_an_error() -> None
 
 @pytest.mark.parametrize("place", ["first", "in between", "last", "alone"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+@pytest.mark.parametrize("kind", LOWERED)
 def test_branches_are_added_up_and_so_are_the_gradients_of_their_input(
     kind: str, dtype: torch.dtype, place: str
 ) -> None:

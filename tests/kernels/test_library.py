@@ -286,15 +286,15 @@ def conv(inputs, outputs, size):
     return structs.ConvDesc(1, 4, 4, inputs, outputs, size, (1, 1, 1, 1))
 
 cases = [
-    ("norm_forward", norm(vectors=3)),
+    ("norm_forward", norm(vectors=0)),
     ("norm_forward", norm(bf16=2)),
     ("norm_forward", norm(groups=5)),
-    ("layer_norm_backward", norm(vectors=0)),
-    ("max_pool_forward", structs.PoolDesc(4, 4, 24, 0)),
-    ("max_pool_forward", structs.PoolDesc(4, 4, 16, 7)),
-    ("max_pool_forward", structs.PoolDesc(5, 4, 16, 0)),
+    ("layer_norm_backward", norm(vectors=129)),
+    ("max_pool_forward", structs.PoolDesc(4, 4, 24, 2, 2, 0, 0)),
+    ("max_pool_forward", structs.PoolDesc(4, 4, 16, 2, 2, 0, 7)),
+    ("max_pool_forward", structs.PoolDesc(32, 32, 16, 16, 1, 0, 0)),
     ("add_forward", structs.AddDesc(16, 3)),
-    ("linear_forward", structs.LinearDesc(1, 17, 1)),
+    ("linear_forward", structs.LinearDesc(1, 17, 1, 0)),
 ]
 if kernels.has_conv():
     cases += [
@@ -321,13 +321,13 @@ def test_a_descriptor_without_a_kernel_ends_the_process_with_a_message() -> None
     assert len(codes) in (9, 13), done.stderr
     assert set(codes) == {str(-signal.SIGABRT)}
     assert messages[:9] == [
-        "normbench kernels: norm: unsupported number of channels: 48",
+        "normbench kernels: norm: unsupported number of channels: 0",
         "normbench kernels: norm: unsupported dtype: 2",
         "normbench kernels: norm: unsupported number of groups: 5",
-        "normbench kernels: norm: unsupported number of channels: 0",
+        "normbench kernels: norm: unsupported number of channels: 2064",
         "normbench kernels: pool: unsupported number of channels: 24",
         "normbench kernels: pool: unsupported dtype: 7",
-        "normbench kernels: max_pool: unsupported height: 5",
+        "normbench kernels: pool: unsupported kernel size: 16",
         "normbench kernels: add: unsupported dtype: 3",
         "normbench kernels: linear: unsupported number of inputs: 17",
     ]

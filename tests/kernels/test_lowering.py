@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from normbench.kernels.lowering import LOWERINGS, lower
 from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc, describe
-from normbench.norms import NORMS
 from normbench.norms.weight_standardization import StandardizedConv2d
 from tests.kernel_ops import (
+    LOWERED,
     TOLERANCE,
     assert_near,
     described,
@@ -23,13 +23,12 @@ from tests.kernel_ops import (
 )
 from tests.oracles import randomize
 
-WITH_OP = [kind for kind in NORMS if kind != "none"]  # which has one for its epilogue only
 LAST = torch.channels_last
 
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("kind", WITH_OP)
+@pytest.mark.parametrize("kind", LOWERED)
 def test_a_norm_is_that_of_pytorch(kind: str, dtype: torch.dtype) -> None:
     """Output, gradients and running statistics, in the second step."""
     first, x, d_y = (random_images(20, 16, 7, 3, dtype=dtype, seed=seed) - seed for seed in (2, 0, 3))
@@ -58,7 +57,7 @@ def test_without_affine_it_is_that_of_pytorch(kind: str) -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("kind", LOWERED)
 def test_threads_change_no_bit(kind: str, threads_restored: None) -> None:
     found = []
     for threads in (1, 2, 3):
@@ -87,7 +86,7 @@ def test_tensors_that_no_op_takes_have_no_descriptor(x: Tensor) -> None:
     assert describe(x) is None
 
 
-@pytest.mark.parametrize("kind", WITH_OP)
+@pytest.mark.parametrize("kind", LOWERED)
 def test_a_norm_whose_tensors_the_kernels_cannot_read_is_left_to_pytorch(kind: str) -> None:
     """Kernels get pointers only: they would read beyond the end of what has another size or type."""
     x = TensorDesc((2, 16, 7, 3), torch.float32)
@@ -102,9 +101,9 @@ def test_a_norm_whose_tensors_the_kernels_cannot_read_is_left_to_pytorch(kind: s
 
 
 @pytest.mark.parametrize("kind", ["bn", "pn", "gbn", "brn"])
-def test_batch_statistics_in_eval_mode_and_of_one_pixel_are_left_to_pytorch(kind: str) -> None:
+def test_batch_statistics_in_eval_mode_and_of_one_value_are_left_to_pytorch(kind: str) -> None:
     assert lower(norm_layer(kind).eval(), TensorDesc((2, 16, 7, 3), torch.float32)) is None
-    assert lower(norm_layer(kind), TensorDesc((2, 16, 1, 1), torch.float32)) is None
+    assert lower(norm_layer(kind), TensorDesc((1, 16, 1, 1), torch.float32)) is None
 
 
 class Doubled(nn.BatchNorm2d):
@@ -119,17 +118,70 @@ class Doubled(nn.BatchNorm2d):
         nn.BatchNorm2d(16, momentum=None),
         nn.InstanceNorm2d(16, track_running_stats=True),
         nn.LayerNorm(3),
-        nn.MaxPool2d(2, padding=1),
-        nn.MaxPool2d(3),
+        nn.MaxPool2d((2, 1)),
+        nn.MaxPool2d(2, dilation=2),
+        nn.MaxPool2d(16),
         nn.MaxPool2d(2, ceil_mode=True),
+        nn.AvgPool2d(3, padding=1, count_include_pad=False),
+        nn.AvgPool2d(2, divisor_override=3),
         nn.AdaptiveAvgPool2d(2),
         nn.Hardtanh(),
-        nn.Identity(),
+        nn.Linear(16, 10),
     ],
     ids=str,
 )
 def test_layers_that_compute_something_else_are_left_to_pytorch(layer: nn.Module) -> None:
     assert lower(layer, TensorDesc((2, 16, 8, 4), torch.float32)) is None
+
+
+ACTIVATIONS = [
+    nn.ReLU(),
+    nn.ReLU6(),
+    nn.LeakyReLU(0.2),
+    nn.ELU(0.7),
+    nn.SiLU(),
+    nn.Hardswish(),
+    nn.GELU(),
+    nn.GELU("tanh"),
+]
+POOLS = [
+    nn.MaxPool2d(2),
+    nn.MaxPool2d(3, 2, 1),
+    nn.MaxPool2d(3, 3),
+    nn.MaxPool2d(2, 3),
+    nn.AvgPool2d(2),
+    nn.AvgPool2d(3, 2, 1),
+    nn.AvgPool2d(7),
+    nn.AdaptiveAvgPool2d(1),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("layer", [*ACTIVATIONS, *POOLS], ids=str)
+def test_activations_and_pools_are_those_of_pytorch_in_float64(layer: nn.Module, dtype: torch.dtype) -> None:
+    """At any size; of equal values the first is the largest, as in PyTorch."""
+    for shape in ((3, 16, 7, 7), (2, 48, 9, 8)):
+        x = ((random_images(*shape) - 3) * 2).to(dtype).requires_grad_()
+        y = run_layer(layer, x)
+        wide = x.detach().double().requires_grad_()
+        expected = layer(wide)
+        assert y.shape == expected.shape
+        assert_near(y, expected, TOLERANCE[dtype])
+        d_y = random_images(*y.shape, dtype=y.dtype, seed=1)
+        (found,), (wanted,) = torch.autograd.grad(y, x, d_y), torch.autograd.grad(expected, wide, d_y.double())
+        assert_near(found, wanted, TOLERANCE[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("layer", ACTIVATIONS, ids=str)
+def test_activations_far_from_zero_and_of_nan(layer: nn.Module) -> None:
+    x = torch.tensor([-1e10, -200.0, -3.0, 0.0, 3.0, 6.0, 1e10, float("nan")]).repeat(2).view(1, 16, 1, 1)
+    x = x.contiguous(memory_format=LAST).requires_grad_()
+    y, expected = run_layer(layer, x), layer(x)
+    torch.testing.assert_close(y, expected, equal_nan=True, rtol=1e-6, atol=1e-6)
+    (found,), (wanted,) = (torch.autograd.grad(result.sum(), x) for result in (y, expected))
+    torch.testing.assert_close(found[:, :7], wanted[:, :7], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Conv2d(16, 16, 1), lambda: nn.MaxPool2d(2)], ids=["conv", "pool"])
@@ -200,7 +252,7 @@ def test_a_conv_of_one_pixel_is_a_matrix_product_in_float32() -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("kind", [kind for kind in NORMS if kind != "none"])
+@pytest.mark.parametrize("kind", LOWERED)
 def test_every_norm_has_a_lowering(kind: str) -> None:
     assert type(norm_layer(kind)) in LOWERINGS
     assert lower(norm_layer(kind), described(random_images(2, 16, 7, 3)), NO_EPILOGUE)

@@ -2,10 +2,20 @@
 //     y = epilogue(weight x^ + bias),  x^ = (x - mean) rstd,  rstd = 1 / sqrt(var + eps)
 // with mean and variance over all pixels and channels of the image. Dropout only behind a ReLU.
 //
+// The kernels see an image as a row of values, since none of it belongs to a channel.
+//
 // saved: mean and rstd of each image.
 #include "epilogue.h"
 
 namespace {
+
+// The same images as pixels of two vectors, or of one vector if an image has an odd number of them.
+NormDesc as_row(NormDesc desc) {
+    const int64_t vectors = desc.pixels * desc.vectors;
+    desc.vectors = vectors % 2 ? 1 : 2;
+    desc.pixels = vectors / desc.vectors;
+    return desc;
+}
 
 template <class T, int K>
 void normalize_image(const NormDesc &desc, const T *x, const float *weight, const float *bias, float mean, float rstd,
@@ -22,7 +32,7 @@ void differentiate_image(const NormDesc &desc, const T *x, const T *y, const T *
                          float rstd, T *dx) {
     const int64_t size = desc.pixels * K * kLanes;
     const Relu relu(desc.relu);
-    const float keep_scale = desc.keep_scale();
+    const float keep_scale = keep_scale_of(desc.drop);
     f32x16 sums[K] = {}, sums_x[K] = {};
     for (int64_t p = 0; p < desc.pixels; p++)
         for (int k = 0; k < K; k++) {
@@ -49,7 +59,7 @@ template <class T, int K>
 void sum_pixel_gradients(const NormDesc &desc, int64_t p, const T *x, const T *y, const T *dy, const float *statistics,
                 float *dweight, float *dbias) {
     const Relu relu(desc.relu);
-    const float keep_scale = desc.keep_scale();
+    const float keep_scale = keep_scale_of(desc.drop);
     f32x16 sum[K] = {}, sum_x[K] = {};
     for (int64_t n = 0; n < desc.num_images; n++)
         for (int k = 0; k < K; k++) {
@@ -65,29 +75,29 @@ void sum_pixel_gradients(const NormDesc &desc, int64_t p, const T *x, const T *y
 }
 
 void forward(const OpArgs &args, const ImageTask &task) {
-    const NormDesc &desc = norm_desc(args);
+    const NormDesc desc = as_row(norm_desc(args));
     NormDesc one_image = desc;
     one_image.num_images = one_image.region_images = 1;
-    dispatch(desc, [&](auto dtype, auto k) {
+    for_each_block(desc, [&](auto dtype, auto k, int64_t) {
         using T = decltype(dtype);
         const T *x = args.x.at<T>(task);
         float means[k.value * kLanes], squares[k.value * kLanes], mean, var;
-        image_moments<T, k.value>(one_image, x, means, squares);
+        block_moments<T, k.value>(one_image, x, means, squares);
         region_moments(one_image, 0, means, squares, &mean, &var);
         const float rstd = inverse_std(desc, var);
         float *statistics = (float *)args.saved + 2 * task.image;
         statistics[0] = mean;
         statistics[1] = rstd;
         normalize_image<T, k.value>(desc, x, args.parameters[0], args.parameters[1], mean, rstd,
-                                    Dropout(desc, args.seed, task.image), args.y.at<T>(task));
+                                    Dropout(desc.drop, args.seed, task.image), args.y.at<T>(task));
     });
 }
 
 // Reads y only with a ReLU.
 void backward(const OpArgs &args, const ImageTask &task) {
-    const NormDesc &desc = norm_desc(args);
+    const NormDesc desc = as_row(norm_desc(args));
     const float *statistics = (const float *)args.saved + 2 * task.image;
-    dispatch(desc, [&](auto dtype, auto k) {
+    for_each_block(desc, [&](auto dtype, auto k, int64_t) {
         using T = decltype(dtype);
         differentiate_image<T, k.value>(desc, args.x.at<T>(task), args.y.at<T>(task), args.dy.at<T>(task),
                                         args.parameters[0], statistics[0], statistics[1], args.dx.at<T>(task));
@@ -95,8 +105,8 @@ void backward(const OpArgs &args, const ImageTask &task) {
 }
 
 void sum_parameter_gradients(const OpArgs &args) {
-    const NormDesc &desc = norm_desc(args);
-    dispatch(desc, [&](auto dtype, auto k) {
+    const NormDesc desc = as_row(norm_desc(args));
+    for_each_block(desc, [&](auto dtype, auto k, int64_t) {
         using T = decltype(dtype);
         const T *x = args.x.batch<T>(), *y = desc.relu ? args.y.batch<T>() : x, *dy = args.dy.batch<T>();
 #pragma omp for schedule(static) nowait

@@ -23,6 +23,9 @@ inline f32x16 epilogue_backward(const Relu &relu, const T *dy, const T *y, float
     return relu.on ? (load(y) <= 0 ? f32x16{} : d * keep_scale) : d;
 }
 
+// 1 / (1 - p), for a dropout of `drop` in 65,536 values.
+inline float keep_scale_of(int32_t drop) { return 65536.0f / (65536 - drop); }
+
 // Random bits, 16 x 32 a call: xoshiro128++ (Blackman & Vigna 2021) in 16 lanes, seeded by splitmix64.
 struct Xoshiro128 {
     u32x16 state[4] = {};
@@ -51,8 +54,9 @@ struct Xoshiro128 {
     }
 };
 
-// Dropout of one image: zeroes a value with probability drop / 65,536 and multiplies the others by keep_scale. Called
-// with the image's vectors in order. The backward pass applies the same mask to dy by starting anew from the same seed.
+// Dropout of one image, or of the block of channels from `first` on: zeroes a value with probability drop / 65,536 and
+// multiplies the others by keep_scale. Called with the vectors in order. The backward pass applies the same mask to dy
+// by starting anew from the same seed.
 struct Dropout {
     Xoshiro128 random;
     u32x16 bits = {};
@@ -60,9 +64,9 @@ struct Dropout {
     const float keep_scale;
     bool has_unused_half = false;
 
-    Dropout(const NormDesc &desc, uint64_t seed, int64_t image)
-        : drop((uint32_t)desc.drop), keep_scale(desc.keep_scale()) {
-        if (drop) random.seed(seed + (uint64_t)image * 0x632be59bd9b4e019u);
+    Dropout(int32_t drop, uint64_t seed, int64_t image, int64_t first = 0)
+        : drop((uint32_t)drop), keep_scale(keep_scale_of(drop)) {
+        if (drop) random.seed(seed + (uint64_t)image * 0x632be59bd9b4e019u + (uint64_t)first * 0xd1342543de82ef95u);
     }
 
     f32x16 operator()(f32x16 values) {

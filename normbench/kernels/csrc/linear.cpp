@@ -1,11 +1,12 @@
-// The classifier, a linear layer in float32: y = weight x + bias.
+// A linear layer with arithmetic in float32: y = weight x + bias.
 //
-// x is [in_features], a multiple of 16; weight is [out_features][in_features].
+// x is [in_features], a multiple of 16, in float32 or bfloat16; y is float32; weight is [out_features][in_features].
 #include "dispatch.h"
 #include "graph.h"
 
 struct LinearDesc {
     int64_t num_images, in_features, out_features;
+    int64_t bf16;  // 1: x is bfloat16, 0: float32
 
     int64_t weight_count() const { return in_features * out_features; }
     int64_t gradient_count() const { return weight_count() + out_features; }  // of weight and bias together
@@ -19,9 +20,11 @@ const LinearDesc &linear_desc(const OpArgs &args) {
     return desc;
 }
 
-void forward(const OpArgs &args, const ImageTask &task) {
+template <class T>
+void forward_image(const OpArgs &args, const ImageTask &task) {
     const LinearDesc &desc = linear_desc(args);
-    const float *x = args.x.at<float>(task), *weight = args.parameters[0];
+    const T *x = args.x.at<T>(task);
+    const float *weight = args.parameters[0];
     float *y = args.y.at<float>(task);
     for (int64_t o = 0; o < desc.out_features; o++, weight += desc.in_features) {
         f32x16 products = {};
@@ -34,10 +37,13 @@ void forward(const OpArgs &args, const ImageTask &task) {
 
 // dx = weight^T dy. workspace: the gradients of weight and bias of each chunk of the batch; this image is added to
 // them.
-void backward(const OpArgs &args, const ImageTask &task) {
+template <class T>
+void backward_image(const OpArgs &args, const ImageTask &task) {
     const LinearDesc &desc = linear_desc(args);
-    const float *x = args.x.at<float>(task), *dy = args.dy.at<float>(task), *weight = args.parameters[0];
-    float *dx = args.dx.at<float>(task), *dweight = (float *)args.workspace + task.chunk * desc.gradient_count();
+    const T *x = args.x.at<T>(task);
+    T *dx = args.dx.at<T>(task);
+    const float *dy = args.dy.at<float>(task), *weight = args.parameters[0];
+    float *dweight = (float *)args.workspace + task.chunk * desc.gradient_count();
     float *dbias = dweight + desc.weight_count();
     if (task.first_in_chunk) memset(dweight, 0, desc.gradient_count() * sizeof *dweight);
     for (int64_t c = 0; c < desc.in_features; c += kLanes) {
@@ -51,6 +57,14 @@ void backward(const OpArgs &args, const ImageTask &task) {
         store(dx + c, sum);
     }
     for (int64_t o = 0; o < desc.out_features; o++) dbias[o] += dy[o];
+}
+
+void forward(const OpArgs &args, const ImageTask &task) {
+    dispatch_dtype("linear", linear_desc(args).bf16, [&](auto dtype) { forward_image<decltype(dtype)>(args, task); });
+}
+
+void backward(const OpArgs &args, const ImageTask &task) {
+    dispatch_dtype("linear", linear_desc(args).bf16, [&](auto dtype) { backward_image<decltype(dtype)>(args, task); });
 }
 
 void sum_chunks(const OpArgs &args) {

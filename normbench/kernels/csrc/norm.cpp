@@ -35,21 +35,18 @@ struct Workspace {
 };
 
 template <int K>
-Affine<K> affine_of(const OpArgs &args, int64_t image) {
+Affine<K> affine_of(const OpArgs &args, int64_t image, int64_t first) {
     const Statistics statistics(args);
-    return Affine<K>(norm_desc(args), image, statistics.mean, statistics.rstd, args.parameters[0], args.parameters[1]);
+    return Affine<K>(norm_desc(args), image, first, statistics.mean, statistics.rstd, args.parameters[0],
+                     args.parameters[1]);
 }
 
 // Forward. Moments of each channel of the image -> workspace.
 void compute_image_moments(const OpArgs &args, const ImageTask &task) {
     const NormDesc &desc = norm_desc(args);
     const Workspace workspace(args);
-    const int64_t first = task.image * desc.channels();
-    dispatch(desc, [&](auto dtype, auto k) {
-        using T = decltype(dtype);
-        image_moments<T, k.value>(desc, args.x.at<T>(task), workspace.per_image[0] + first,
-                                  workspace.per_image[1] + first);
-    });
+    const int64_t own = task.image * desc.channels();
+    image_moments(desc, args.x.at<void>(task), workspace.per_image[0] + own, workspace.per_image[1] + own);
 }
 
 void compute_region_statistics(const OpArgs &args, int64_t region) {
@@ -68,10 +65,10 @@ void compute_all_statistics(const OpArgs &args) {
 
 void normalize(const OpArgs &args, const ImageTask &task) {
     const NormDesc &desc = norm_desc(args);
-    dispatch(desc, [&](auto dtype, auto k) {
+    for_each_block(desc, [&](auto dtype, auto k, int64_t first) {
         using T = decltype(dtype);
-        normalize_image<T, k.value>(desc, affine_of<k.value>(args, task.image), args.x.at<T>(task),
-                                    Dropout(desc, args.seed, task.image), args.y.at<T>(task));
+        normalize_image<T, k.value>(desc, affine_of<k.value>(args, task.image, first), args.x.at<T>(task) + first,
+                                    Dropout(desc.drop, args.seed, task.image, first), args.y.at<T>(task) + first);
     });
 }
 
@@ -106,12 +103,12 @@ void update_running_statistics(const OpArgs &args) {
 void sum_gradients(const OpArgs &args, const ImageTask &task) {
     const NormDesc &desc = norm_desc(args);
     const Workspace workspace(args);
-    const int64_t first = task.image * desc.channels();
-    dispatch(desc, [&](auto dtype, auto k) {
+    const int64_t own = task.image * desc.channels();
+    for_each_block(desc, [&](auto dtype, auto k, int64_t first) {
         using T = decltype(dtype);
-        sum_image_gradients<T, k.value>(desc, affine_of<k.value>(args, task.image), args.x.at<T>(task),
-                                        args.y.at<T>(task), args.dy.at<T>(task), workspace.per_image[0] + first,
-                                        workspace.per_image[1] + first);
+        sum_image_gradients<T, k.value>(desc, affine_of<k.value>(args, task.image, first), args.x.at<T>(task) + first,
+                                        args.y.at<T>(task) + first, args.dy.at<T>(task) + first,
+                                        workspace.per_image[0] + own + first, workspace.per_image[1] + own + first);
     });
 }
 
@@ -129,11 +126,12 @@ void compute_all_means(const OpArgs &args) {
 void differentiate(const OpArgs &args, const ImageTask &task) {
     const NormDesc &desc = norm_desc(args);
     const Workspace workspace(args);
-    dispatch(desc, [&](auto dtype, auto k) {
+    for_each_block(desc, [&](auto dtype, auto k, int64_t first) {
         using T = decltype(dtype);
-        const PerChannel<k.value> means(desc, task.image, workspace.per_region[0], workspace.per_region[1]);
-        differentiate_image<T, k.value>(desc, affine_of<k.value>(args, task.image), means, args.x.at<T>(task),
-                                        args.y.at<T>(task), args.dy.at<T>(task), args.dx.at<T>(task));
+        const PerChannel<k.value> means(desc, task.image, first, workspace.per_region[0], workspace.per_region[1]);
+        differentiate_image<T, k.value>(desc, affine_of<k.value>(args, task.image, first), means,
+                                        args.x.at<T>(task) + first, args.y.at<T>(task) + first,
+                                        args.dy.at<T>(task) + first, args.dx.at<T>(task) + first);
     });
 }
 

@@ -34,23 +34,27 @@ struct NormDesc {
     float count(int64_t region) const {  // of the values in a region
         return (float)((image_end(region) - image_begin(region)) * pixels * (channels() / groups));
     }
-    float keep_scale() const { return 65536.0f / (65536 - drop); }  // 1 / (1 - p)
 };
 
 namespace {
 
 inline const NormDesc &norm_desc(const OpArgs &args) { return *(const NormDesc *)args.desc; }
 
-// Instantiates `call` for the dtype and for the vectors of a pixel, 1 or 2, so that loops over channels unroll.
-template <class Call>
-void dispatch(const NormDesc &desc, const Call &call) {
+inline void check(const NormDesc &desc) {
+    if (desc.vectors < 1) unsupported("norm", "number of channels", desc.channels());
     if (desc.groups < 1 || desc.channels() % desc.groups) unsupported("norm", "number of groups", desc.groups);
+}
+
+// Calls `call(dtype, k, first)` for blocks of k vectors from channel `first` on, which together are the channels of a
+// pixel. k is 2, or 1 for the last block: loops over the vectors of a block unroll, and their sums stay in registers.
+template <class Call>
+void for_each_block(const NormDesc &desc, const Call &call) {
+    check(desc);
     dispatch_dtype("norm", desc.bf16, [&](auto dtype) {
-        switch (desc.vectors) {
-            case 1: return call(dtype, Constant<1>{});
-            case 2: return call(dtype, Constant<2>{});
-        }
-        unsupported("norm", "number of channels", desc.channels());
+        const int64_t channels = desc.channels();
+        int64_t first = 0;
+        for (; first + 2 * kLanes <= channels; first += 2 * kLanes) call(dtype, Constant<2>{}, first);
+        if (first < channels) call(dtype, Constant<1>{}, first);
     });
 }
 
@@ -61,17 +65,17 @@ void load_channels(const float *from, f32x16 (&to)[K]) {
 
 inline float inverse_std(const NormDesc &desc, float var) { return 1.0f / std::sqrt(var + desc.eps); }
 
-// Each channel of one image: its mean, and the sum of squared deviations from that mean. The loop sums deviations from
-// the first pixel, because squares of the values themselves cancel where the mean is large beside the standard
-// deviation.
+// Each channel in a block of K vectors of one image: its mean, and the sum of squared deviations from that mean. The
+// loop sums deviations from the first pixel, because squares of the values themselves cancel where the mean is large
+// beside the standard deviation.
 template <class T, int K>
-void image_moments(const NormDesc &desc, const T *x, float *mean, float *squares) {
+void block_moments(const NormDesc &desc, const T *x, float *mean, float *squares) {
     f32x16 shift[K], sum[K] = {}, sum_squares[K] = {};
     for (int k = 0; k < K; k++) shift[k] = load(x + k * kLanes);
-    const int64_t pixels = desc.pixels;
+    const int64_t pixels = desc.pixels, channels = desc.channels();
     for (int64_t p = 0; p < pixels; p++)
         for (int k = 0; k < K; k++) {
-            const f32x16 d = load(x + (p * K + k) * kLanes) - shift[k];
+            const f32x16 d = load(x + p * channels + k * kLanes) - shift[k];
             sum[k] += d;
             sum_squares[k] += d * d;
         }
@@ -80,6 +84,14 @@ void image_moments(const NormDesc &desc, const T *x, float *mean, float *squares
         store(mean + k * kLanes, shift[k] + sum[k] / count);
         store(squares + k * kLanes, sum_squares[k] - sum[k] * sum[k] / count);
     }
+}
+
+// The block_moments of all channels of an image.
+inline void image_moments(const NormDesc &desc, const void *image, float *mean, float *squares) {
+    for_each_block(desc, [&](auto dtype, auto k, int64_t first) {
+        using T = decltype(dtype);
+        block_moments<T, k.value>(desc, (const T *)image + first, mean + first, squares + first);
+    });
 }
 
 // The mean and the biased variance of a region, from the image_moments of its images and channels, [image][channel].

@@ -1,4 +1,5 @@
-// The passes over one image of a norm with precomputed statistics, forward and backward.
+// The passes over one image of a norm with precomputed statistics, forward and backward. A call computes a block of K
+// vectors of each pixel; x, y, dy, dx and the sums point to the first channel of the block.
 //
 //     y = epilogue(z),  z = weight x^ + bias,  x^ = (x - mean) rstd,  rstd = 1 / sqrt(var + eps)
 //
@@ -8,31 +9,31 @@
 
 namespace {
 
-// Two values of each region of an image, broadcast to the image's channels.
+// Two values of each region of an image, broadcast to the channels of the block that starts at channel `begin`.
 template <int K>
 struct PerChannel {
     f32x16 first[K], second[K];
 
-    PerChannel(const NormDesc &desc, int64_t image, const float *firsts, const float *seconds) {
+    PerChannel(const NormDesc &desc, int64_t image, int64_t begin, const float *firsts, const float *seconds) {
         for (int64_t c = 0; c < K * kLanes; c++) {
-            const int64_t region = desc.region(image, c);
+            const int64_t region = desc.region(image, begin + c);
             first[c / kLanes][c % kLanes] = firsts[region];
             second[c / kLanes][c % kLanes] = seconds[region];
         }
     }
 };
 
-// z = (x - mean) scale + bias for one image, with scale = weight rstd. Passed by value: for all the compiler knows, a
+// z = (x - mean) scale + bias for a block of one image, with scale = weight rstd. Passed by value: for all the compiler knows, a
 // store to y could change what a reference points to, which it would then load again for each vector.
 template <int K>
 struct Affine {
     f32x16 mean[K], rstd[K], scale[K], bias[K];
 
-    Affine(const NormDesc &desc, int64_t image, const float *means, const float *rstds, const float *weights,
-           const float *biases) {
-        const PerChannel<K> statistics(desc, image, means, rstds);
-        load_channels<K>(weights, scale);
-        load_channels<K>(biases, bias);
+    Affine(const NormDesc &desc, int64_t image, int64_t begin, const float *means, const float *rstds,
+           const float *weights, const float *biases) {
+        const PerChannel<K> statistics(desc, image, begin, means, rstds);
+        load_channels<K>(weights + begin, scale);
+        load_channels<K>(biases + begin, bias);
         for (int k = 0; k < K; k++) {
             mean[k] = statistics.first[k];
             rstd[k] = statistics.second[k];
@@ -44,17 +45,19 @@ struct Affine {
 
 template <class T, int K>
 void normalize_image(const NormDesc &desc, Affine<K> affine, const T *x, Dropout dropout, T *y) {
-    const int64_t pixels = desc.pixels;
+    const int64_t pixels = desc.pixels, channels = desc.channels();
     const Relu relu(desc.relu);
-    const auto relu_of_z = [&](int64_t p, int k) {
-        return relu(affine(load(x + (p * K + k) * kLanes) - affine.mean[k], k));
-    };
-    if (desc.drop == 0) {
+    const auto for_each_vector = [&](const auto &finish) {
         for (int64_t p = 0; p < pixels; p++)
-            for (int k = 0; k < K; k++) store(y + (p * K + k) * kLanes, relu_of_z(p, k));
-        return;
-    }
-    for (int64_t i = 0; i < pixels * K; i++) store(y + i * kLanes, dropout(relu_of_z(i / K, i % K)));
+            for (int k = 0; k < K; k++) {
+                const int64_t at = p * channels + k * kLanes;
+                store(y + at, finish(relu(affine(load(x + at) - affine.mean[k], k))));
+            }
+    };
+    if (desc.drop == 0)
+        for_each_vector([](f32x16 z) { return z; });
+    else
+        for_each_vector([&](f32x16 z) { return dropout(z); });
 }
 
 // Calls `call` with a function dz(centered, k, offset) that gives dL/dz of the vector at x + offset. Without dropout
@@ -62,7 +65,7 @@ void normalize_image(const NormDesc &desc, Affine<K> affine, const T *x, Dropout
 template <class T, int K, class Call>
 inline void with_dz(const NormDesc &desc, const Affine<K> &affine, const T *y, const T *dy, const Call &call) {
     const Relu relu(desc.relu);
-    const float keep_scale = desc.keep_scale();
+    const float keep_scale = keep_scale_of(desc.drop);
     if (desc.drop)
         call([&](f32x16, int, int64_t at) { return epilogue_backward(relu, dy + at, y + at, keep_scale); });
     else
@@ -73,12 +76,12 @@ inline void with_dz(const NormDesc &desc, const Affine<K> &affine, const T *y, c
 template <class T, int K>
 void sum_image_gradients(const NormDesc &desc, Affine<K> affine, const T *x, const T *y, const T *dy,
                          float *sum_dz, float *sum_dzx) {
-    const int64_t pixels = desc.pixels;
+    const int64_t pixels = desc.pixels, channels = desc.channels();
     with_dz<T, K>(desc, affine, y, dy, [&](const auto &dz) {
         f32x16 sum[K] = {}, sum_centered[K] = {};
         for (int64_t p = 0; p < pixels; p++)
             for (int k = 0; k < K; k++) {
-                const int64_t at = (p * K + k) * kLanes;
+                const int64_t at = p * channels + k * kLanes;
                 const f32x16 centered = load(x + at) - affine.mean[k], d = dz(centered, k, at);
                 sum[k] += d;
                 sum_centered[k] += d * centered;
@@ -113,11 +116,11 @@ void differentiate_image(const NormDesc &desc, Affine<K> affine, const PerChanne
         slope[k] = affine.rstd[k] * affine.rstd[k] * means.second[k];
         offset[k] = affine.rstd[k] * means.first[k];
     }
-    const int64_t pixels = desc.pixels;
+    const int64_t pixels = desc.pixels, channels = desc.channels();
     with_dz<T, K>(desc, affine, y, dy, [&](const auto &dz) {
         for (int64_t p = 0; p < pixels; p++)
             for (int k = 0; k < K; k++) {
-                const int64_t at = (p * K + k) * kLanes;
+                const int64_t at = p * channels + k * kLanes;
                 const f32x16 centered = load(x + at) - affine.mean[k], d = dz(centered, k, at);
                 store(dx + at, d * affine.scale[k] - offset[k] - centered * slope[k]);
             }

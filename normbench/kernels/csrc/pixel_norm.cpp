@@ -4,12 +4,11 @@
 namespace {
 
 // The sum over the channels of a pixel, by halves: a tree has fewer dependent additions than a chain.
-template <int K>
-float sum_channels(const f32x16 (&values)[K]) {
+float sum_channels(const f32x16 *values, int64_t vectors) {
     typedef float Eight __attribute__((vector_size(32)));
     typedef float Four __attribute__((vector_size(16)));
     f32x16 sum = values[0];
-    for (int k = 1; k < K; k++) sum += values[k];
+    for (int k = 1; k < vectors; k++) sum += values[k];
     Eight eights[2];
     memcpy(eights, &sum, sizeof eights);
     const Eight eight = eights[0] + eights[1];
@@ -23,40 +22,41 @@ float sum_channels(const f32x16 (&values)[K]) {
 //     centered:  x^ = (x - mean(x)) r,  r = 1 / sqrt(mean((x - mean(x))^2) + eps)   (layer norm)
 //     else:      x^ = x r,              r = 1 / sqrt(mean(x^2) + eps)               (RMS norm)
 template <int K, bool kCentered>
-struct PixelNorm {
+struct PixelNorm : Pixels<K> {
     static constexpr int kParameters = 2;
-    static constexpr float kChannels = K * kLanes;
-    const int64_t pixels;
+    using Pixels<K>::pixels, Pixels<K>::vectors, Pixels<K>::channels;
     const float eps;
     const Relu relu;
-    f32x16 weight[K], bias[K];
+    Channels<K> weight, bias;
 
     PixelNorm(const NormDesc &desc, const float *const *parameters)
-        : pixels(desc.pixels), eps(desc.eps), relu(desc.relu) {
-        load_channels<K>(parameters[0], weight);
-        load_channels<K>(parameters[1], bias);
+        : Pixels<K>(desc), eps(desc.eps), relu(desc.relu) {
+        this->load_channels(parameters[0], weight);
+        this->load_channels(parameters[1], bias);
     }
 
+    float mean(const Channels<K> &values) const { return sum_channels(values, vectors()) / (float)channels(); }
+
     // x <- x^; returns r.
-    float normalize(f32x16 (&x)[K]) const {
-        f32x16 squares[K];
+    float normalize(Channels<K> &x) const {
+        Channels<K> squares;
         if (kCentered) {
-            const float mean = sum_channels<K>(x) / kChannels;
-            for (int k = 0; k < K; k++) x[k] -= mean;
+            const float center = mean(x);
+            for (int k = 0; k < vectors(); k++) x[k] -= center;
         }
-        for (int k = 0; k < K; k++) squares[k] = x[k] * x[k];
-        const float r = 1.0f / std::sqrt(sum_channels<K>(squares) / kChannels + eps);
-        for (int k = 0; k < K; k++) x[k] *= r;
+        for (int k = 0; k < vectors(); k++) squares[k] = x[k] * x[k];
+        const float r = 1.0f / std::sqrt(mean(squares) + eps);
+        for (int k = 0; k < vectors(); k++) x[k] *= r;
         return r;
     }
 
     template <class T>
     void forward(const T *x, Dropout dropout, T *y) const {
-        for (int64_t at = 0; at < pixels * K * kLanes; at += K * kLanes) {
-            f32x16 values[K];
-            for (int k = 0; k < K; k++) values[k] = load(x + at + k * kLanes);
+        for (int64_t at = 0; at < pixels * channels(); at += channels()) {
+            Channels<K> values;
+            for (int k = 0; k < vectors(); k++) values[k] = load(x + at + k * kLanes);
             normalize(values);
-            for (int k = 0; k < K; k++)
+            for (int k = 0; k < vectors(); k++)
                 store(y + at + k * kLanes, dropout(relu(values[k] * weight[k] + bias[k])));
         }
     }
@@ -64,12 +64,12 @@ struct PixelNorm {
     // With g = weight dL/dz: dx = r (g - mean(g) - x^ mean(g x^)); mean(g) only if centered.
     template <class T>
     void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *gradients) const {
-        f32x16 dweight[K] = {}, dbias[K] = {};
-        for (int64_t at = 0; at < pixels * K * kLanes; at += K * kLanes) {
-            f32x16 values[K], g[K], products[K];
-            for (int k = 0; k < K; k++) values[k] = load(x + at + k * kLanes);
+        Channels<K> dweight = {}, dbias = {};
+        for (int64_t at = 0; at < pixels * channels(); at += channels()) {
+            Channels<K> values, g, products;
+            for (int k = 0; k < vectors(); k++) values[k] = load(x + at + k * kLanes);
             const float r = normalize(values);
-            for (int k = 0; k < K; k++) {
+            for (int k = 0; k < vectors(); k++) {
                 const f32x16 d =
                     relu.backward(values[k] * weight[k] + bias[k], dropout(load(dy + at + k * kLanes)));
                 dbias[k] += d;
@@ -77,15 +77,12 @@ struct PixelNorm {
                 g[k] = d * weight[k];
                 products[k] = g[k] * values[k];
             }
-            const float mean_g = kCentered ? sum_channels<K>(g) / kChannels : 0;
-            const float mean_gx = sum_channels<K>(products) / kChannels;
-            for (int k = 0; k < K; k++)
+            const float mean_g = kCentered ? mean(g) : 0, mean_gx = mean(products);
+            for (int k = 0; k < vectors(); k++)
                 store(dx + at + k * kLanes, (g[k] - mean_g - values[k] * mean_gx) * r);
         }
-        for (int k = 0; k < K; k++) {
-            store(gradients + k * kLanes, dweight[k]);
-            store(gradients + (K + k) * kLanes, dbias[k]);
-        }
+        this->store_channels(gradients, dweight);
+        this->store_channels(gradients + channels(), dbias);
     }
 };
 

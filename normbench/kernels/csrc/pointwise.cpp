@@ -1,4 +1,4 @@
-// Elementwise ops: dynamic tanh, the epilogue alone, and the sum of two activations.
+// Dynamic tanh, and the sum of two activations.
 #include "exp.h"
 #include "per_image_norm.h"
 
@@ -12,33 +12,33 @@ namespace {
 // Dynamic tanh (Zhu et al. 2025, arXiv:2503.10622): y = epilogue(weight tanh(alpha x) + bias). The layer has a single
 // alpha; the caller broadcasts it to the channels.
 template <int K>
-struct DynamicTanh {
+struct DynamicTanh : Pixels<K> {
     static constexpr int kParameters = 3;
-    const int64_t pixels;
+    using Pixels<K>::pixels, Pixels<K>::vectors, Pixels<K>::channels;
     const Relu relu;
-    f32x16 weight[K], bias[K], alpha[K];
+    Channels<K> weight, bias, alpha;
 
-    DynamicTanh(const NormDesc &desc, const float *const *parameters) : pixels(desc.pixels), relu(desc.relu) {
-        load_channels<K>(parameters[0], weight);
-        load_channels<K>(parameters[1], bias);
-        load_channels<K>(parameters[2], alpha);
+    DynamicTanh(const NormDesc &desc, const float *const *parameters) : Pixels<K>(desc), relu(desc.relu) {
+        this->load_channels(parameters[0], weight);
+        this->load_channels(parameters[1], bias);
+        this->load_channels(parameters[2], alpha);
     }
 
     template <class T>
     void forward(const T *x, Dropout dropout, T *y) const {
         for (int64_t p = 0; p < pixels; p++)
-            for (int k = 0; k < K; k++) {
-                const int64_t at = (p * K + k) * kLanes;
+            for (int k = 0; k < vectors(); k++) {
+                const int64_t at = (p * vectors() + k) * kLanes;
                 store(y + at, dropout(relu(tanh(load(x + at) * alpha[k]) * weight[k] + bias[k])));
             }
     }
 
     template <class T>
     void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *gradients) const {
-        f32x16 dweight[K] = {}, dbias[K] = {}, dalpha[K] = {};
+        Channels<K> dweight = {}, dbias = {}, dalpha = {};
         for (int64_t p = 0; p < pixels; p++)
-            for (int k = 0; k < K; k++) {
-                const int64_t at = (p * K + k) * kLanes;
+            for (int k = 0; k < vectors(); k++) {
+                const int64_t at = (p * vectors() + k) * kLanes;
                 const f32x16 value = load(x + at), t = tanh(value * alpha[k]);
                 const f32x16 d = relu.backward(t * weight[k] + bias[k], dropout(load(dy + at)));
                 const f32x16 inner = d * weight[k] * (1 - t) * (1 + t);  // dL/d(alpha x)
@@ -47,32 +47,9 @@ struct DynamicTanh {
                 dalpha[k] += inner * value;
                 store(dx + at, inner * alpha[k]);
             }
-        for (int k = 0; k < K; k++) {
-            store(gradients + k * kLanes, dweight[k]);
-            store(gradients + (K + k) * kLanes, dbias[k]);
-            store(gradients + (2 * K + k) * kLanes, dalpha[k]);
-        }
-    }
-};
-
-// No norm: y = epilogue(x).
-template <int K>
-struct Identity {
-    static constexpr int kParameters = 0;
-    const int64_t count;
-    const Relu relu;
-
-    Identity(const NormDesc &desc, const float *const *) : count(desc.pixels * desc.channels()), relu(desc.relu) {}
-
-    template <class T>
-    void forward(const T *x, Dropout dropout, T *y) const {
-        for (int64_t i = 0; i < count; i += kLanes) store(y + i, dropout(relu(load(x + i))));
-    }
-
-    template <class T>
-    void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *) const {
-        for (int64_t i = 0; i < count; i += kLanes)
-            store(dx + i, relu.backward(load(x + i), dropout(load(dy + i))));
+        this->store_channels(gradients, dweight);
+        this->store_channels(gradients + channels(), dbias);
+        this->store_channels(gradients + 2 * channels(), dalpha);
     }
 };
 
@@ -90,7 +67,6 @@ void add_images(const OpArgs &args, const ImageTask &task) {
 }  // namespace
 
 EXPORT_PER_IMAGE_NORM(dynamic_tanh, DynamicTanh)
-EXPORT_PER_IMAGE_NORM(identity, Identity)
 
 extern "C" {
 // Has no backward kernel: both addends have the gradient of the sum.

@@ -2,19 +2,19 @@
 
 from functools import cache
 
-from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
-from normbench.kernels.ops.norm import CHANNELS, IMAGE, norm_desc
+from normbench.kernels.op import LANES, NO_EPILOGUE, Epilogue, Op, TensorDesc
+from normbench.kernels.ops.norm import IMAGE, norm_desc
 
 
 @cache
 def normalize_elements(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
     """y = dropout(relu(γ (x − μ) / sqrt(σ² + eps) + β)), with μ and the biased σ² of an image.
 
-    γ and β are contiguous float32 [H, W, C], in the order of channels_last images. None unless C is 16 or 32; and for
-    dropout without ReLU.
+    γ and β are contiguous float32 [H, W, C], in the order of channels_last images. None unless C is a multiple of 16;
+    and for dropout without ReLU.
     """
     num_images, num_channels, *_ = x.shape
-    if num_channels not in CHANNELS or (epilogue.drop and not epilogue.relu):
+    if num_channels % LANES or (epilogue.drop and not epilogue.relu):
         return None
     return Op(
         "element_norm",

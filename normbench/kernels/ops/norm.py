@@ -12,8 +12,6 @@ import torch
 from normbench.kernels.op import LANES, NO_EPILOGUE, Epilogue, Op, TensorDesc
 from normbench.kernels.structs import NormDesc
 
-CHANNELS = (LANES, 2 * LANES)
-
 
 class Region(NamedTuple):
     """The elements that share a mean and a variance: `num_images` neighbouring images, all pixels, and one of
@@ -55,10 +53,10 @@ def normalize(
 
     With `momentum`, for regions of one channel, the op has the buffers running mean [C], running variance [C] and count
     of batches (int64), which move as those of `nn.BatchNorm2d`, once for each region's images.
-    None unless C is 16 or 32; and for dropout without ReLU.
+    None unless C is a multiple of 16; and for dropout without ReLU.
     """
     num_images, num_channels, *_ = x.shape
-    if num_channels not in CHANNELS or (epilogue.drop and not epilogue.relu):
+    if num_channels % LANES or (epilogue.drop and not epilogue.relu):
         return None
     desc = norm_desc(x, region, epilogue, eps, momentum or 0.0)
     across_images = desc.region_images > 1

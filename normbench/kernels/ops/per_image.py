@@ -1,14 +1,16 @@
 """Norms of each image or each pixel by itself, with ReLU and dropout as epilogue; two norms take dropout only.
 
 x and y have the same shape and dtype; parameters are contiguous float32 [C]. All are computed in float32 and rounded
-once. Each image is summed by itself: the number of threads changes no bit. None unless C is 16 or 32; and for ReLU
-after `filter_response` and `evo_norm`, which have an activation of their own.
+once. Each image is summed by itself: the number of threads changes no bit. None unless C is a multiple of 16 up to
+MAX_CHANNELS; and for ReLU after `filter_response` and `evo_norm`, which have an activation of their own.
 """
 
 from functools import cache
 
-from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
-from normbench.kernels.ops.norm import CHANNELS, IMAGE, Region, norm_desc
+from normbench.kernels.op import LANES, NO_EPILOGUE, Epilogue, Op, TensorDesc
+from normbench.kernels.ops.norm import IMAGE, Region, norm_desc
+
+MAX_CHANNELS = 2048  # per_image_norm.h: 16 kMaxVectors
 
 
 def layer_norm(x: TensorDesc, eps: float, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
@@ -36,17 +38,12 @@ def dynamic_tanh(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
     return _op("dynamic_tanh", x, epilogue, num_parameters=3)
 
 
-def identity(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
-    """y = x, for an epilogue without a norm. No parameters."""
-    return _op("identity", x, epilogue, num_parameters=0)
-
-
 @cache
 def _op(
     name: str, x: TensorDesc, epilogue: Epilogue, region: Region = IMAGE, *, num_parameters: int, eps: float = 0.0
 ) -> Op | None:
     num_images, num_channels, *_ = x.shape
-    if num_channels not in CHANNELS:
+    if num_channels % LANES or num_channels > MAX_CHANNELS:
         return None
     return Op(
         name,

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import NamedTuple
 
-from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc
-from normbench.kernels.ops.norm import CHANNELS, Region, norm_desc
+from normbench.kernels.op import LANES, NO_EPILOGUE, Epilogue, Op, TensorDesc
+from normbench.kernels.ops.norm import Region, norm_desc
 from normbench.kernels.structs import RenormDesc
 
 
@@ -26,10 +26,11 @@ def renormalize(
     """y = dropout(relu(γ ((x − μ) / σ r + d) + β)), with μ and σ of the batch, and r and d as in `norms.renorm`.
 
     Parameters: γ and β, float32 [C]. Buffers: running mean and running standard deviation, float32 [C], and the count
-    of steps, int64 []; each forward pass moves them once. None unless C is 16 or 32; and for dropout without ReLU.
+    of steps, int64 []; each forward pass moves them once. None unless C is a multiple of 16; and for dropout
+    without ReLU.
     """
     num_images, num_channels, *_ = x.shape
-    if num_channels not in CHANNELS or (epilogue.drop and not epilogue.relu):
+    if num_channels % LANES or (epilogue.drop and not epilogue.relu):
         return None
     norm = norm_desc(x, Region(num_images, num_channels), epilogue, eps, momentum)
     return Op(

@@ -26,10 +26,9 @@ KINDS = ["ln-chw", *PER_IMAGE]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("num_channels", [16, 32])
+@pytest.mark.parametrize("num_channels", [16, 32, 48, 64, 160])
 @pytest.mark.parametrize(
-    ("kind", "relu"),
-    [(kind, relu) for kind in KINDS for relu in (False, True) if (kind in BEFORE_RELU if relu else kind != "none")],
+    ("kind", "relu"), [(kind, relu) for kind in KINDS for relu in (False, True) if kind in BEFORE_RELU or not relu]
 )
 def test_output_and_gradients_are_the_formula(kind: str, num_channels: int, dtype: torch.dtype, relu: bool) -> None:
     layer = norm_layer(kind, num_channels, **options_for(kind))
@@ -46,9 +45,12 @@ def test_output_and_gradients_are_the_formula(kind: str, num_channels: int, dtyp
     assert_near(y, expected, TOLERANCE[dtype])
     found = torch.autograd.grad(y, [x, *layer.parameters()], d_y)
     wanted = torch.autograd.grad(expected, [wide, *by_hand.values()], d_y.double())
+    largest = max(gradient.abs().max().item() for gradient in wanted[1:])
     for gradient, gradient_by_hand in zip(found, wanted, strict=True):
-        cancelled = 10 if gradient.numel() == 1 else 1  # that of α sums values of either sign over the batch
-        assert_near(gradient, gradient_by_hand, cancelled * TOLERANCE[dtype])
+        if gradient.numel() == 1:  # that of α, a sum over all channels, in which large values may cancel
+            assert abs(gradient.item() - gradient_by_hand.item()) <= TOLERANCE[dtype] * largest
+        else:
+            assert_near(gradient, gradient_by_hand, TOLERANCE[dtype])
 
 
 def test_tanh_and_sigmoid_are_accurate_to_a_few_units_in_the_last_place() -> None:
@@ -65,7 +67,7 @@ def test_tanh_and_sigmoid_are_accurate_to_a_few_units_in_the_last_place() -> Non
     assert ((swish - expected).abs() <= 8 * 2**-24 * expected.abs() + 1e-30).all()
 
 
-@pytest.mark.parametrize("num_channels", [16, 32])
+@pytest.mark.parametrize("num_channels", [16, 48])
 @pytest.mark.parametrize("kind", PER_IMAGE)
 def test_dropout_drops_the_same_backward(kind: str, num_channels: int) -> None:
     """Bit by bit the gradients without dropout, of an upstream gradient that is 0 where the output was dropped."""
