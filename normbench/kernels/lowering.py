@@ -25,6 +25,7 @@ from normbench.kernels.layers.binding import (
     is_float32,
     or_constant,
 )
+from normbench.kernels.layers.depthwise import lower_depthwise
 from normbench.kernels.layers.norms import (
     lower_batch_norm,
     lower_batch_renorm,
@@ -69,6 +70,8 @@ def _lower_filters(
     layer: nn.Conv2d, x: TensorDesc, epilogue: Epilogue, filters: Callable[[], Tensor], strides: tuple[int, ...]
 ) -> Lowered | None:
     """A conv with the weight that `filters` gives, of these strides."""
+    if layer.groups > 1:
+        return lower_depthwise(layer, x, epilogue, filters, strides)
     if epilogue != NO_EPILOGUE or autocast_dtype() != torch.bfloat16 or not _keeps_size(layer):
         return None
     if not all(is_float32(stored) for stored in layer.parameters(recurse=False)):

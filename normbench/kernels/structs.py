@@ -75,6 +75,16 @@ class ConvDesc(ctypes.Structure):
     )
 
 
+class DepthwiseDesc(ctypes.Structure):
+    """depthwise.cpp; `weight_strides` are those of channel, row and column, in numbers."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("num_images", "height", "width", "channels", "stride")),
+        ("weight_strides", ctypes.c_int64 * 3),
+        ("bf16", ctypes.c_int64),
+    )
+
+
 class LinearDesc(ctypes.Structure):
     """linear.cpp."""
 
@@ -151,6 +161,7 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     NormDesc,
     RenormDesc,
     ConvDesc,
+    DepthwiseDesc,
     LinearDesc,
     PoolDesc,
     ActivationDesc,

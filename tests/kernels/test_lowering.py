@@ -229,6 +229,29 @@ def test_other_convs_are_left_to_pytorch(options: dict[str, object]) -> None:
         assert lower(layer, TensorDesc((2, 16, 8, 8), torch.bfloat16)) is None
 
 
+@needs_compiler
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "bias": False}, {"padding": "same"}], ids=str)
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_depthwise_conv_is_that_of_pytorch(options: dict[str, object], precision: torch.dtype) -> None:
+    layer = nn.Conv2d(32, 32, 3, **({"padding": 1, "groups": 32} | options))  # type: ignore[arg-type]
+    x = random_images(2, 32, 7, 9, dtype=precision)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        y, expected = run_layer(layer, x), layer(x)
+    assert y.dtype == precision
+    torch.testing.assert_close(y, expected, rtol=0.02, atol=TOLERANCE[precision] * expected.abs().max().item())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"groups": 16}, {"padding": 0}, {"stride": (1, 2)}, {"dilation": 2}, {"padding_mode": "circular"}],
+    ids=str,
+)
+def test_other_convs_in_groups_are_left_to_pytorch(options: dict[str, object]) -> None:
+    layer = nn.Conv2d(32, 32, 3, **({"padding": 1, "groups": 32} | options))  # type: ignore[arg-type]
+    assert lower(layer, TensorDesc((2, 32, 8, 8), torch.float32)) is None
+    assert lower(layer.bfloat16(), TensorDesc((2, 32, 8, 8), torch.bfloat16)) is None
+
+
 def test_without_autocast_to_bfloat16_a_conv_is_left_to_pytorch() -> None:
     layer, x = nn.Conv2d(16, 32, 3, padding=1), TensorDesc((2, 16, 8, 8), torch.bfloat16)
     assert lower(layer, x) is None
