@@ -9,7 +9,7 @@ from normbench.kernels.library import library
 from normbench.train.optimizers.muon import COEFFICIENTS, ITERATIONS
 from tests.kernel_ops import needs_compiler
 
-SIZES = [(16, 16), (32, 16), (16, 32), (32, 32), (48, 32)]
+SIZES = [(16, 16), (32, 16), (16, 32), (32, 32), (48, 32), (64, 160)]
 SHAPES = [(*sizes, *kernel) for sizes in SIZES for kernel in ((1, 1), (3, 3))]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 LR, MOMENTUM = 0.5, 0.6
