@@ -12,7 +12,7 @@ import typer
 from normbench.cli.completion import complete_key, complete_norm, complete_results
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.options import Experiment, RunFolders, Where, conditions
-from normbench.cli.output import Quiet, TableFormat, console, say, show_log
+from normbench.cli.output import Quiet, Report, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
@@ -103,6 +103,7 @@ def compare(
     figure_format: FigureFormat = None,
     width: Width = None,
     no_title: NoTitle = False,
+    report: Report = None,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     columns: Annotated[
         list[str] | None,
@@ -127,6 +128,8 @@ def compare(
     if mcnemar is not None:
         if request is not None:
             raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
+        if report is not None:
+            raise ConfigError("--mcnemar compares two runs and has no page: leave out --report")
         _two_runs(*mcnemar, paths or [RESULTS], format_)
         return
     if delta is not None and not 0 < delta <= 100:
@@ -150,10 +153,11 @@ def compare(
             from normbench.present.report.figures import draw_comparisons, figure_needs
 
             needs |= figure_needs(by)
+        if report is not None:
+            needs |= {"predictions"}
         options = Options(baseline, all_pairs, delta, by, strict)
-        found = comparisons(
-            paths or [RESULTS], conditions(where, experiment), options, needs, most=None if all_sets else MOST_SETS
-        )
+        places = paths or [RESULTS]
+        found = comparisons(places, conditions(where, experiment), options, needs, most=None if all_sets else MOST_SETS)
         view = View(format_, notes, quiet, _names(columns), caption, label)
         left_out = render_comparisons(found, Wanted(asked, full, wanted, to_accuracy), view, console())
         if not quiet:
@@ -161,6 +165,12 @@ def compare(
                 say(f"note: {note}")
         if request is not None:
             draw_comparisons(found, request)
+        if report is not None:
+            from normbench.present.page.page import write_page
+
+            write_page(report, found, [str(place) for place in places], images=True)
+            if not quiet:
+                say(f"written: {report}")
 
 
 def _names(columns: list[str] | None) -> tuple[str, ...]:

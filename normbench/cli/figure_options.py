@@ -42,14 +42,14 @@ NoTitle = Annotated[
 ]
 
 
-def _check_picture(path: Path | None) -> Path | None:
+def _check_picture(path: Path | None, param: typer.CallbackParam) -> Path | None:
     """`--output` of a picture, refused while the command line is parsed if it cannot be written there."""
     if path is not None:
         try:
             picture_format(path)
         except ConfigError as error:
             raise ConfigError(f"--output {error}") from error
-    return check_output(path)
+    return check_output(path, param)
 
 
 Picture = Annotated[

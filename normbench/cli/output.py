@@ -52,17 +52,25 @@ def say(text: str, *, style: str = "dim") -> None:
     console(stderr=True).print(printable_lines(text), style=style, highlight=False, soft_wrap=True, markup=False)
 
 
-def check_output(path: Path | None) -> Path | None:
-    """The file that `--output` names, refused while the command line is parsed if it cannot be written."""
+def check_output(path: Path | None, param: typer.CallbackParam) -> Path | None:
+    """The file that an option or argument names, refused while the command line is parsed if it cannot be written."""
     if path is None:
         return None
+    option = param.opts[0]  # of an argument, its name in Python
+    where = f"{option} {path}" if option.startswith("-") else str(path)
     if not path.absolute().parent.is_dir():
-        raise ConfigError(f"--output {path}: there is no folder {path.parent}")
+        raise ConfigError(f"{where}: there is no folder {path.parent}")
     if path.is_dir():
-        raise ConfigError(f"--output {path}: is a folder; name a file")
+        raise ConfigError(f"{where}: is a folder; name a file")
     if not os.access(path.absolute().parent, os.W_OK):
-        raise ConfigError(f"--output {path}: cannot be written: its folder is read-only")
+        raise ConfigError(f"{where}: cannot be written: its folder is read-only")
     return path
+
+
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Also write the page of `report`.", callback=check_output),
+]
 
 
 @contextmanager

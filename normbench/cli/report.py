@@ -10,7 +10,6 @@ from normbench.cli.options import Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, check_output, say, show_log
 
 EXAMPLE = "Example: [bold]normbench report results/default --output report.html[/bold]"
-PAGE = Path("report.html")
 
 
 def report(
@@ -50,14 +49,13 @@ def report(
     from normbench.analysis.compare.compare import Options
     from normbench.analysis.compare.comparisons import comparisons
     from normbench.errors import ConfigError
-    from normbench.files import write_bytes_atomically
-    from normbench.present.page.page import page
+    from normbench.present.page.page import write_page
 
     if delta is not None and not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     show_log(quiet=quiet)
     places = paths or [Path("results")]
     found = comparisons(places, conditions(where, experiment), Options(baseline, delta=delta, by=by), {"predictions"})
-    write_bytes_atomically(output, page(found, [str(place) for place in places], images=images).encode())
+    write_page(output, found, [str(place) for place in places], images=images)
     if not quiet:
         say(f"written: {output}")

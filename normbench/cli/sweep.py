@@ -31,7 +31,7 @@ from normbench.cli.options import (
     recipe_overrides,
     set_overrides,
 )
-from normbench.cli.output import Quiet, TableFormat, console, loading, progress_console, say, show_log
+from normbench.cli.output import Quiet, Report, TableFormat, console, loading, progress_console, say, show_log
 from normbench.cli.several import (
     Name,
     Norms,
@@ -125,6 +125,7 @@ def sweep(
     figure_format: FigureFormat = None,
     width: Width = None,
     no_title: NoTitle = False,
+    report: Report = None,
     no_plugins: NoPlugins = False,
     quiet: Quiet = False,
 ) -> None:
@@ -153,7 +154,7 @@ def sweep(
     rounds = Rounds(max_seeds, delta) if until_decided else None
     options = Options(results, jobs, together, fail_fast, dry_run, rounds)
     machine = MachineFlags(device, threads)
-    comparison = ComparisonFlags(baseline, delta, format_, drawn)
+    comparison = ComparisonFlags(baseline, delta, format_, drawn, report)
     train_and_compare(config, overrides, options, machine, comparison, no_plugins=no_plugins, quiet=quiet)
 
 
@@ -173,6 +174,7 @@ class ComparisonFlags:
     delta: float = 0.5
     format: TableFormat = TableFormat.table
     figures: FigureRequest | None = None
+    report: Path | None = None
 
 
 def train_and_compare(
@@ -214,10 +216,11 @@ def train_and_compare(
         return
     if not quiet:
         screen.print()
-    _compare([run.path for run in runs], comparison, all_pairs=options.rounds is not None, quiet=quiet)
+    folder = options.results / experiment.name
+    _compare(folder, [run.path for run in runs], comparison, all_pairs=options.rounds is not None, quiet=quiet)
     if not quiet:
         screen.print()
-        _print_next(options.results / experiment.name, screen)
+        _print_next(folder, screen)
 
 
 def same_command() -> str:
@@ -233,15 +236,17 @@ def _print_next(experiment: Path, screen: Console) -> None:
     print_fields({"folder": str(experiment), "next": command}, screen)
 
 
-def _compare(folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool, quiet: bool) -> None:
-    """The comparison of the sweep's runs, as `compare` prints and draws it."""
+def _compare(
+    experiment: Path, folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool, quiet: bool
+) -> None:
+    """The comparison of the sweep's runs in the folder of the experiment, as `compare` prints and draws it."""
     from normbench.analysis.compare.compare import Options as Wishes
     from normbench.analysis.compare.comparisons import comparisons
     from normbench.present.report.document import View
     from normbench.present.report.figures import draw_comparisons, figure_needs
     from normbench.present.report.sets import Wanted, render_comparisons
 
-    needs = figure_needs(None) if flags.figures else set()
+    needs = figure_needs(None) if flags.figures or flags.report else set()
     wishes = Wishes(flags.baseline, all_pairs=all_pairs, delta=flags.delta)
     found = comparisons(folders, options=wishes, needs=needs, most=None)
     view = View(flags.format, notes=False, quiet=quiet, way="compare ")
@@ -251,3 +256,9 @@ def _compare(folders: Sequence[Path], flags: ComparisonFlags, *, all_pairs: bool
             say(f"note: {note}")
     if flags.figures:
         draw_comparisons(found, flags.figures)
+    if flags.report:
+        from normbench.present.page.page import write_page
+
+        write_page(flags.report, found, [str(experiment)], images=True)
+        if not quiet:
+            say(f"written: {flags.report}")

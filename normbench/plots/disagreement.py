@@ -70,7 +70,8 @@ def draw_disagreement(
     for head, pictures in zip(heads, grids, strict=True):
         heights += [len(head) * page.text / 72 * 1.4, *[inches + 4 * line] * -(-len(pictures) // columns)]
     figure = new_figure(page, sum(heights))
-    figure.get_layout_engine().set(h_pad=0.5 * line)  # type: ignore[union-attr, call-arg]
+    if any(grids):
+        figure.get_layout_engine().set(h_pad=0.5 * line)  # type: ignore[union-attr, call-arg]
     rows = iter(figure.add_gridspec(len(heights), 1, height_ratios=heights))
     for head, pictures in zip(heads, grids, strict=True):
         heading = figure.add_subplot(next(rows))

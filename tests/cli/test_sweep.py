@@ -65,8 +65,14 @@ def test_a_sweep_trains_all_runs_and_compares_them(config: Path) -> None:
     assert "4 runs, 4 of them finished" in again.output
     assert "Test Acc" in again.output
     assert {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()} == before
-    document = invoke("sweep", config, "--format", "json", "--baseline", "ln", "--figures", "figures")
+    document = invoke(
+        "sweep", config, "--format", "json", "--baseline", "ln", "--figures", "figures", "--report", "page.html"
+    )
+    assert document.exit_code == 0, document.exception
     assert Path("figures/seeds.svg").is_file()
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert page.count("classifies wrongly: ") == 2  # a grid of misclassified images for each norm
+    assert "normbench report results/tiny" in page
     assert json.loads(document.stdout)["baseline"] == "LN"
     assert "4 runs, 4 of them finished" in document.stderr
 

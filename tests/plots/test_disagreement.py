@@ -23,6 +23,13 @@ def test_disagreement_shows_both_directions_with_counts() -> None:
     assert "two runs of the same norm disagree" in " ".join(text.split())
 
 
+def test_norms_that_agree_have_a_figure_without_images() -> None:
+    labels, images = np.array([0, 1]), np.zeros((2, 3, 32, 32), dtype=np.uint8)
+    norms = [NormPredictions(label, labels[None], np.zeros(2)) for label in ("BN", "GN")]
+    text = svg_text(draw_disagreement(images, labels, *norms, ["a", "b"], ABOUT))
+    assert "BN right, GN wrong: 0 of 2 images" in text
+
+
 def test_the_strongest_disagreements_are_shown_as_they_are() -> None:
     count = 40
     labels = np.zeros(count, dtype=np.int64)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from normbench.analysis.compare.predictions import Predictions
 from normbench.analysis.compare.rows import NormRow
+from normbench.analysis.compare.run import Run
 from normbench.text import printable
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 class SameImages:
     """Of N images: true `labels` [N]; by norm, predicted `classes` [runs, N] and `truth` [N].
 
-    `truth` is the probability of the true class, a mean over the runs. `labels` is None without any predictions.
-    `missing` says why runs are left out.
+    `truth` is the probability of the true class, a mean over the runs; `first` is the first of the runs. `labels` is
+    None without any predictions. `missing` says why runs are left out.
     """
 
     labels: "NDArray[np.int64] | None"
     classes: Mapping[str, "NDArray[np.int64]"]
     truth: Mapping[str, "NDArray[np.float64]"]
+    first: Mapping[str, Run]
     missing: list[str]
 
 
@@ -34,6 +36,7 @@ def same_images(rows: Mapping[str, NormRow]) -> SameImages:
     labels: NDArray[np.int64] | None = None
     classes: dict[str, NDArray[np.int64]] = {}
     truth: dict[str, NDArray[np.float64]] = {}
+    first: dict[str, Run] = {}
     missing = []
     for name, row in rows.items():
         runs = []
@@ -49,7 +52,8 @@ def same_images(rows: Mapping[str, NormRow]) -> SameImages:
                 missing.append(f"{where}: its labels are not those of the images of the comparison")
                 continue
             runs.append(found)
+            first.setdefault(name, run)
         if runs:
             classes[name] = np.stack([run.classes for run in runs])
             truth[name] = np.mean([run.truth for run in runs], axis=0)
-    return SameImages(labels, classes, truth, missing)
+    return SameImages(labels, classes, truth, first, missing)

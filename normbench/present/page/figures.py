@@ -10,22 +10,26 @@ from normbench.plots.save import write_figure
 from normbench.present.page.html import Html, element, text
 from normbench.present.report.figure_inputs import FigureInputs, Named
 from normbench.present.report.figures import FIGURES, FIGURES_ALONG_A_KEY
+from normbench.present.report.prediction_figures import misclassified_figures
 
-WITH_IMAGES = ("disagreement",)
+WITH_IMAGES = ("disagreement", "misclassified")
 """Kinds of figures that show images of the data set."""
+OF_A_PAGE = {**FIGURES, "misclassified": misclassified_figures}
+"""A run's own folder has its misclassified images already, so `--figures` does not draw them."""
 
 CAPTIONS: Mapping[str, str] = {
     "seeds": "Each run, and the mean of each norm with its interval",
     "curves": "Accuracy and loss over the epochs: the mean over seeds, and a band",
     "confusion": "Which classes are taken for which",
     "disagreement": "Images that one norm classifies correctly and the other does not",
+    "misclassified": "Images that a run of each norm classifies wrongly",
     "sweep": "The norms along the swept key",
 }
 
 
 def figures_html(comparison: Comparison, *, images: bool) -> Iterator[tuple[str, list[Html]]]:
     """(caption, its figures) for each kind that can be drawn; with `images` also those that show images."""
-    kinds = FIGURES if comparison.key is None else FIGURES_ALONG_A_KEY
+    kinds = OF_A_PAGE if comparison.key is None else FIGURES_ALONG_A_KEY
     inputs = FigureInputs(comparison, Layout())
     for kind, draw in kinds.items():
         if kind in WITH_IMAGES and not images:

@@ -6,6 +6,7 @@ from pathlib import Path
 import normbench
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.comparisons import Comparisons
+from normbench.files import write_bytes_atomically
 from normbench.present.page.figures import figures_html
 from normbench.present.page.html import Html, element, joined, text
 from normbench.present.page.sections import (
@@ -47,6 +48,11 @@ def page(found: Comparisons, paths: Sequence[str], *, images: bool) -> str:
         ]
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{element("main", body).markup}</body></html>\n'
+
+
+def write_page(output: Path, found: Comparisons, paths: Sequence[str], *, images: bool) -> None:
+    """Writes `page` to a file. Raises OSError."""
+    write_bytes_atomically(output, page(found, paths, images=images).encode())
 
 
 def _comparison(comparison: Comparison, paths: Sequence[str], number: int | None, *, images: bool) -> Html:

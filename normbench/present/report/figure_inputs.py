@@ -84,11 +84,12 @@ class FigureInputs:
         named = (run.record.data.classes for row in self.comparison.rows for run in row.finished)
         return next((names for names in named if len(names) >= least), [str(number) for number in range(least)])
 
-    def images(self, labels: "NDArray[np.int64]") -> "NDArray[np.uint8] | str":
-        """The evaluated images [N, 3, H, W], or why they cannot be shown.
+    @cached_property
+    def images(self) -> "NDArray[np.uint8] | str":
+        """The evaluated images [N, C, H, W], or why they cannot be shown.
 
         They are loaded as for training, from the source and folder in the runs' config. Their fingerprint must be that
-        of the runs, and their labels must be `labels` [N], the labels of the predictions.
+        of the runs, and their labels must be those of the predictions.
         """
         import numpy as np
         from pydantic import ValidationError
@@ -110,7 +111,7 @@ class FigureInputs:
             split = dataset.test if comparison.split == "test" else dataset.train_and_val()[1]
         except (NormbenchError, ValidationError) as error:
             return f"the images are not at hand: {error}"
-        if not np.array_equal(split.labels.numpy(), labels):
+        if self.predictions.labels is None or not np.array_equal(split.labels.numpy(), self.predictions.labels):
             return "the labels of the images are not those of the predictions"
         images: NDArray[np.uint8] = split.images.numpy()
         return images

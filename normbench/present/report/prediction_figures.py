@@ -1,4 +1,4 @@
-"""The figures that are drawn from predictions: confusion matrices, and where norms disagree."""
+"""The figures that are drawn from predictions: confusion matrices, where norms disagree, and mistakes."""
 
 import logging
 from collections.abc import Iterator
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from normbench.analysis.stats.confusion import confusion_rates
 from normbench.plots.confusion import draw_confusion
 from normbench.plots.disagreement import NormPredictions, draw_disagreement
+from normbench.plots.misclassified import draw_misclassified
 from normbench.present.report.figure_inputs import FigureInputs, Named
 from normbench.present.report.names import slugs
+from normbench.runs.read import read_predictions
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def disagreement_figures(inputs: FigureInputs) -> Iterator[Named]:
         why = "that takes predictions of two norms" if baseline in of_norms else f"no predictions of {baseline}"
         log.info(f"disagreement not drawn: {why}")
         return
-    images = inputs.images(labels)
+    images = inputs.images
     if isinstance(images, str):
         log.info(f"disagreement not drawn: {images}")
         return
@@ -47,3 +49,21 @@ def disagreement_figures(inputs: FigureInputs) -> Iterator[Named]:
         if name != baseline:
             figure = draw_disagreement(images, labels, found[baseline], norm, *of_all)
             yield f"disagreement-{names[baseline]}-{names[name]}", figure
+
+
+def misclassified_figures(inputs: FigureInputs) -> Iterator[Named]:
+    """For each norm, images that its first run with predictions classifies wrongly; drawn by the run's seed."""
+    labels = inputs.predictions.labels
+    if labels is None:
+        return
+    images = inputs.images
+    if isinstance(images, str):
+        log.info(f"misclassified images not drawn: {images}")
+        return
+    names = slugs(inputs.rows)
+    for name, run in inputs.predictions.first.items():
+        _, logits = read_predictions(run.folder, run.record)  # a comparison does not keep the logits
+        seed = run.record.seed
+        title = f"{name}, seed {seed}, {inputs.comparison.data}"
+        figure = draw_misclassified(images, labels, logits, inputs.class_names, title, seed=seed, layout=inputs.layout)
+        yield f"misclassified-{names[name]}", figure
