@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from normbench import __version__
 
@@ -56,3 +57,9 @@ def test_another_copy_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     again = build(copy, tmp_path / "again", umask=0o077)
     assert again.name == wheel.name
     assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_the_citation_names_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == __version__
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
