@@ -13,10 +13,7 @@ from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc, describe
 from normbench.kernels.schedule import INPUT, Node
 from normbench.norms import NORMS
 
-_kernels = library()
-needs_compiler = pytest.mark.skipif(_kernels is None, reason="no C++ compiler is at hand")
-has_convs = _kernels is not None and _kernels.level in ("avx512_bf16", "amx")
-needs_convs = pytest.mark.skipif(not has_convs, reason="needs a CPU with AVX-512 BF16 and a C++ compiler")
+needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
 LOWERED = [kind for kind in NORMS if kind != "none"]

@@ -41,7 +41,7 @@ from normbench.kernels.layers.norms import (
     lower_rms_norm,
 )
 from normbench.kernels.layers.pools import lower_adaptive_pool, lower_average_pool, lower_max_pool, lower_pixel_mean
-from normbench.kernels.op import NO_EPILOGUE, Epilogue, TensorDesc
+from normbench.kernels.op import DTYPES, NO_EPILOGUE, Epilogue, TensorDesc
 from normbench.kernels.ops.conv import convolve
 from normbench.kernels.ops.linear import linear
 from normbench.models.dropout import Dropout
@@ -72,7 +72,8 @@ def _lower_filters(
     """A conv with the weight that `filters` gives, of these strides."""
     if layer.groups > 1:
         return lower_depthwise(layer, x, epilogue, filters, strides)
-    if epilogue != NO_EPILOGUE or autocast_dtype() != torch.bfloat16 or not _keeps_size(layer):
+    dtype = autocast_dtype() or torch.float32
+    if epilogue != NO_EPILOGUE or dtype not in DTYPES or not _is_plain_conv(layer):
         return None
     if not all(is_float32(stored) for stored in layer.parameters(recurse=False)):
         return None
@@ -80,15 +81,16 @@ def _lower_filters(
     if x.dtype == torch.float32 and x.shape[2:] == layer.kernel_size == (1, 1):
         op = linear(x, layer.out_channels) if x.shape[1] == layer.in_channels else None
         return bind(op, lambda: (filters().contiguous(), bias()))
-    op = convolve(x, layer.weight.shape, strides)
+    op = convolve(x, layer.weight.shape, strides, dtype, layer.stride[0])
     return bind(op, lambda: (filters(), bias()))
 
 
-def _keeps_size(layer: nn.Conv2d) -> bool:
-    """Whether the layer is a plain conv at stride 1 with zero padding, whose output has the size of its input."""
-    plain = layer.stride == layer.dilation == (1, 1) and layer.groups == 1 and layer.padding_mode == "zeros"
+def _is_plain_conv(layer: nn.Conv2d) -> bool:
+    """Whether it has one group, no dilation, one stride, and the zero padding that keeps the size at stride 1."""
+    plain = layer.dilation == (1, 1) and layer.groups == 1 and layer.padding_mode == "zeros"
     height, width = layer.kernel_size
-    return plain and layer.padding in ("same", (height // 2, width // 2))
+    padded = layer.padding in ("same", (height // 2, width // 2))
+    return plain and padded and len(set(layer.stride)) == 1 and isinstance(layer.stride, tuple)
 
 
 def lower_linear(layer: nn.Linear, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:

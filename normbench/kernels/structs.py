@@ -64,14 +64,15 @@ class RenormDesc(ctypes.Structure):
 
 
 class ConvDesc(ctypes.Structure):
-    """conv.h; `strides` are the weight's, in numbers."""
+    """conv.h; `weight_strides` are in numbers, `stride` in pixels."""
 
     _fields_ = (
         *(
             (name, ctypes.c_int64)
-            for name in ("num_images", "height", "width", "in_channels", "out_channels", "kernel_size")
+            for name in ("num_images", "height", "width", "in_channels", "out_channels", "size", "stride")
         ),
-        ("strides", ctypes.c_int64 * 4),
+        ("weight_strides", ctypes.c_int64 * 4),
+        *((name, ctypes.c_int64) for name in ("x_bf16", "y_bf16", "has_dx")),
     )
 
 

@@ -14,7 +14,7 @@ from normbench.models.dropout import Dropout, dropouts_of, seed_dropouts
 from normbench.models.registry import MODELS
 from normbench.models.task import CIFAR10
 from normbench.norms import NORM_REGISTRY, NORMS
-from tests.kernel_ops import has_convs, needs_compiler, needs_convs, norm_layer, random_images
+from tests.kernel_ops import needs_compiler, norm_layer, random_images
 from tests.network_steps import autocast, compare
 from tests.oracles import randomize
 
@@ -156,7 +156,7 @@ def test_the_reference_network_learns_the_same_with_every_norm(kind: str, precis
     )
 
 
-@needs_convs
+@needs_compiler
 @pytest.mark.parametrize(("name", "number"), [("plain", 1), ("residual", 1), ("unknown", 3), ("reference", 1)])
 def test_runs_of_known_layers_are_graphs_of_ops(name: str, number: int) -> None:
     network, images = made(name), random_images(6, 3, *((32, 32) if name == "reference" else (16, 16)))
@@ -164,7 +164,7 @@ def test_runs_of_known_layers_are_graphs_of_ops(name: str, number: int) -> None:
     assert fused_ops(network, images) == 0
 
 
-@needs_convs
+@needs_compiler
 @pytest.mark.parametrize("kind", ["gn", "ln-c", "ln-chw", "frn", "evo-s0"])
 def test_relu_and_dropout_are_the_epilogue_of_the_norm(kind: str) -> None:
     own = kind in ("frn", "evo-s0")
@@ -180,7 +180,7 @@ def test_relu_and_dropout_are_the_epilogue_of_the_norm(kind: str) -> None:
     assert torch.equal(accelerate(network)(x), found)
 
 
-@needs_convs
+@needs_compiler
 @pytest.mark.parametrize(
     "name", ["", *(f"layers{child}" for child in ("", ".stem", ".block1", ".block1.main", ".stem.0", ".stem.2"))]
 )
@@ -206,7 +206,7 @@ def test_hooks_are_called_wherever_they_are(name: str, kind: str) -> None:
     assert len(heard) == 1
 
 
-@needs_convs
+@needs_compiler
 def test_a_dropout_in_eval_mode_drops_nothing() -> None:
     """The layer alone changes its mode, after the network was planned with it in training mode."""
     network = nn.Sequential(nn.GroupNorm(4, 16), nn.ReLU(), Dropout(0.5)).train()
@@ -408,7 +408,7 @@ def test_inputs_of_other_layouts_and_types_are_computed_by_pytorch(layout: torch
     assert accelerate(meta)(images.float().to("meta")).shape == (4, 7)
 
 
-@pytest.mark.skipif(not has_convs, reason="needs a CPU with AVX-512 BF16 and a C++ compiler")
+@needs_compiler
 def test_float32_images_under_autocast_are_cast_for_a_conv() -> None:
     """As by autocast: a layer that returns float32 in front of a conv."""
     network = nn.Sequential(Scaled(16), nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.ReLU())

@@ -18,7 +18,6 @@ from tests.kernel_ops import (
     TOLERANCE,
     described,
     needs_compiler,
-    needs_convs,
     norm_layer,
     random_images,
     relu_after,
@@ -108,7 +107,7 @@ def outcome(layers: Layers, x: Tensor, run_as: Callable[[Row, Tensor], Tensor]) 
 @pytest.mark.parametrize("kind", LOWERED)
 @pytest.mark.parametrize(
     ("made", "dtype"),
-    [(pooled, torch.float32), (pooled, torch.bfloat16), pytest.param(convolved, torch.bfloat16, marks=needs_convs)],
+    [(pooled, torch.float32), (pooled, torch.bfloat16), (convolved, torch.bfloat16)],
 )
 def test_a_graph_is_its_ops_one_by_one(
     made: Callable[[str], Layers], dtype: torch.dtype, kind: str, num_images: int
@@ -196,7 +195,6 @@ def test_branches_are_added_up_and_so_are_the_gradients_of_their_input(
             assert one is same is None or (one is not None and same is not None and torch.equal(one, same))
 
 
-@needs_convs
 def test_branches_of_convs_within_branches() -> None:
     """An input of three branches gets the sum of three gradients, which PyTorch rounds in another order."""
     torch.manual_seed(0)

@@ -15,7 +15,6 @@ from tests.kernel_ops import (
     assert_near,
     described,
     needs_compiler,
-    needs_convs,
     norm_layer,
     random_images,
     relu_after,
@@ -194,34 +193,37 @@ def draw(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
-@needs_convs
+@needs_compiler
 @pytest.mark.parametrize("kind", [nn.Conv2d, StandardizedConv2d])
 @pytest.mark.parametrize("layout", [LAST, torch.contiguous_format])
 @pytest.mark.parametrize("case", [(3, 16, 3), (16, 32, 3), (32, 16, 1)], ids=str)
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_conv_is_that_of_autocast_to_rounding(
-    kind: type[nn.Conv2d], layout: torch.memory_format, case: tuple[int, int, int], bias: bool
+@pytest.mark.parametrize(("bias", "bf16"), [(True, True), (False, True), (True, False)])
+def test_a_conv_is_that_of_pytorch_to_rounding(
+    kind: type[nn.Conv2d], layout: torch.memory_format, case: tuple[int, int, int], bias: bool, bf16: bool
 ) -> None:
     inputs, outputs, size = case
     layer = kind(inputs, outputs, size, padding=size // 2, bias=bias).to(memory_format=layout)  # type: ignore[call-overload]
     x = draw(3, inputs, 8, 8).contiguous(memory_format=LAST)
-    x = x if inputs == 3 else x.bfloat16().requires_grad_()
+    x = x if inputs == 3 else x.to(torch.bfloat16 if bf16 else torch.float32).requires_grad_()
     outcomes = []
     for call in (lambda x: run_layer(layer, x), layer):
         layer.zero_grad()
         x.grad = None
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             y = call(x)
         y.float().square().mean().backward()
         outcomes.append([y.detach(), x.grad, *(parameter.grad for parameter in layer.parameters())])
     for mine, other in zip(*outcomes, strict=True):
         if mine is not None:
             assert (mine.dtype, mine.shape) == (other.dtype, other.shape)
-            torch.testing.assert_close(mine, other, rtol=0.02, atol=0.01 * other.abs().max().item())
+            rtol, cancelled = (0.02, 0.01) if bf16 else (1e-5, 1e-5)
+            torch.testing.assert_close(mine, other, rtol=rtol, atol=cancelled * other.abs().max().item())
 
 
 @pytest.mark.parametrize(
-    "options", [{"stride": 2}, {"padding": 0}, {"dilation": 2}, {"groups": 2}, {"padding_mode": "circular"}], ids=str
+    "options",
+    [{"stride": 3}, {"stride": (1, 2)}, {"padding": 0}, {"dilation": 2}, {"groups": 2}, {"padding_mode": "circular"}],
+    ids=str,
 )
 def test_other_convs_are_left_to_pytorch(options: dict[str, object]) -> None:
     layer = nn.Conv2d(16, 16, 3, **({"padding": 1} | options))  # type: ignore[arg-type]
@@ -252,11 +254,14 @@ def test_other_convs_in_groups_are_left_to_pytorch(options: dict[str, object]) -
     assert lower(layer.bfloat16(), TensorDesc((2, 32, 8, 8), torch.bfloat16)) is None
 
 
-def test_without_autocast_to_bfloat16_a_conv_is_left_to_pytorch() -> None:
-    layer, x = nn.Conv2d(16, 32, 3, padding=1), TensorDesc((2, 16, 8, 8), torch.bfloat16)
-    assert lower(layer, x) is None
-    with torch.autocast("cpu", dtype=torch.float16):
-        assert lower(layer, x) is None
+def test_a_conv_whose_type_is_not_that_of_its_input_is_left_to_pytorch() -> None:
+    """Which raises without autocast, and casts a float32 activation with it."""
+    layer = nn.Conv2d(16, 32, 3, padding=1)
+    single, half = (TensorDesc((2, 16, 8, 8), dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert lower(layer, half) is None
+    for dtype, x in ((torch.float16, half), (torch.float16, single), (torch.bfloat16, single)):
+        with torch.autocast("cpu", dtype=dtype):
+            assert lower(layer, x) is None
 
 
 @needs_compiler

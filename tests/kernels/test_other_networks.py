@@ -10,7 +10,7 @@ from torchvision import models
 
 from normbench.kernels import accelerate
 from normbench.kernels.accelerate import coverage
-from tests.kernel_ops import needs_compiler, needs_convs, random_images
+from tests.kernel_ops import needs_compiler, random_images
 from tests.network_steps import autocast, compare
 from tests.peer_networks import PEERS, ConvNeXt, mlp
 
@@ -94,7 +94,7 @@ def test_torchvision_networks(name: str) -> None:
     compare(made(lambda: getattr(models, name)(num_classes=10)), random_images(3, 3, 32, 32), "bf16")
 
 
-@needs_convs
+@needs_compiler
 def test_coverage_counts_what_ops_compute() -> None:
     images = random_images(4, 3, 32, 32)
     with autocast("bf16"):

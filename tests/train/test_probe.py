@@ -12,7 +12,7 @@ from normbench.models.task import CIFAR10
 from normbench.norms import NORMS
 from normbench.train.probe import faster_engine, is_lowered
 from normbench.train.setting import Setting
-from tests.kernel_ops import needs_convs
+from tests.kernel_ops import needs_compiler
 from tests.tiny_splits import make_raw
 
 BF16 = Setting(torch.device("cpu"), "bf16", normalization=CIFAR10_CONSTANTS)
@@ -47,7 +47,7 @@ def test_where_compiling_does_not_pay_or_fails_it_is_not_chosen(num_steps: int, 
     assert network.layers[0].weight.grad is None
 
 
-@needs_convs
+@needs_compiler
 @pytest.mark.parametrize(("make", "expected"), [(reference, True), (Refused, False)])
 def test_a_network_is_lowered_if_ops_compute_all_of_it(make: Callable[[], nn.Module], expected: bool) -> None:
     network = make()

@@ -1,278 +1,231 @@
-// 3x3 and 1x1 convolutions between 16 or 32 channels, in bfloat16 with float32 sums: y = weight * x + bias.
+// Convolutions: y = weight * x + bias, with float32 sums.
 //
-// Forward and backward-data (dx) are one micro-kernel with other weights. The weight gradient (dW) has its own.
+// Forward and backward-data (dx) are one kernel with other weights. The weight gradient (dW) has its own.
 #include "conv.h"
+#include "conv_vector.h"
 
-extern "C" {
-
-int has_conv() {  // whether this build has kernels for conv and stem
-#ifdef __AVX512BF16__
-    return 1;
-#else
-    return 0;
-#endif
-}
-
-int64_t sizeof_ConvDesc() { return sizeof(ConvDesc); }
-}
-
-#ifdef __AVX512BF16__
 namespace {
 
-// An image as rows of pixels: the image's own rows for 3x3, one row of all pixels for 1x1.
-struct Rows {
-    int64_t count, width;
-    int64_t dy_pairs;  // VNNI pairs of pixels that dW takes from a row of dY: pixels (0, 1), (2, 3), ...
-    int64_t x_pairs;   // and from a row of X; for 3x3: (-1, 0), (0, 1), (1, 2), ...
-
-    explicit Rows(const ConvDesc &desc) {
-        count = desc.kernel_size == 3 ? desc.height : 1;
-        width = desc.kernel_size == 3 ? desc.width : desc.pixels();
-        dy_pairs = (width + 1) / 2;
-        x_pairs = desc.kernel_size == 3 ? 2 * dy_pairs + 1 : dy_pairs;
-    }
-    // Packed X and dY of an image.
-    int64_t packed_count(const ConvDesc &desc) const {
-        return count * 2 * (x_pairs * desc.in_channels + dy_pairs * desc.out_channels);
-    }
+// The kind for activations of type Y.
+template <class Y>
+struct KindOf {
+    typedef Fma Kind;
 };
+#ifdef __AVX512BF16__
+template <>
+struct KindOf<BFloat16> {
+    typedef Dot Kind;
+};
+#endif
 
-// Forward micro-kernel: pixels w to w + T of row h, V x 16 output channels, CI input channels, a K x K filter. A pair
-// of input channels of a pixel is broadcast once and used for the K outputs of the row next to it. With V = 1 there are
-// two partial sums (S) of each output: a single one would wait for the latency of its own last step.
-template <int CI, int V, int K, int T>
-inline void forward_tile(const Rows &rows, int64_t h, int64_t w, const BF16 *x, const BF16 *weights, const float *bias,
-                         BF16 *y) {
-    constexpr int S = 2 / V;
-    __m512 sum[S][T][V];
-    UNROLLED for (int t = 0; t < T; t++)
-        UNROLLED for (int v = 0; v < V; v++) {
-            sum[0][t][v] = _mm512_loadu_ps(bias + v * kLanes);
-            if (S == 2) sum[S - 1][t][v] = _mm512_setzero_ps();
-        }
-    const int first = h < K / 2 ? 1 : 0, last = h + K / 2 < rows.count ? K : K - 1;
-    for (int ky = first; ky < last; ky++) {
-        const BF16 *row = x + ((h + ky - K / 2) * rows.width + w) * CI;
-        const BF16 *filter_row = weights + ky * (CI / 2) * K * V * kPairs;
-        const BF16 *left = w == 0 ? kZeros : row - CI, *right = w + T == rows.width ? kZeros : row + T * CI;
-        for (int c = 0; c < CI; c += 2 * S) {
-            UNROLLED for (int s = 0; s < S; s++) {
-                __m512bh filter[K][V];
-                UNROLLED for (int kx = 0; kx < K; kx++)
-                    UNROLLED for (int v = 0; v < V; v++)
-                        filter[kx][v] = load_pairs(filter_row + (kx * V + v) * kPairs);
-                filter_row += K * V * kPairs;
-                UNROLLED for (int j = -(K / 2); j < T + K / 2; j++) {
-                    const __m512bh pair = broadcast_pair((j < 0 ? left : j == T ? right : row + j * CI) + c + 2 * s);
-                    UNROLLED for (int kx = 0; kx < K; kx++) {
-                        const int t = j + K / 2 - kx;
-                        if (t < 0 || t >= T) continue;
-                        UNROLLED for (int v = 0; v < V; v++)
-                            sum[s][t][v] = _mm512_dpbf16_ps(sum[s][t][v], pair, filter[kx][v]);
-                    }
-                }
-            }
-        }
-    }
-    y += (h * rows.width + w) * V * kLanes;
-    UNROLLED for (int t = 0; t < T; t++)
-        if (V == 2) {
-            const auto rounded = _mm512_cvtne2ps_pbh(sum[0][t][V - 1], sum[0][t][0]);
-            memcpy(y + t * V * kLanes, &rounded, sizeof rounded);
-        } else {
-            const auto rounded = _mm512_cvtneps_pbh(_mm512_add_ps(sum[0][t][0], sum[S - 1][t][0]));
-            memcpy(y + t * V * kLanes, &rounded, sizeof rounded);
-        }
-}
-
-template <int CI, int V, int K>
-void convolve_image(const Rows &rows, const BF16 *x, const BF16 *weights, const float *bias, BF16 *y) {
-    constexpr int T = 8;
-    for (int64_t h = 0; h < rows.count; h++) {
-        int64_t w = 0;
-        for (; w + T <= rows.width; w += T) forward_tile<CI, V, K, T>(rows, h, w, x, weights, bias, y);
-        for (; w < rows.width; w++) forward_tile<CI, V, K, 1>(rows, h, w, x, weights, bias, y);
-    }
-}
-
-// Packs the weight as forward_tile reads it: [ky][in_channels / 2][kx][out_channels][2]. For backward-data the filters
-// are rotated by 180 degrees, and in and out channels are swapped. All threads call this together.
-void pack_weight(const ConvDesc &desc, bool backward_data, const float *weight, BF16 *to) {
-    const int64_t size = desc.kernel_size, in = backward_data ? desc.out_channels : desc.in_channels;
-    const int64_t out = backward_data ? desc.in_channels : desc.out_channels;
-    const int64_t in_stride = desc.strides[backward_data ? 0 : 1], out_stride = desc.strides[backward_data ? 1 : 0];
-#pragma omp for schedule(static) nowait
-    for (int64_t row = 0; row < size * (in / 2); row++) {
-        const int64_t ky = row / (in / 2), c = row % (in / 2) * 2;
-        for (int64_t kx = 0; kx < size; kx++) {
-            const int64_t from_y = backward_data ? size - 1 - ky : ky, from_x = backward_data ? size - 1 - kx : kx;
-            const float *from = weight + from_y * desc.strides[2] + from_x * desc.strides[3] + c * in_stride;
-            BF16 *pairs = to + (row * size + kx) * out * 2;
-            for (int64_t o = 0; o < out; o++) {
-                pairs[2 * o] = to_bf16(from[o * out_stride]);
-                pairs[2 * o + 1] = to_bf16(from[o * out_stride + in_stride]);
-            }
-        }
-    }
-}
-
-// Weight-gradient micro-kernel: for C output channels and all V x 16 input channels, adds the sum over pixels of dY X
-// to sums [kx][out_channels][in_channels]. Pairs of pixels are the VNNI pairs: dY's is broadcast, X's has a lane an
-// input channel. x: packed rows, x_stride apart. dy: packed rows from the first of the C channels on, one after the
-// other.
-template <int V, int K, int C>
-inline void wgrad_block(const BF16 *x, int64_t x_stride, const BF16 *dy, int64_t num_rows, int64_t dy_pairs,
-                        int64_t out_channels, float *sums) {
-    constexpr int CI = V * kLanes;
-    const auto at = [&](int c, int kx, int v) { return sums + (kx * out_channels + c) * CI + v * kLanes; };
-    __m512 sum[C][K][V];
-    UNROLLED for (int c = 0; c < C; c++)
-        UNROLLED for (int kx = 0; kx < K; kx++)
-            UNROLLED for (int v = 0; v < V; v++) sum[c][kx][v] = _mm512_loadu_ps(at(c, kx, v));
-    for (int64_t h = 0; h < num_rows; h++) {
-        const BF16 *row = x + h * x_stride;
-        for (int64_t i = 0; i < dy_pairs; i++, dy += 2 * out_channels, row += (K == 3 ? 2 : 1) * 2 * CI) {
-            __m512bh inputs[K][V];
-            UNROLLED for (int kx = 0; kx < K; kx++)
-                UNROLLED for (int v = 0; v < V; v++) inputs[kx][v] = load_pairs(row + kx * 2 * CI + v * kPairs);
-            UNROLLED for (int c = 0; c < C; c++) {
-                const __m512bh pair = broadcast_pair(dy + 2 * c);
-                UNROLLED for (int kx = 0; kx < K; kx++)
-                    UNROLLED for (int v = 0; v < V; v++)
-                        sum[c][kx][v] = _mm512_dpbf16_ps(sum[c][kx][v], inputs[kx][v], pair);
-            }
-        }
-    }
-    UNROLLED for (int c = 0; c < C; c++)
-        UNROLLED for (int kx = 0; kx < K; kx++)
-            UNROLLED for (int v = 0; v < V; v++) _mm512_storeu_ps(at(c, kx, v), sum[c][kx][v]);
-}
-
-// Adds an image's gradients of weight and bias to sums: [ky][kx][out_channels][in_channels], then [out_channels].
-template <int CI, int CO, int K>
-void add_parameter_gradients(const Rows &rows, const BF16 *x, const BF16 *dy, BF16 *packed, float *sums) {
-    constexpr int V = CI / kLanes, U = CO / kLanes, C = (K == 3 ? 8 : 16) / V;
-    const int64_t x_stride = rows.x_pairs * 2 * CI, dy_stride = rows.dy_pairs * 2 * CO;
-    BF16 *packed_x = packed, *packed_dy = packed + rows.count * x_stride;
-    for (int64_t h = 0; h < rows.count; h++) {
-        pack_pixel_pairs<V>(x + h * rows.width * CI, rows.width, -(K / 2), K == 3 ? 1 : 2, rows.x_pairs,
-                            packed_x + h * x_stride);
-        pack_pixel_pairs<U>(dy + h * rows.width * CO, rows.width, 0, 2, rows.dy_pairs, packed_dy + h * dy_stride);
-    }
-    add_bias_gradient<U>(packed_dy, rows.count * rows.dy_pairs, sums + K * K * CO * CI);
-    for (int ky = 0; ky < K; ky++) {
-        const int64_t first = ky < K / 2 ? 1 : 0, last = rows.count - (ky > K / 2 ? 1 : 0);
-        for (int64_t c = 0; c < CO; c += C)
-            wgrad_block<V, K, C>(packed_x + (first + ky - K / 2) * x_stride, x_stride,
-                                 packed_dy + first * dy_stride + 2 * c, last - first, rows.dy_pairs, CO,
-                                 sums + (ky * K * CO + c) * CI);
-    }
-}
-
-// Instantiates `call` for the numbers of channels and the filter size, so that the micro-kernels unroll.
+// Instantiates `call` for the types of x and y, and with whether a float32 x is rounded to bfloat16.
 template <class Call>
 void dispatch(const ConvDesc &desc, const Call &call) {
-    const auto with_size = [&](auto in, auto out) {
-        switch (desc.kernel_size) {
-            case 1: return call(in, out, Constant<1>{});
-            case 3: return call(in, out, Constant<3>{});
-        }
-        unsupported("conv", "filter size", desc.kernel_size);
-    };
-    const auto with_out = [&](auto in) {
-        switch (desc.out_channels) {
-            case 16: return with_size(in, Constant<16>{});
-            case 32: return with_size(in, Constant<32>{});
-        }
-        unsupported("conv", "number of output channels", desc.out_channels);
-    };
-    switch (desc.in_channels) {
-        case 16: return with_out(Constant<16>{});
-        case 32: return with_out(Constant<32>{});
-    }
-    unsupported("conv", "number of input channels", desc.in_channels);
+    if (desc.x_bf16 && desc.y_bf16) return call(BFloat16{}, BFloat16{}, std::false_type{});
+    if (desc.y_bf16) return call(float{}, BFloat16{}, std::true_type{});
+    if (!desc.x_bf16) return call(float{}, float{}, std::false_type{});
+    unsupported("conv", "type of the output for bfloat16 images", desc.y_bf16);
 }
 
-// The workspace of the backward pass: the gradients of weight and bias of each chunk, and the weight packed for
-// backward-data.
-struct Workspace {
-    float *of_chunks;
-    BF16 *packed_weight;
+const ConvDesc &checked_desc(const OpArgs &args) {
+    const ConvDesc &desc = conv_desc(args);
+    if (desc.out_channels % kLanes) unsupported("conv", "number of output channels", desc.out_channels);
+    if (desc.has_dx && desc.in_channels % kLanes) unsupported("conv", "number of input channels", desc.in_channels);
+    if (desc.size % 2 == 0) unsupported("conv", "filter size", desc.size);
+    return desc;
+}
 
-    Workspace(const ConvDesc &desc, char *begin)
-        : of_chunks((float *)begin),
-          packed_weight((BF16 *)(of_chunks + num_chunks(desc.num_images) * desc.gradient_count())) {}
+// Padded rows of the input in scratch memory.
+template <class Kind>
+struct PaddedRows {
+    const Strips strips;
+    int64_t bytes;
+
+    explicit PaddedRows(const Geometry &geometry)
+        : strips(geometry, geometry.padded_row() * (int64_t)sizeof(typename Kind::Number)),
+          bytes(round_up((strips.in_rows * geometry.padded_row() + Kind::kStep) * sizeof(typename Kind::Number),
+                         kAlignment)) {}
 };
 
-void refuse_unsupported(const ConvDesc &desc) {
-    dispatch(desc, [](auto, auto, auto) {});
+template <class Kind, bool kRounded, class X, class Y>
+void convolve_image(const Geometry &geometry, const X *x, const typename Kind::Number *weights, const float *bias,
+                    char *scratch, Y *y) {
+    typedef typename Kind::Number Number;
+    if constexpr (std::is_same<X, Number>::value && !kRounded)
+        if (geometry.size == 1 && geometry.spacing == 1 && geometry.window() % Kind::kStep == 0) {
+            const Rows<Number> rows = {x, 0, geometry.in_width * geometry.in_channels};
+            return Kind::forward(geometry, rows, 0, geometry.out_height, weights, bias, y);
+        }
+    const Strips strips = PaddedRows<Kind>(geometry).strips;
+    for (int64_t begin = 0; begin < geometry.out_height; begin += strips.out_rows) {
+        const int64_t left = geometry.out_height - begin;
+        const int64_t end = begin + (left < strips.out_rows ? left : strips.out_rows);
+        const int64_t first = geometry.first_row(begin), last = geometry.end_row(end);
+        const Rows<Number> rows = pad_rows<kRounded>(geometry, x, first, last, (Number *)scratch);
+        memset((Number *)scratch + (last - first) * rows.stride, 0, Kind::kStep * sizeof(Number));
+        Kind::forward(geometry, rows, begin, end, weights, bias, y);
+    }
+}
+
+// All threads call this together. For backward-data the filters are turned by 180 degrees, and in and out channels are
+// swapped.
+template <class Kind>
+void pack_weight(const ConvDesc &desc, bool backward_data, const float *weight, typename Kind::Number *to) {
+    const Geometry geometry = backward_data ? backward_data_geometry(desc) : forward_geometry(desc);
+    const PackedWeights<Kind> packed(geometry);
+    const int64_t size = desc.size;
+    const int64_t in_stride = desc.weight_strides[backward_data ? 0 : 1];
+    const int64_t out_stride = desc.weight_strides[backward_data ? 1 : 0];
+#pragma omp for schedule(static) nowait
+    for (int64_t row = 0; row < geometry.out_channels / kLanes * size; row++) {
+        const int64_t ky = row % size, from_y = backward_data ? size - 1 - ky : ky;
+        const float *of_row = weight + row / size * kLanes * out_stride + from_y * desc.weight_strides[2];
+        typename Kind::Number *next = to + row * packed.row;
+        float gathered[Kind::kPair][kLanes];
+        int count = 0;
+        const auto append = [&](const float *number) {  // the number of each of 16 output channels
+            for (int lane = 0; lane < kLanes; lane++) gathered[count][lane] = number ? number[lane * out_stride] : 0;
+            if (++count < Kind::kPair) return;
+            Kind::pack_numbers(gathered, desc.y_bf16, next);
+            next += Kind::kPair * kLanes;
+            count = 0;
+        };
+        for (int64_t kx = 0; kx < size; kx++) {
+            const int64_t from_x = backward_data ? size - 1 - kx : kx;
+            for (int64_t c = 0; c < geometry.in_channels; c++)
+                append(of_row + from_x * desc.weight_strides[3] + c * in_stride);
+        }
+        for (int64_t q = geometry.window() * kLanes; q < packed.row; q += kLanes) append(nullptr);
+    }
+}
+
+template <class Kind>
+int64_t packed_bytes(const Geometry &geometry) {
+    return round_up(PackedWeights<Kind>(geometry).count * sizeof(typename Kind::Number), kAlignment);
+}
+
+// The workspace of the backward pass: the gradients of weight and bias of each chunk, and behind them the weight packed
+// for backward-data.
+int64_t weight_count(const ConvDesc &desc) {
+    return desc.size * desc.out_channels * gradient_row(forward_geometry(desc));
+}
+int64_t gradient_count(const ConvDesc &desc) { return weight_count(desc) + desc.out_channels; }
+int64_t gradients_bytes(const ConvDesc &desc) {
+    return round_up(num_chunks(desc.num_images) * gradient_count(desc) * sizeof(float), kAlignment);
 }
 
 void pack_forward(const OpArgs &args) {
-    refuse_unsupported(conv_desc(args));
-    pack_weight(conv_desc(args), false, args.parameters[0], (BF16 *)args.workspace);
+    const ConvDesc &desc = checked_desc(args);
+    dispatch(desc, [&](auto, auto y, auto) {
+        typedef typename KindOf<decltype(y)>::Kind Kind;
+        pack_weight<Kind>(desc, false, args.parameters[0], (typename Kind::Number *)args.workspace);
+    });
 }
 
 void forward(const OpArgs &args, const ImageTask &task) {
-    const ConvDesc &desc = conv_desc(args);
-    dispatch(desc, [&](auto in, auto out, auto size) {
-        convolve_image<in.value, out.value / kLanes, size.value>(Rows(desc), args.x.at<BF16>(task),
-                                                                 (const BF16 *)args.workspace, args.parameters[1],
-                                                                 args.y.at<BF16>(task));
+    dispatch(conv_desc(args), [&](auto x, auto y, auto rounded) {
+        typedef typename KindOf<decltype(y)>::Kind Kind;
+        convolve_image<Kind, rounded.value>(forward_geometry(conv_desc(args)), args.x.at<decltype(x)>(task),
+                                            (const typename Kind::Number *)args.workspace, args.parameters[1],
+                                            args.thread_workspace.at<char>(task), args.y.at<decltype(y)>(task));
     });
 }
 
 void pack_backward(const OpArgs &args) {
-    const ConvDesc &desc = conv_desc(args);
-    refuse_unsupported(desc);
-    pack_weight(desc, true, args.parameters[0], Workspace(desc, args.workspace).packed_weight);
+    const ConvDesc &desc = checked_desc(args);
+    if (!desc.has_dx) return;
+    dispatch(desc, [&](auto, auto y, auto) {
+        typedef typename KindOf<decltype(y)>::Kind Kind;
+        pack_weight<Kind>(desc, true, args.parameters[0],
+                          (typename Kind::Number *)(args.workspace + gradients_bytes(desc)));
+    });
 }
 
+// Backward-data has a bias of zeros, which begins the scratch memory.
 void backward(const OpArgs &args, const ImageTask &task) {
     const ConvDesc &desc = conv_desc(args);
-    const Workspace workspace(desc, args.workspace);
-    float *gradients = workspace.of_chunks + task.chunk * desc.gradient_count();
-    if (task.first_in_chunk) memset(gradients, 0, desc.gradient_count() * sizeof *gradients);
-    dispatch(desc, [&](auto in, auto out, auto size) {
-        const Rows rows(desc);
-        convolve_image<out.value, in.value / kLanes, size.value>(
-            rows, args.dy.at<BF16>(task), workspace.packed_weight, kNoBias, args.dx.at<BF16>(task));
-        add_parameter_gradients<in.value, out.value, size.value>(rows, args.x.at<BF16>(task), args.dy.at<BF16>(task),
-                                                                 args.thread_workspace.at<BF16>(task), gradients);
+    float *gradients = (float *)args.workspace + task.chunk * gradient_count(desc);
+    if (task.first_in_chunk) memset(gradients, 0, gradient_count(desc) * sizeof *gradients);
+    dispatch(desc, [&](auto x, auto y, auto rounded) {
+        typedef typename KindOf<decltype(y)>::Kind Kind;
+        char *scratch = args.thread_workspace.at<char>(task);
+        const auto *dy = args.dy.at<decltype(y)>(task);
+        if (desc.has_dx) {
+            const Geometry geometry = backward_data_geometry(desc);
+            const auto *weights = (const typename Kind::Number *)(args.workspace + gradients_bytes(desc));
+            float *bias = (float *)scratch;
+            memset(bias, 0, desc.in_channels * sizeof *bias);
+            convolve_image<Kind, false>(geometry, dy, weights, bias,
+                                        scratch + round_up(desc.in_channels * sizeof *bias, kAlignment),
+                                        args.dx.at<decltype(x)>(task));
+        }
+        Kind::template add_weight_gradient<rounded.value>(forward_geometry(desc), args.x.at<decltype(x)>(task), dy, scratch,
+                                                    gradients, gradients + weight_count(desc));
     });
+}
+
+// The sum over the chunks of the batch, which are `stride` numbers apart.
+f32x16 sum_chunks(const ConvDesc &desc, const float *of_chunks) {
+    f32x16 sum = load(of_chunks);
+    for (int64_t chunk = 1; chunk < num_chunks(desc.num_images); chunk++)
+        sum += load(of_chunks + chunk * gradient_count(desc));
+    return sum;
 }
 
 void sum_parameter_gradients(const OpArgs &args) {
     const ConvDesc &desc = conv_desc(args);
-    const int64_t in = desc.in_channels, out = desc.out_channels, size = desc.kernel_size;
-    const float *of_chunks = Workspace(desc, args.workspace).of_chunks;
+    const int64_t out = desc.out_channels, channels = desc.in_channels, length = gradient_row(forward_geometry(desc));
+    const float *of_chunks = (const float *)args.workspace;
 #pragma omp for schedule(static) nowait
-    for (int64_t row = 0; row < size * size * out; row++) {
-        const int64_t ky = row / out / size, kx = row / out % size, o = row % out;
-        float *to = args.gradients[0] + o * desc.strides[0] + ky * desc.strides[2] + kx * desc.strides[3];
-        for (int64_t c = 0; c < in; c += kLanes)
-            store_strided(to + c * desc.strides[1], desc.strides[1],
-                          sum_chunks(desc, of_chunks + row * in + c, desc.gradient_count()));
+    for (int64_t row = 0; row < desc.size * out; row++) {
+        f32x16 sum = {};
+        float *to = args.gradients[0] + row / out * desc.weight_strides[2] + row % out * desc.weight_strides[0];
+        int64_t q = 0;
+        for (int64_t kx = 0; kx < desc.size; kx++)
+            for (int64_t c = 0; c < channels; c++, q++) {
+                if (q % kLanes == 0) sum = sum_chunks(desc, of_chunks + row * length + q);
+                to[kx * desc.weight_strides[3] + c * desc.weight_strides[1]] = sum[q % kLanes];
+            }
     }
 #pragma omp for schedule(static) nowait
     for (int64_t o = 0; o < out; o += kLanes)
-        store_strided(args.gradients[1] + o, 1,
-                      sum_chunks(desc, of_chunks + desc.weight_count() + o, desc.gradient_count()));
+        store(args.gradients[1] + o, sum_chunks(desc, of_chunks + weight_count(desc) + o));
 }
 
 }  // namespace
 
 extern "C" {
 
+int64_t sizeof_ConvDesc() { return sizeof(ConvDesc); }
+
 // Enough for either direction.
 int64_t conv_workspace_bytes(const ConvDesc *desc) {
-    const Workspace workspace(*desc, nullptr);
-    return (const char *)(workspace.packed_weight + desc->weight_count()) - (const char *)workspace.of_chunks;
+    int64_t bytes = 0;
+    dispatch(*desc, [&](auto, auto y, auto) {
+        typedef typename KindOf<decltype(y)>::Kind Kind;
+        const int64_t forward = packed_bytes<Kind>(forward_geometry(*desc));
+        const int64_t backward =
+            gradients_bytes(*desc) + (desc->has_dx ? packed_bytes<Kind>(backward_data_geometry(*desc)) : 0);
+        bytes = forward > backward ? forward : backward;
+    });
+    return bytes;
 }
 
-int64_t conv_thread_workspace_bytes(const ConvDesc *desc) { return Rows(*desc).packed_count(*desc) * sizeof(BF16); }
+int64_t conv_thread_workspace_bytes(const ConvDesc *desc) {
+    int64_t bytes = 0;
+    dispatch(*desc, [&](auto, auto y, auto) {
+        typedef typename KindOf<decltype(y)>::Kind Kind;
+        const int64_t parts[] = {
+            PaddedRows<Kind>(forward_geometry(*desc)).bytes,
+            Kind::gradient_bytes(forward_geometry(*desc)),
+            round_up(desc->in_channels * sizeof(float), kAlignment) +
+                PaddedRows<Kind>(backward_data_geometry(*desc)).bytes,
+        };
+        for (int64_t part : parts) bytes = part > bytes ? part : bytes;
+    });
+    return bytes;
+}
 
 extern const Kernel conv_forward = {pack_forward, forward, nullptr, nullptr, nullptr};
 extern const Kernel conv_backward = {pack_backward, backward, nullptr, nullptr, sum_parameter_gradients};
 }
-#endif

@@ -1,117 +1,172 @@
-// What the convolutions share: the descriptor, bfloat16 dot products, packing.
+// What the kinds of convolution share: the descriptor, windows over padded rows, and the order of packed weights.
 //
-// The instruction is a dot product of VNNI pairs (vdpbf16ps): in each of 16 lanes, sum += a[0] b[0] + a[1] b[1], with
-// bfloat16 factors and a float32 sum; subnormal numbers count as zero. One factor is a vector of 16 VNNI pairs. The
-// other is one pair, broadcast to all lanes.
+// In channels_last, what a filter of `size` x `size` pixels sees of one row of an image is a window of
+// size x in_channels consecutive numbers. So each output is a sum of `size` inner products, of a window and a row of the
+// filter, in forward and backward-data alike. This needs no condition on in_channels: an image of 3 colors is no other
+// case. Outputs come in blocks of 16 channels.
+//
+// A kind is a way to multiply and add. It is a struct with these static members:
+//     Number           the type of packed weights, and of the rows that it reads
+//     kPair            how many numbers it multiplies and adds at once
+//     kStep            it reads windows in steps of so many numbers; the weights behind a window are zeros
+//     forward          output rows [begin, end) of an image
+//     gradient_bytes   the scratch memory of add_weight_gradient
+//     add_weight_gradient   adds an image's gradients of weight and bias to sums
+// conv.cpp chooses the kind and does the rest. conv_vector.h has two of them.
 #pragma once
+#include <type_traits>
+
 #include "dispatch.h"
 #include "graph.h"
 #include "vectors.h"
 
-// A convolution with stride 1 and zero padding that keeps height and width. Activations are channels_last. The weight
-// is [out_channels][in_channels][kernel_size][kernel_size] in float32, with these strides; so is its gradient.
+// A convolution with an odd filter and zero padding of size / 2, so that stride 1 keeps height and width. Activations are
+// channels_last. The weight is [out_channels][in_channels][size][size] in float32, with these strides; so is its
+// gradient.
 struct ConvDesc {
-    int64_t num_images, height, width, in_channels, out_channels, kernel_size;
-    int64_t strides[4];
+    int64_t num_images, height, width, in_channels, out_channels, size, stride;
+    int64_t weight_strides[4];
+    int64_t x_bf16, y_bf16;  // with bfloat16 y, the weight and a float32 x are rounded to bfloat16 too
+    int64_t has_dx;          // whether the gradient of x is wanted
 
-    int64_t pixels() const { return height * width; }
-    int64_t weight_count() const { return out_channels * in_channels * kernel_size * kernel_size; }
-    int64_t gradient_count() const { return weight_count() + out_channels; }  // of weight and bias together
 };
-
-#ifdef __AVX512BF16__
-#define UNROLLED _Pragma("GCC unroll 32")  // so that sums stay in registers
 
 namespace {
 
+#define UNROLLED _Pragma("GCC unroll 32")  // so that sums stay in registers
+
 inline const ConvDesc &conv_desc(const OpArgs &args) { return *(const ConvDesc *)args.desc; }
 
-typedef uint16_t BF16;
-constexpr int kPairs = 2 * kLanes;  // the bfloat16 numbers in a vector of VNNI pairs
+constexpr int64_t round_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
+constexpr int64_t kAlignment = 64;  // bytes, of the parts of a scratch memory
 
-alignas(64) const BF16 kZeros[kPairs] = {};
-alignas(64) const float kNoBias[kPairs] = {};
+// One direction of a convolution. Between the pixels of the input stand spacing - 1 zeros, and around them size / 2.
+struct Geometry {
+    int64_t in_height, in_width, in_channels, out_height, out_width, out_channels;
+    int64_t size, stride, spacing;
 
-inline __m512bh load_pairs(const BF16 *pairs) { return (__m512bh)_mm512_loadu_si512(pairs); }
+    int64_t pad() const { return size / 2; }
+    int64_t window() const { return size * in_channels; }                       // numbers
+    int64_t padded_row() const { return ((out_width - 1) * stride + size) * in_channels; }
+    int64_t max_rows() const { return (in_height - 1) * spacing + 1; }
 
-// In assembly: from the intrinsic, GCC 12 moves pairs that it uses again through scalar registers, which is slow.
-inline __m512bh broadcast_pair(const BF16 *pair) {
-    __m512i bits;
-    asm("vpbroadcastd %1, %0" : "=v"(bits) : "m"(*(const BF16(*)[2])pair));
-    return (__m512bh)bits;
-}
-// sum + a . broadcast_pair(pair) in one instruction, for a pair that is used once.
-inline __m512 dot_broadcast(__m512 sum, __m512bh a, const BF16 *pair) {
-    asm("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(a), "m"(*(const BF16(*)[2])pair));
-    return sum;
-}
-
-inline BF16 to_bf16(float value) {
-    const auto half = _mm_cvtneps_pbh(_mm_set_ss(value));
-    BF16 bits;
-    memcpy(&bits, &half, sizeof bits);
-    return bits;
-}
-
-// Packs pixels p and p + 1 of a row as VNNI pairs of each channel, for p = first + i step: to[i] is [V x 16
-// channels][2]. Pixels outside the row are zeros.
-template <int V>
-inline void pack_pixel_pairs(const BF16 *row, int64_t width, int64_t first, int64_t step, int64_t count, BF16 *to) {
-    alignas(64) static const uint16_t kInterleave[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    // Indices into one vector (two pixels of 16 channels), and into two (pixels of 32 channels: the lower half, the
-    // upper).
-    const __m512i interleave = _mm512_load_si512(kInterleave);
-    const __m512i low = _mm512_mask_add_epi16(interleave, 0xaaaaaaaa, interleave, _mm512_set1_epi16(16));
-    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
-    constexpr int C = V * kLanes;
-    const __mmask32 all = V == 2 ? 0xffffffffu : 0xffffu;
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t p = first + step * i;
-        BF16 *pairs = to + i * 2 * C;
-        const bool both_inside = p >= 0 && p + 1 < width;
-        if (V == 1 && both_inside) {
-            _mm512_storeu_si512(pairs, _mm512_permutexvar_epi16(interleave, _mm512_loadu_si512(row + p * C)));
-            continue;
-        }
-        const __m512i a = _mm512_maskz_loadu_epi16(p >= 0 && p < width ? all : 0, row + p * C);
-        const __m512i b = _mm512_maskz_loadu_epi16(p + 1 < width ? all : 0, row + (p + 1) * C);
-        _mm512_storeu_si512(pairs, _mm512_permutex2var_epi16(a, low, b));
-        if (V == 2) _mm512_storeu_si512(pairs + kPairs, _mm512_permutex2var_epi16(a, high, b));
+    // The rows of the filter that meet a row of the input, for a row of the output: ky, ky + spacing, ... below `end`.
+    // The first of them meets `row` of the input, the next one row + 1, and so on.
+    struct Meeting {
+        int64_t ky, end, row;
+    };
+    Meeting meeting(int64_t out_row) const {
+        const int64_t top = out_row * stride - pad();
+        const int64_t ky = top < 0 ? -top : (spacing - top % spacing) % spacing;
+        const int64_t below = max_rows() - top;
+        return {ky, below < size ? below : size, (top + ky) / spacing};
     }
-}
-
-// Adds the bias gradient of an image, the sum of dy over its pixels, to sums [U x 16 channels]. dy:
-// [count][channels][2].
-template <int U>
-inline void add_bias_gradient(const BF16 *dy, int64_t count, float *sums) {
-    const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
-    for (int u = 0; u < U; u++) {
-        __m512 even = _mm512_loadu_ps(sums + u * kLanes), odd = _mm512_setzero_ps();
-        const BF16 *d = dy + u * kPairs;
-        int64_t i = 0;
-        for (; i + 1 < count; i += 2) {
-            even = _mm512_dpbf16_ps(even, load_pairs(d + i * U * kPairs), ones);
-            odd = _mm512_dpbf16_ps(odd, load_pairs(d + (i + 1) * U * kPairs), ones);
-        }
-        if (i < count) even = _mm512_dpbf16_ps(even, load_pairs(d + i * U * kPairs), ones);
-        _mm512_storeu_ps(sums + u * kLanes, _mm512_add_ps(even, odd));
+    // The rows of the input that the rows [begin, end) of the output need.
+    int64_t first_row(int64_t begin) const { return meeting(begin).row; }
+    int64_t end_row(int64_t end) const {
+        const int64_t row = ((end - 1) * stride - pad() + size - 1) / spacing + 1;
+        return row < in_height ? row : in_height;
     }
+};
+
+inline Geometry forward_geometry(const ConvDesc &desc) {
+    return {desc.height, desc.width, desc.in_channels, (desc.height - 1) / desc.stride + 1,
+            (desc.width - 1) / desc.stride + 1, desc.out_channels, desc.size, desc.stride, 1};
 }
 
-// The sum over the chunks of the batch, which are `stride` numbers apart.
-inline __m512 sum_chunks(const ConvDesc &desc, const float *of_chunks, int64_t stride) {
-    __m512 sum = _mm512_loadu_ps(of_chunks);
-    for (int64_t chunk = 1; chunk < num_chunks(desc.num_images); chunk++)
-        sum = _mm512_add_ps(sum, _mm512_loadu_ps(of_chunks + chunk * stride));
-    return sum;
+// dx is the convolution of dy with the filters turned by 180 degrees; a stride becomes a spacing.
+inline Geometry backward_data_geometry(const ConvDesc &desc) {
+    const Geometry forward = forward_geometry(desc);
+    return {forward.out_height, forward.out_width, forward.out_channels, desc.height, desc.width, desc.in_channels,
+            desc.size, 1, desc.stride};
 }
 
-inline void store_strided(float *to, int64_t stride, __m512 values) {
-    alignas(64) float lanes[kLanes];
-    _mm512_store_ps(lanes, values);
-    for (int lane = 0; lane < kLanes; lane++) to[lane * stride] = lanes[lane];
+// Rows of an image, from row `first` on, `stride` numbers apart.
+template <class Number>
+struct Rows {
+    const Number *begin;
+    int64_t first, stride;
+
+    const Number *at(int64_t row) const { return begin + (row - first) * stride; }
+};
+
+// An image is taken in strips of rows whose scratch memory stays in the cache, so that it is bounded for any height.
+constexpr int64_t kStripBytes = 128 * 1024;
+
+struct Strips {
+    int64_t out_rows, in_rows;  // of a strip
+
+    Strips(const Geometry &geometry, int64_t bytes_of_row) {
+        const int64_t fitting = kStripBytes / bytes_of_row;
+        in_rows = fitting < geometry.size ? geometry.size : fitting;
+        out_rows = (in_rows - geometry.size) / geometry.stride + 1;
+        if (out_rows > geometry.out_height) out_rows = geometry.out_height;
+        if (in_rows > geometry.in_height) in_rows = geometry.in_height;
+    }
+};
+
+// Copies numbers and converts them. Rounded: to bfloat16, whatever the type of the copy.
+template <bool kRounded, class From, class To>
+inline void convert16(const From *from, To *to) {
+    if (kRounded && std::is_same<From, float>::value && std::is_same<To, float>::value) {
+        BFloat16 rounded[kLanes];
+        store(rounded, load(from));
+        return store(to, load(rounded));
+    }
+    store(to, load(from));
 }
+template <bool kRounded, class From, class To>
+inline void convert(const From *from, int64_t count, To *to) {
+    if (std::is_same<From, To>::value && !kRounded) {
+        memcpy(to, from, count * sizeof *to);
+        return;
+    }
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes) convert16<kRounded>(from + i, to + i);
+    if (i == count) return;
+    From last[kLanes] = {};
+    To converted[kLanes];
+    memcpy(last, from + i, (count - i) * sizeof *from);
+    convert16<kRounded>(last, converted);
+    memcpy(to + i, converted, (count - i) * sizeof *to);
+}
+
+// A row of an image with its zeros: around the pixels, and between them.
+template <bool kRounded, class X, class Number>
+inline void pad_row(const Geometry &geometry, const X *row, Number *to) {
+    const int64_t channels = geometry.in_channels, before = geometry.pad() * channels;
+    const int64_t room = geometry.padded_row() - before, count = geometry.in_width * channels;
+    const int64_t kept = count < room ? count : room;
+    if (geometry.spacing == 1) {
+        memset(to, 0, before * sizeof *to);
+        convert<kRounded>(row, kept, to + before);
+        memset(to + before + kept, 0, (room - kept) * sizeof *to);
+        return;
+    }
+    memset(to, 0, geometry.padded_row() * sizeof *to);
+    for (int64_t w = 0; w < geometry.in_width; w++)
+        convert<kRounded>(row + w * channels, channels, to + before + w * geometry.spacing * channels);
+}
+
+template <bool kRounded, class X, class Number>
+inline Rows<Number> pad_rows(const Geometry &geometry, const X *x, int64_t first, int64_t end, Number *to) {
+    const int64_t stride = geometry.padded_row();
+    for (int64_t row = first; row < end; row++)
+        pad_row<kRounded>(geometry, x + row * geometry.in_width * geometry.in_channels, to + (row - first) * stride);
+    return {to, first, stride};
+}
+
+// The packed weights of a kind: [out_channels / 16][ky][window / pair][16][pair], windows rounded up to steps.
+template <class Kind>
+struct PackedWeights {
+    int64_t row, block, count;  // numbers: of a row of 16 filters, of the filters, and of all
+
+    explicit PackedWeights(const Geometry &geometry)
+        : row(round_up(geometry.window(), Kind::kStep) * kLanes), block(geometry.size * row),
+          count(geometry.out_channels / kLanes * block) {}
+};
+
+// The gradient of the weight is summed in [size][out_channels][a row], a row being a window rounded up to vectors.
+inline int64_t gradient_row(const Geometry &geometry) { return round_up(geometry.window(), kLanes); }
 
 }  // namespace
-#endif
