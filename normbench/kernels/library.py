@@ -105,6 +105,8 @@ def _kernels() -> tuple[Library | None, str]:
             build = Build(compiler, shipped_sources(), choose_level(forced, level_rates(compiler)))
             try:
                 kernels, remark = load_or_compile(build)
+                if build.level == "amx" and not kernels.amx_allowed():
+                    raise BuildError("the system refuses AMX, or convolutions by AMX are wrong on this machine")
             except BuildError as error:
                 problems.append(error)
             else:

@@ -1,7 +1,7 @@
 // Convolutions: y = weight * x + bias, with float32 sums.
 //
 // Forward and backward-data (dx) are one kernel with other weights. The weight gradient (dW) has its own.
-#include "conv.h"
+#include "conv_amx.h"
 #include "conv_vector.h"
 
 namespace {
@@ -11,7 +11,12 @@ template <class Y>
 struct KindOf {
     typedef Fma Kind;
 };
-#ifdef __AVX512BF16__
+#ifdef HAS_AMX
+template <>
+struct KindOf<BFloat16> {
+    typedef Amx Kind;
+};
+#elif defined(__AVX512BF16__)
 template <>
 struct KindOf<BFloat16> {
     typedef Dot Kind;
@@ -229,3 +234,15 @@ int64_t conv_thread_workspace_bytes(const ConvDesc *desc) {
 extern const Kernel conv_forward = {pack_forward, forward, nullptr, nullptr, nullptr};
 extern const Kernel conv_backward = {pack_backward, backward, nullptr, nullptr, sum_parameter_gradients};
 }
+
+#ifdef HAS_AMX
+#include "conv_check.h"
+
+// Asks Linux for tiles, and the processor for a convolution: 1 if both go well. To be called before any other.
+extern "C" int amx_allowed() {
+    if (!request_tiles()) return 0;
+    const ConvDesc stem = {1, 5, 18, 3, 16, 3, 1, {27, 9, 3, 1}, 1, 1, 0};
+    const ConvDesc wide = {1, 9, 8, 48, 48, 3, 1, {432, 9, 3, 1}, 1, 1, 1};
+    return kinds_agree<Amx, BFloat16, Fma, float>(stem) && kinds_agree<Amx, BFloat16, Fma, float>(wide);
+}
+#endif
