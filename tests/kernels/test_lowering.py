@@ -1,6 +1,7 @@
 """Layers as ops: PyTorch's output, gradients and statistics; and what is left to PyTorch."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -100,9 +101,36 @@ def test_a_norm_whose_tensors_the_kernels_cannot_read_is_left_to_pytorch(kind: s
 
 
 @pytest.mark.parametrize("kind", ["bn", "pn", "gbn", "brn"])
-def test_batch_statistics_in_eval_mode_and_of_one_value_are_left_to_pytorch(kind: str) -> None:
-    assert lower(norm_layer(kind).eval(), TensorDesc((2, 16, 7, 3), torch.float32)) is None
+def test_batch_statistics_of_one_value_are_left_to_pytorch(kind: str) -> None:
     assert lower(norm_layer(kind), TensorDesc((1, 16, 1, 1), torch.float32)) is None
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("num_channels", [16, 48])
+@pytest.mark.parametrize("kind", ["bn", "pn", "gbn", "brn"])
+def test_a_norm_by_running_statistics_is_that_of_pytorch(kind: str, num_channels: int, dtype: torch.dtype) -> None:
+    layer = norm_layer(kind, num_channels)
+    randomize(layer)
+    with torch.no_grad():
+        for buffer in (layer.running_mean, getattr(layer, "running_std", None), getattr(layer, "running_var", None)):
+            if buffer is not None:
+                buffer.uniform_(0.5, 2)
+    layer.eval()
+    x = random_images(3, num_channels, 7, 3, dtype=dtype).requires_grad_()
+    wide, exact = x.detach().double().requires_grad_(), deepcopy(layer).double()
+    y, expected = run_layer(layer, x), exact(wide)
+    assert_near(y, expected, TOLERANCE[dtype])
+    d_y = random_images(*y.shape, dtype=dtype, seed=1)
+    found = torch.autograd.grad(y, [x, *layer.parameters()], d_y)
+    wanted = torch.autograd.grad(expected, [wide, *exact.parameters()], d_y.double())
+    for gradient, by_formula in zip(found, wanted, strict=True):
+        assert_near(gradient, by_formula, TOLERANCE[dtype])
+
+
+def test_batch_norm_without_running_statistics_in_eval_mode_is_left_to_pytorch() -> None:
+    layer = nn.BatchNorm2d(16, track_running_stats=False).eval()
+    assert lower(layer, TensorDesc((2, 16, 7, 3), torch.float32)) is None
 
 
 class Doubled(nn.BatchNorm2d):

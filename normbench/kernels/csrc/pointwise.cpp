@@ -1,4 +1,4 @@
-// Dynamic tanh, and the sum of two activations.
+// An affine map of each channel, dynamic tanh, and the sum of two activations.
 #include "exp.h"
 #include "per_image_norm.h"
 
@@ -8,6 +8,45 @@ struct AddDesc {
 };
 
 namespace {
+
+// y = epilogue(weight x + bias): batch norm by running statistics.
+template <int K>
+struct ChannelAffine : Pixels<K> {
+    static constexpr int kParameters = 2;
+    using Pixels<K>::pixels, Pixels<K>::vectors, Pixels<K>::channels;
+    const Relu relu;
+    Channels<K> weight, bias;
+
+    ChannelAffine(const NormDesc &desc, const float *const *parameters) : Pixels<K>(desc), relu(desc.relu) {
+        this->load_channels(parameters[0], weight);
+        this->load_channels(parameters[1], bias);
+    }
+
+    template <class T>
+    void forward(const T *x, Dropout dropout, T *y) const {
+        for (int64_t p = 0; p < pixels; p++)
+            for (int k = 0; k < vectors(); k++) {
+                const int64_t at = (p * vectors() + k) * kLanes;
+                store(y + at, dropout(relu(load(x + at) * weight[k] + bias[k])));
+            }
+    }
+
+    template <class T>
+    void backward(const T *x, const T *dy, Dropout dropout, T *dx, float *gradients) const {
+        Channels<K> dweight = {}, dbias = {};
+        for (int64_t p = 0; p < pixels; p++)
+            for (int k = 0; k < vectors(); k++) {
+                const int64_t at = (p * vectors() + k) * kLanes;
+                const f32x16 value = load(x + at);
+                const f32x16 d = relu.backward(value * weight[k] + bias[k], dropout(load(dy + at)));
+                dweight[k] += d * value;
+                dbias[k] += d;
+                store(dx + at, d * weight[k]);
+            }
+        this->store_channels(gradients, dweight);
+        this->store_channels(gradients + channels(), dbias);
+    }
+};
 
 // Dynamic tanh (Zhu et al. 2025, arXiv:2503.10622): y = epilogue(weight tanh(alpha x) + bias). The layer has a single
 // alpha; the caller broadcasts it to the channels.
@@ -66,6 +105,7 @@ void add_images(const OpArgs &args, const ImageTask &task) {
 
 }  // namespace
 
+EXPORT_PER_IMAGE_NORM(channel_affine, ChannelAffine)
 EXPORT_PER_IMAGE_NORM(dynamic_tanh, DynamicTanh)
 
 extern "C" {

@@ -1,15 +1,32 @@
 """Norm layers as ops."""
 
 import math
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from normbench.kernels.layers.binding import Lowered, affine_of, bind, fits, no_tensors, or_constant, tensors_of
+from normbench.kernels.layers.binding import (
+    Lowered,
+    Tensors,
+    affine_of,
+    bind,
+    fits,
+    no_tensors,
+    or_constant,
+    tensors_of,
+)
 from normbench.kernels.op import Epilogue, TensorDesc
 from normbench.kernels.ops.element import normalize_elements
 from normbench.kernels.ops.norm import IMAGE, Region, normalize
-from normbench.kernels.ops.per_image import dynamic_tanh, evo_norm, filter_response, layer_norm, root_mean_square
+from normbench.kernels.ops.per_image import (
+    channel_affine,
+    dynamic_tanh,
+    evo_norm,
+    filter_response,
+    layer_norm,
+    root_mean_square,
+)
 from normbench.kernels.ops.renorm import Bounds, renormalize
 from normbench.norms.activated import EvoNorm2dS0, FilterResponseNorm2d
 from normbench.norms.batch import PreciseBatchNorm2d
@@ -34,8 +51,12 @@ def lower_ghost_batch_norm(layer: GhostBatchNorm2d, x: TensorDesc, epilogue: Epi
 def _lower_batch(
     layer: nn.BatchNorm2d, x: TensorDesc, epilogue: Epilogue, *, num_images: int, moves_statistics: bool
 ) -> Lowered | None:
-    """Statistics of each channel over `num_images` neighbouring images, in training; eval mode stays with PyTorch."""
-    if not layer.training or _has_single_values(x, num_images) or not fits(layer, x, layer.num_features):
+    """Statistics of each channel over `num_images` neighbouring images, in training; else the running statistics."""
+    if not fits(layer, x, layer.num_features):
+        return None
+    if not layer.training and layer.running_mean is not None:
+        return _lower_by_running_statistics(layer, x, epilogue, "running_var", lambda var: (var + layer.eps).sqrt())
+    if not layer.training or _has_single_values(x, num_images):
         return None
     if moves_statistics and layer.momentum is None:  # a cumulative average, which the op does not compute
         return None
@@ -46,12 +67,30 @@ def _lower_batch(
 
 
 def lower_batch_renorm(layer: BatchRenorm2d, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:
-    if not layer.training or _has_single_values(x, x.shape[0]) or not fits(layer, x, layer.num_channels):
+    if not fits(layer, x, layer.num_channels):
+        return None
+    if not layer.training:
+        return _lower_by_running_statistics(layer, x, epilogue, "running_std", lambda std: std)
+    if _has_single_values(x, x.shape[0]):
         return None
     bounds = Bounds(layer.r_max, layer.d_max, layer.warmup_steps, layer.r_steps, layer.d_steps)
     op = renormalize(x, bounds, layer.eps, layer.momentum, epilogue)
     buffers = tensors_of(layer, "running_mean", "running_std", "num_batches_tracked")
     return bind(op, affine_of(layer, x), buffers)
+
+
+def _lower_by_running_statistics(
+    layer: nn.Module, x: TensorDesc, epilogue: Epilogue, name: str, std_of: Callable[[Tensor], Tensor]
+) -> Lowered | None:
+    """γ (x − μ) / σ + β as one affine map of each channel. `std_of` makes σ of the buffer of this name."""
+    affine, statistics = affine_of(layer, x), tensors_of(layer, "running_mean", name)
+
+    def folded() -> Tensors:
+        (weight, bias), (mean, stored) = affine(), statistics()
+        scale = weight / std_of(stored)
+        return scale, bias - mean * scale
+
+    return bind(channel_affine(x, epilogue), folded)
 
 
 def lower_group_norm(layer: nn.GroupNorm, x: TensorDesc, epilogue: Epilogue) -> Lowered | None:

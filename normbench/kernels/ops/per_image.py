@@ -33,6 +33,11 @@ def evo_norm(x: TensorDesc, num_groups: int, eps: float, epilogue: Epilogue = NO
     return None if epilogue.relu else _op("evo_norm", x, epilogue, Region(1, num_groups), num_parameters=3, eps=eps)
 
 
+def channel_affine(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
+    """y = γ x + β. Parameters: γ, β."""
+    return _op("channel_affine", x, epilogue, num_parameters=2)
+
+
 def dynamic_tanh(x: TensorDesc, epilogue: Epilogue = NO_EPILOGUE) -> Op | None:
     """y = γ tanh(α x) + β. Parameters: γ, β, α."""
     return _op("dynamic_tanh", x, epilogue, num_parameters=3)
