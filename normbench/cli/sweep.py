@@ -44,6 +44,7 @@ from normbench.cli.several import (
 from normbench.errors import ConfigError, Interrupted
 from normbench.plots.layout import FigureRequest
 from normbench.sweeps.options import Options, Rounds
+from normbench.text import shortened
 
 EXAMPLE = "Example: [bold]normbench sweep --norm bn --norm gn --norm ln --seeds 10[/bold]"
 
@@ -96,6 +97,15 @@ def sweep(
             "auto, off on a CPU, else the faster of the two.",
         ),
     ] = Together.auto,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="ray[=ADDRESS]",
+            help="Train on the nodes of a Ray cluster. Needs normbench[ray].",
+            show_default="this machine",
+        ),
+    ] = None,
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="Add seeds until each pair of norms is decided.")
     ] = False,
@@ -152,10 +162,20 @@ def sweep(
         *recipe_overrides(model, epochs, batch_size, lr, data, data_dir),
     ]
     rounds = Rounds(max_seeds, delta) if until_decided else None
-    options = Options(results, jobs, together, fail_fast, dry_run, rounds)
+    options = Options(results, jobs, together, fail_fast, dry_run, rounds, ray=ray_address(on))
     machine = MachineFlags(device, threads)
     comparison = ComparisonFlags(baseline, delta, format_, drawn, report)
     train_and_compare(config, overrides, options, machine, comparison, no_plugins=no_plugins, quiet=quiet)
+
+
+def ray_address(on: str | None) -> str | None:
+    """The address in `--on ray=ADDRESS`, `auto` without one. Raises ConfigError for anything but Ray."""
+    if on is None:
+        return None
+    where, separator, address = on.partition("=")
+    if where.strip() != "ray" or (separator and not address.strip()):
+        raise ConfigError(f"--on {shortened(on)}: give ray, or ray=ADDRESS, such as --on ray=10.0.0.1:6379")
+    return address.strip() or "auto"
 
 
 @dataclass(frozen=True)

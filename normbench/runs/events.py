@@ -39,7 +39,8 @@ class Step:
     epoch: int
     step: int
     num_steps: int
-    images_per_s: float
+    images_per_s: float | None
+    """None where no step of this run has been seen yet."""
     loss: float | None = None
     """In training; None on a GPU, where to know it would be to wait for the device."""
     accuracy: float | None = None

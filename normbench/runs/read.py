@@ -117,13 +117,7 @@ def read_epochs(folder: RunFolder, record: Record) -> list[Epoch]:
     Raises RecordError: missing, or not a table of numbers that are possible; Contradiction if the last row and the
     record differ.
     """
-    where = printable(folder.metrics)
-    try:
-        rows = _numbers(_text(folder.metrics))
-    except OSError as error:
-        raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
-    except (ValueError, csv.Error) as error:
-        raise RecordError(f"{where}: not a table of numbers ({printable(error)})") from error
+    where, rows = printable(folder.metrics), rows_so_far(folder)
     expected = record.num_epochs
     if not rows or (expected is not None and len(rows) != expected):
         raise RecordError(f"{where}: {len(rows)} epochs, the run has {expected}")
@@ -133,6 +127,17 @@ def read_epochs(folder: RunFolder, record: Record) -> list[Epoch]:
         raise RecordError(f"{where}: {error}") from error
     _check_last_epoch(rows[-1], record, where)
     return rows
+
+
+def rows_so_far(folder: RunFolder) -> list[Epoch]:
+    """The rows of `metrics.csv` of a run that may still train. Raises RecordError: missing, or no table of numbers."""
+    where = printable(folder.metrics)
+    try:
+        return _numbers(_text(folder.metrics))
+    except OSError as error:
+        raise RecordError(f"{where}: cannot be read ({error.strerror})") from error
+    except (ValueError, csv.Error) as error:
+        raise RecordError(f"{where}: not a table of numbers ({printable(error)})") from error
 
 
 def read_predictions(folder: RunFolder, record: Record) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":

@@ -14,7 +14,10 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Options:
-    """How a sweep trains its runs; `jobs` None takes what the machine carries.
+    """How a sweep trains its runs; `jobs` None takes what the machine carries, or the cluster.
+
+    `ray` is the address of a Ray cluster whose nodes train the runs, `auto` for the one that this machine belongs to;
+    None trains them on this machine.
 
     `together`: how runs that differ in their seed only train, see `make_plan`. `rounds` None trains each run of the
     experiment. A `dry_run` plans, and trains nothing. With `restart` finished runs are trained again, and unfinished
@@ -28,3 +31,4 @@ class Options:
     dry_run: bool = False
     rounds: Rounds | None = None
     restart: bool = False
+    ray: str | None = None

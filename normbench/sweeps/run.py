@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from normbench.analysis.stats.sequential import PairDecision
 from normbench.config import Config, Experiment
 from normbench.data.dataset import Dataset
+from normbench.data.place import named_place
+from normbench.data.sources.registry import PLACED_SOURCES
 from normbench.errors import Interrupted, NormbenchError, RunError
 from normbench.files import make_writable
 from normbench.locks import check_locks
 from normbench.runs.events import Unfinished
 from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
+from normbench.sweeps.cluster import RayCluster, num_groups
+from normbench.sweeps.executor import Executor
 from normbench.sweeps.options import Options, Rounds
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import LocalPool, prepare_start
@@ -124,12 +128,16 @@ class _Sweep:
     def train(self, requests: Sequence[RunRequest], title: str, axes: Iterable[str], note: str) -> None:
         """Plans the runs and trains those that are not finished, unless this is a dry run."""
         options = self.options
-        if not options.dry_run and not all(request.folder.is_finished for request in requests):
+        jobs = options.jobs
+        if options.ray is not None:
+            jobs = jobs or num_groups(options.ray, self.machine)
+        elif not options.dry_run and not all(request.folder.is_finished for request in requests):
             prepare_start()
         self.report(Planning())
-        plan = make_plan(requests, self.dataset, self.machine, options.jobs, options.together, keep=not options.dry_run)
+        plan = make_plan(requests, self.dataset, self.machine, jobs, options.together, keep=not options.dry_run)
         trains = bool(plan.to_do) and not options.dry_run
-        self.report(Planned(title, plan, tuple(axes), note, trains))
+        notes = [note, "on the nodes of a Ray cluster" if options.ray is not None else ""]
+        self.report(Planned(title, plan, tuple(axes), "; ".join(filter(None, notes)), trains))
         if options.dry_run:
             return
         for request in plan.done:
@@ -143,11 +151,19 @@ class _Sweep:
         self.keep_plan(requests)
         outcome = _Outcome(self.report)
         try:
-            train_all(plan.to_do, LocalPool(plan.machine, plan.jobs), outcome.watch, fail_fast=options.fail_fast)
+            train_all(plan.to_do, self.executor(plan), outcome.watch, fail_fast=options.fail_fast)
         except KeyboardInterrupt as stop:  # the second one
             raise Interrupted("stopped at once") from stop
         self.report(Trained())
         outcome.check()
+
+    def executor(self, plan: Plan) -> Executor:
+        options = self.options
+        if options.ray is None:
+            return LocalPool(plan.machine, plan.jobs)
+        data = self.experiment.runs[0].data
+        place = named_place(data.dir)[0] if data.source in PLACED_SOURCES else None
+        return RayCluster(options.ray, plan.machine, options.jobs, options.results / self.experiment.name, place)
 
     def keep_plan(self, requests: Sequence[RunRequest]) -> None:
         """Writes `sweep.json`, unless the requests are the trials of a tuning."""

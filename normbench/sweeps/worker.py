@@ -4,8 +4,8 @@ import logging
 import os
 import signal
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -15,7 +15,7 @@ from normbench.data.load import load_dataset
 from normbench.errors import Interrupted, NormbenchError, resource_error
 from normbench.files import write_bytes_atomically
 from normbench.locks import LockLost
-from normbench.runs.events import Event, Finished, Logged, Unfinished
+from normbench.runs.events import Event, Finished, GroupReport, Logged, Unfinished
 from normbench.runs.execute import RunIsBusy, train_group
 from normbench.runs.folder import RunFolder
 from normbench.train.machine import Machine
@@ -51,38 +51,44 @@ def work(
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logger.setLevel(logging.INFO)
-    logger.handlers = [_Sender(connection)]
     loaded: dict[str, Dataset] = {}
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+
+    def send(number: int, event: Event) -> None:
+        connection.send((number, event))
+
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError), logging_to(lambda text: send(0, Logged(text))):
         while requests := connection.recv():
-            _train(requests, machine, connection, loaded)
+            train_requests(requests, machine, send, loaded)
 
 
-class _Sender(logging.Handler):
-    """Sends each message as an event of the first run in hand."""
+@contextmanager
+def logging_to(send: Callable[[str], None]) -> Iterator[None]:
+    """Within, each message for the user goes to `send` and nowhere else."""
+    handler = logging.Handler()
+    handler.emit = lambda record: send(record.getMessage())  # type: ignore[method-assign]
+    before = logger.handlers, logger.level
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.handlers = before[0]
+        logger.setLevel(before[1])
 
-    def __init__(self, connection: "Connection[Numbered, Sequence[RunRequest] | None]") -> None:
-        super().__init__()
-        self._connection = connection
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._connection.send((0, Logged(record.getMessage())))
-
-
-def _train(
-    requests: Sequence[RunRequest],
-    machine: Machine,
-    connection: "Connection[Numbered, Sequence[RunRequest] | None]",
-    loaded: dict[str, Dataset],
+def train_requests(
+    requests: Sequence[RunRequest], machine: Machine, send: GroupReport, loaded: dict[str, Dataset]
 ) -> None:
-    """Trains the runs; the last event of each is Finished or Unfinished. `loaded`: the data sets of this process."""
+    """Trains runs together and sends their events; the last one of each is Finished or Unfinished.
+
+    `loaded`: the data sets of this process. Raises what `send` raises if nobody listens any more.
+    """
     going = dict(enumerate(requests))
 
     def report(number: int, event: Event) -> None:
         if isinstance(event, Finished | Unfinished):
             del going[number]
-        connection.send((number, event))
+        send(number, event)
 
     def fail(number: int, error: Exception) -> None:
         if isinstance(error, BrokenPipeError | ConnectionResetError):  # of the connection: the parent is gone

@@ -97,6 +97,13 @@ def test_a_sweep_together_is_the_sweep_run_by_run(config: Path) -> None:
             assert ours[part] == theirs[part], part
 
 
+@pytest.mark.parametrize("on", ["slurm", "ray=", "Ray"])
+def test_only_ray_is_another_place_to_train(on: str, config: Path) -> None:
+    result = invoke("sweep", config, "--on", on)
+    assert isinstance(result.exception, ConfigError)
+    assert "give ray, or ray=ADDRESS" in str(result.exception)
+
+
 def test_a_dry_run_trains_nothing(config: Path) -> None:
     result = invoke("sweep", config, "--dry-run")
     assert result.exit_code == 0, result.output

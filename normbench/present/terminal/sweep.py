@@ -197,7 +197,8 @@ class _Bars:
             case Step(epoch, step, num_steps, rate):
                 num_epochs = request.config.train.epochs
                 done = (epoch + step / num_steps) / num_epochs
-                self.advanced(request, slot, f"epoch {epoch + 1}/{num_epochs}  {rate:,.0f} images/s", done)
+                speed = "" if rate is None else f"  {rate:,.0f} images/s"
+                self.advanced(request, slot, f"epoch {epoch + 1}/{num_epochs}{speed}", done)
             case EpochDone(row):
                 split = "val" if "val_accuracy" in row else "test"
                 self.last_row[slot] = f"  {split} {row[f'{split}_accuracy']:.1%}"
