@@ -48,11 +48,12 @@ def choose_level(forced: str | None, rates: Mapping[str, float]) -> str:
     """The forced level, else the fastest; a plainer one if they are about as fast.
 
     rates: by level, multiply-adds of this machine in a nanosecond; a level that it lacks has none. The portable level
-    needs none. Raises ConfigError if the machine lacks the forced level.
+    needs none. Raises ConfigError if the machine lacks the forced level; where nothing could be measured, compiling it
+    shows what is wrong.
     """
     here = [level for level in LEVELS if level == PORTABLE or level in rates]
     if forced is not None:
-        if forced not in here:
+        if rates and forced not in here:
             raise ConfigError(f"{VARIABLE}={forced}: the processor and the compiler here have only {', '.join(here)}")
         return forced
     chosen = PORTABLE

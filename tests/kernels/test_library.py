@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,13 @@ def test_without_any_compiler_the_status_says_how_to_name_one(tmp_path: Path, mo
     monkeypatch.delenv("CXX", raising=False)
     done = python("from normbench.kernels.library import kernels_status; print(kernels_status())", PATH=str(tmp_path))
     assert done.stdout == "kernels off: no C++ compiler found (set CXX)\n"
+
+
+def test_where_there_is_a_compiler_it_compiles_the_kernels() -> None:
+    """Most tests of kernels are skipped without them."""
+    with suppress(BuildError):
+        assert find_compilers()
+        assert library() is not None, kernels_status()
 
 
 @needs_compiler

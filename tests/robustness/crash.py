@@ -203,7 +203,9 @@ def story(kind: Kind, rng: random.Random, place: Path, tally: Tally, *, anew: bo
         wrong += [] if "is damaged" in last.text else [f"not said to be damaged: {damaged}"]
     wrong += folders.wrong_in_finished(kind.reference, results)
     elsewhere = folders.names(place / "temporary") | folders.names(place / "cache")
-    return wrong + [f"left behind: {name}" for name in elsewhere if not name.endswith((".safetensors", ".lock", ".so"))]
+    return wrong + [
+        f"left behind: {name}" for name in elsewhere if not name.endswith((".safetensors", ".lock", ".so", ".json"))
+    ]
 
 
 def disturbed(

@@ -30,7 +30,7 @@ struct FilterResponse : Pixels<K> {
             }
         for (int k = 0; k < vectors(); k++)
             for (int lane = 0; lane < kLanes; lane++)
-                r[k][lane] = 1.0f / std::sqrt(squares[k][lane] / (float)pixels + eps);
+                r[k].set(lane, 1.0f / std::sqrt(squares[k][lane] / (float)pixels + eps));
     }
 
     static i32x16 is_above(f32x16 z, f32x16 tau) { return (z > tau) | (z != z); }  // true for NaN, so that y is NaN
@@ -44,7 +44,7 @@ struct FilterResponse : Pixels<K> {
             for (int k = 0; k < vectors(); k++) {
                 const int64_t at = (p * vectors() + k) * kLanes;
                 const f32x16 z = load(x + at) * scale[k] + bias[k];
-                store(y + at, dropout(is_above(z, tau[k]) ? z : tau[k]));
+                store(y + at, dropout(select(is_above(z, tau[k]), z, tau[k])));
             }
     }
 
@@ -60,9 +60,9 @@ struct FilterResponse : Pixels<K> {
                 const int64_t at = (p * vectors() + k) * kLanes;
                 const f32x16 value = load(x + at), d = dropout(load(dy + at));
                 const i32x16 above = is_above(value * scale[k] + bias[k], tau[k]);
-                const f32x16 g = above ? d : f32x16{};
+                const f32x16 g = select(above, d, 0);
                 dbias[k] += g;
-                dtau[k] += above ? f32x16{} : d;
+                dtau[k] += select(above, 0, d);
                 sum_x[k] += g * value;
             }
         for (int k = 0; k < vectors(); k++) {
@@ -77,7 +77,7 @@ struct FilterResponse : Pixels<K> {
                 const int64_t at = (p * vectors() + k) * kLanes;
                 const f32x16 value = load(x + at), d = again(load(dy + at));
                 const i32x16 above = is_above(value * scale[k] + bias[k], tau[k]);
-                store(dx + at, (above ? d : f32x16{}) * scale[k] - value * slope[k]);
+                store(dx + at, select(above, d, 0) * scale[k] - value * slope[k]);
             }
     }
 };
@@ -109,8 +109,8 @@ struct EvoNorm : Pixels<K> {
             region_moments(one_image, g, means, squares, group_mean, group_var);
         for (int64_t c = 0; c < channels(); c++) {
             const int64_t g = one_image.region(0, c);
-            mean[c / kLanes][c % kLanes] = group_mean[g];
-            rstd[c / kLanes][c % kLanes] = inverse_std(one_image, group_var[g]);
+            mean[c / kLanes].set(c % kLanes, group_mean[g]);
+            rstd[c / kLanes].set(c % kLanes, inverse_std(one_image, group_var[g]));
         }
     }
 
@@ -150,7 +150,7 @@ struct EvoNorm : Pixels<K> {
         for (int k = 0; k < vectors(); k++) {
             for (int lane = 0; lane < kLanes; lane++) {
                 const int64_t g = one_image.region(0, k * kLanes + lane);
-                slope[k][lane] = (float)(totals[g] / one_image.count(g));
+                slope[k].set(lane, (float)(totals[g] / one_image.count(g)));
             }
             slope[k] *= rstd[k] * rstd[k] * rstd[k];
             scale[k] = rstd[k] * weight[k];

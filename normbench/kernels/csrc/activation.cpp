@@ -25,21 +25,21 @@ struct Identity {
 struct Relu6 {
     f32x16 operator()(f32x16 x) const {
         const f32x16 positive = max_keeping_nan(f32x16{}, x);
-        return positive > 6 ? f32x16{} + 6 : positive;
+        return select(positive > 6, 6, positive);
     }
-    f32x16 backward(f32x16 x, f32x16 d) const { return ((x <= 0) | (x >= 6)) ? f32x16{} : d; }
+    f32x16 backward(f32x16 x, f32x16 d) const { return select((x <= 0) | (x >= 6), 0, d); }
 };
 
 struct LeakyRelu {
     const float slope;
-    f32x16 operator()(f32x16 x) const { return x > 0 ? x : x * slope; }
-    f32x16 backward(f32x16 x, f32x16 d) const { return x > 0 ? d : d * slope; }
+    f32x16 operator()(f32x16 x) const { return select(x > 0, x, x * slope); }
+    f32x16 backward(f32x16 x, f32x16 d) const { return select(x > 0, d, d * slope); }
 };
 
 struct Elu {
     const float slope;
-    f32x16 operator()(f32x16 x) const { return x > 0 ? x : slope * expm1(x); }
-    f32x16 backward(f32x16 x, f32x16 d) const { return x > 0 ? d : d * slope * (expm1(x) + 1); }
+    f32x16 operator()(f32x16 x) const { return select(x > 0, x, slope * expm1(x)); }
+    f32x16 backward(f32x16 x, f32x16 d) const { return select(x > 0, d, d * slope * (expm1(x) + 1)); }
 };
 
 struct Silu {  // x sigmoid(x)
@@ -54,14 +54,14 @@ struct Hardswish {  // x min(max(x + 3, 0), 6) / 6
     f32x16 operator()(f32x16 x) const { return x * Relu6{}(x + 3) * (1.0f / 6); }
     f32x16 backward(f32x16 x, f32x16 d) const {
         const f32x16 between = d * (x * (1.0f / 3) + 0.5f);
-        return x <= -3 ? f32x16{} : x >= 3 ? d : between;
+        return select(x <= -3, 0, select(x >= 3, d, between));
     }
 };
 
 struct Gelu {  // x Phi(x), Phi being the normal distribution function
     // Phi(-|x|): Abramowitz & Stegun 7.1.26, to 8e-8.
     static f32x16 tail(f32x16 x, f32x16 density) {
-        const f32x16 t = 1 / (1 + 0.3275911f * 0.707106781f * (x < 0 ? -x : x));
+        const f32x16 t = 1 / (1 + 0.3275911f * 0.707106781f * select(x < 0, -x, x));
         f32x16 series = t * 1.061405429f - 1.453152027f;
         series = series * t + 1.421413741f;
         series = series * t - 0.284496736f;
@@ -71,7 +71,7 @@ struct Gelu {  // x Phi(x), Phi being the normal distribution function
     static f32x16 density(f32x16 x) { return expm1(x * x * -0.5f) + 1; }  // but for its factor 1 / sqrt(2 pi)
     static f32x16 distribution(f32x16 x, f32x16 density) {
         const f32x16 below = tail(x, density);
-        return x < 0 ? below : 1 - below;
+        return select(x < 0, below, 1 - below);
     }
     f32x16 operator()(f32x16 x) const { return x * distribution(x, density(x)); }
     f32x16 backward(f32x16 x, f32x16 d) const {
@@ -84,7 +84,7 @@ struct GeluByTanh {  // x (1 + tanh u) / 2 = x sigmoid(2 u), u = sqrt(2 / pi) (x
     static f32x16 doubled(f32x16 x) { return 1.595769122f * x * (1 + 0.044715f * x * x); }
     f32x16 operator()(f32x16 x) const { return x * sigmoid(doubled(x)); }
     f32x16 backward(f32x16 x, f32x16 d) const {
-        x = x < -20 ? f32x16{} - 20 : x > 20 ? f32x16{} + 20 : x;  // there the derivative is 0 and 1 in float32
+        x = select(x < -20, -20, select(x > 20, 20, x));  // there the derivative is 0 and 1 in float32
         const f32x16 s = sigmoid(doubled(x)), slope = 1.595769122f * (1 + 3 * 0.044715f * x * x);
         return d * s * (1 + x * (1 - s) * slope);
     }

@@ -68,7 +68,7 @@ void pack_weight(const OpArgs &args) {
                 const float *from = args.parameters[0] + tap / 3 * desc.weight_strides[1] +
                                     tap % 3 * desc.weight_strides[2];
                 f32x16 numbers;
-                for (int lane = 0; lane < kLanes; lane++) numbers[lane] = from[(c + lane) * desc.weight_strides[0]];
+                for (int lane = 0; lane < kLanes; lane++) numbers.set(lane, from[(c + lane) * desc.weight_strides[0]]);
                 decltype(dtype) rounded[kLanes];
                 store(rounded, numbers);
                 store(to + tap * desc.channels + c, load(rounded));

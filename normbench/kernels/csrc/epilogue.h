@@ -10,17 +10,17 @@ struct Relu {
     const f32x16 floor;  // y = max(z, floor): 0, or -inf if off
     const f32x16 limit;  // dz = 0 where z <= limit: 0, or NaN (never true) if off
 
-    explicit Relu(bool on) : on(on), floor(f32x16{} + (on ? 0 : -INFINITY)), limit(f32x16{} + (on ? 0 : NAN)) {}
+    explicit Relu(bool on) : on(on), floor(on ? 0 : -INFINITY), limit(on ? 0 : NAN) {}
 
     f32x16 operator()(f32x16 z) const { return max_keeping_nan(floor, z); }
-    f32x16 backward(f32x16 z, f32x16 dy) const { return z <= limit ? f32x16{} : dy; }
+    f32x16 backward(f32x16 z, f32x16 dy) const { return select(z <= limit, 0, dy); }
 };
 
 // dL/dz of one vector, z being the norm's output before the epilogue, with the mask of ReLU and dropout read from y.
 template <class T>
 inline f32x16 epilogue_backward(const Relu &relu, const T *dy, const T *y, float keep_scale) {
     const f32x16 d = load(dy);
-    return relu.on ? (load(y) <= 0 ? f32x16{} : d * keep_scale) : d;
+    return relu.on ? select(load(y) <= 0, 0, d * keep_scale) : d;
 }
 
 // 1 / (1 - p), for a dropout of `drop` in 65,536 values.
@@ -36,7 +36,7 @@ struct Xoshiro128 {
                 uint64_t mixed = seed += 0x9e3779b97f4a7c15u;
                 mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
                 mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-                word[lane] = (uint32_t)((mixed ^ (mixed >> 31)) >> 32);
+                word.set(lane, (uint32_t)((mixed ^ (mixed >> 31)) >> 32));
             }
     }
 
@@ -73,7 +73,7 @@ struct Dropout {
         if (drop == 0) return values;
         bits = has_unused_half ? bits >> 16 : random.next();  // 16 of a lane's 32 bits serve one value
         has_unused_half = !has_unused_half;
-        return (bits & 0xffff) < drop ? f32x16{} : values * keep_scale;
+        return select((bits & 0xffff) < drop, 0, values * keep_scale);
     }
 };
 

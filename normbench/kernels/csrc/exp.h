@@ -6,9 +6,8 @@ namespace {
 
 // e^x - 1, accurate near 0 too. x is clamped to [-87, 88], where e^x is a normal float32.
 inline f32x16 expm1(f32x16 x) {
-    const f32x16 lowest = f32x16{} - 87, highest = f32x16{} + 88;
-    x = x < lowest ? lowest : x;  // NaN stays NaN
-    x = x > highest ? highest : x;
+    x = select(x < -87, -87, x);  // NaN stays NaN
+    x = select(x > 88, 88, x);
     // x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an integer, whose bits are then the lowest ones.
     const f32x16 shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
     const f32x16 r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // Cody & Waite 1980: ln 2 in two parts

@@ -17,8 +17,8 @@ struct PerChannel {
     PerChannel(const NormDesc &desc, int64_t image, int64_t begin, const float *firsts, const float *seconds) {
         for (int64_t c = 0; c < K * kLanes; c++) {
             const int64_t region = desc.region(image, begin + c);
-            first[c / kLanes][c % kLanes] = firsts[region];
-            second[c / kLanes][c % kLanes] = seconds[region];
+            first[c / kLanes].set(c % kLanes, firsts[region]);
+            second[c / kLanes].set(c % kLanes, seconds[region]);
         }
     }
 };

@@ -107,17 +107,16 @@ void max_forward(const OpArgs &args, const ImageTask &task) {
         T *y = args.y.at<T>(task);
         uint8_t *argmax = argmax_of(args, desc, task);
         for_each_output(desc, window, [&](int64_t i, const auto &taps) {
-            f32x16 best = f32x16{} - INFINITY;
-            i32x16 winner = i32x16{} - 1;  // none yet
+            f32x16 best = -INFINITY;
+            i32x16 winner = -1;  // none yet
             taps([&](int j, int64_t at) {
                 const f32x16 value = load(x + at);
                 const i32x16 wins = (value > best) | (value != value) | (winner < 0);  // NaN wins, as in PyTorch
-                best = wins ? value : best;
-                winner = wins ? i32x16{} + j : winner;
+                best = select(wins, value, best);
+                winner = select(wins, j, winner);
             });
             store(y + i, best);
-            const u8x16 bytes = __builtin_convertvector(winner, u8x16);
-            memcpy(argmax + i, &bytes, sizeof bytes);
+            store_bytes(argmax + i, winner);
         });
     });
 }
@@ -129,11 +128,9 @@ void max_backward(const OpArgs &args, const ImageTask &task) {
         const T *dy = args.dy.at<T>(task);
         const uint8_t *argmax = argmax_of(args, desc, task);
         differentiate(desc, window, args.thread_workspace.at<float>(task), args.dx.at<T>(task), [&](int64_t i) {
-            u8x16 bytes;
-            memcpy(&bytes, argmax + i, sizeof bytes);
-            const i32x16 winner = __builtin_convertvector(bytes, i32x16);
+            const i32x16 winner = load_bytes(argmax + i);
             const f32x16 d = load(dy + i);
-            return [=](int j) { return winner == j ? d : f32x16{}; };
+            return [=](int j) { return select(winner == j, d, 0); };
         });
     });
 }
