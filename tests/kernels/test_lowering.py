@@ -308,6 +308,12 @@ def test_a_conv_of_one_pixel_is_a_matrix_product_in_float32() -> None:
 
 
 @needs_compiler
+def test_a_conv_of_one_pixel_with_many_weights_is_a_conv() -> None:
+    conv, x = nn.Conv2d(512, 160, 1), draw(3, 512, 1, 1)
+    torch.testing.assert_close(run_layer(conv, x), conv(x), rtol=1e-4, atol=1e-5)
+
+
+@needs_compiler
 @pytest.mark.parametrize("kind", LOWERED)
 def test_every_norm_has_a_lowering(kind: str) -> None:
     assert type(norm_layer(kind)) in LOWERINGS
