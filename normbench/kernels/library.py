@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from normbench.files import (
     scratch_beside,
     scratch_of,
 )
-from normbench.kernels.build import Build, BuildError, compiler_name, find_compilers, shipped_sources
+from normbench.kernels.build import Build, BuildError, Compiler, compiler_name, find_compilers, shipped_sources
 from normbench.kernels.levels import choose_level, forced_level
 from normbench.kernels.probe import level_rates
 from normbench.kernels.structs import STRUCTS
@@ -102,18 +103,32 @@ def _kernels() -> tuple[Library | None, str]:
     forced = forced_level()
     try:
         for compiler in find_compilers():
-            build = Build(compiler, shipped_sources(), choose_level(forced, level_rates(compiler)))
             try:
-                kernels, remark = load_or_compile(build)
-                if build.level == "amx" and not kernels.amx_allowed():
-                    raise BuildError("the system refuses AMX, or convolutions by AMX are wrong on this machine")
+                kernels, remark = _load_level(compiler, forced)
             except BuildError as error:
                 problems.append(error)
             else:
-                return kernels, f"kernels on ({build.level}, {compiler_name(compiler)}{remark})"
+                return kernels, f"kernels on ({kernels.level}, {compiler_name(compiler)}{remark})"
     except BuildError as error:
         problems.append(error)
     return None, f"kernels off: {problems[0]}"
+
+
+def _load_level(compiler: Compiler, forced: str | None) -> tuple[Library, str]:
+    """The library of the forced level, else of the best one, and a remark for the status. Raises BuildError.
+
+    Tiles that the system refuses to this process, or whose convolutions are wrong here, give way to the next level.
+    """
+    rates = level_rates(compiler)
+    build = Build(compiler, shipped_sources(), choose_level(forced, rates))
+    kernels, remark = load_or_compile(build)
+    if build.level != "amx" or kernels.amx_allowed():
+        return kernels, remark
+    if forced:
+        raise BuildError("the system refuses AMX, or convolutions by AMX are wrong on this machine")
+    rest = {level: rate for level, rate in rates.items() if level != "amx"}
+    kernels, remark = load_or_compile(replace(build, level=choose_level(None, rest)))
+    return kernels, f"{remark}, without AMX: refused, or wrong here"
 
 
 def load_or_compile(build: Build, structs: Structs = STRUCTS) -> tuple[Library, str]:
