@@ -1,11 +1,15 @@
-"""What a GPU gains: the recorded step over the eager one, seeds together over seeds in turn, and whole runs."""
+"""What a GPU gains: the recorded step over the eager one, seeds together over seeds in turn, and whole runs.
+
+Measured in stages that follow each other from the most to the least telling, so that a cut measurement is of use.
+"""
 
 import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from normbench.bench.agreement import Check, check_fp32, check_images, check_together
@@ -17,7 +21,8 @@ from normbench.config import Config
 from normbench.data.dataset import Dataset
 from normbench.norms import norm_label
 from normbench.runs.build import task_of, training_split
-from normbench.runs.execute import train_group, train_run
+from normbench.runs.events import EpochDone, Event
+from normbench.runs.execute import train_group
 from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
 from normbench.train.loop import Member
@@ -36,13 +41,16 @@ class FullPlan:
 
     seeds: runs of a norm that train together. steps: training steps of each variant in a round. warm_up: rounds that
     are not counted; the first records the graph. compared_steps: of the check of runs together against runs alone.
+    epochs: of the whole runs; longer ones are projected. limit_s: seconds after which no further stage begins.
     """
 
     rounds: int
     steps: int
     seeds: int = 10
     warm_up: int = 2
-    compared_steps: int = 200
+    compared_steps: int = 60
+    epochs: int = 2
+    limit_s: float = 140.0
 
 
 @dataclass(frozen=True)
@@ -71,59 +79,101 @@ class VariantTimings:
 
 @dataclass(frozen=True)
 class WholeRuns:
-    """Runs of the first norm that trained together, from the start to the finished folders, without pictures.
+    """Runs of the first norm that trained together, from the start to the finished folders with their pictures.
 
-    accuracies: fractions, one a run; NaN for a run that diverged.
+    epoch_s: the seconds of the last epoch. accuracies: fractions, one a run; NaN for a run that diverged.
     """
 
     what: str
     seconds: float
+    epochs: int
+    epoch_s: float
     accuracies: tuple[float, ...]
+
+    def projected_s(self, epochs: int) -> float:
+        """Seconds of so many epochs: each further one takes as long as the last."""
+        return self.seconds + (epochs - self.epochs) * self.epoch_s
 
 
 @dataclass(frozen=True)
 class FullBench:
-    """What `normbench bench --full` measures and checks. one, group: a single run, and `seeds` runs together."""
+    """What `normbench bench --full` has measured and checked so far.
 
-    norms: tuple[VariantTimings, ...]
-    one: WholeRuns
-    group: WholeRuns
+    runs: first a single run, then `seeds` runs together; empty until both are measured. epochs: of the config.
+    left_out: what no time was left for.
+    """
+
     epochs: int
-    checks: tuple[Check, ...]
+    norms: tuple[VariantTimings, ...] = ()
+    runs: tuple[WholeRuns, ...] = ()
+    checks: tuple[Check, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def all_s(self) -> float:
         """Projected seconds of all norms with all seeds: the timed group, the others in proportion to their steps."""
         first, *_ = self.norms
         shares = [norm.step_s(norm.fastest_way) / first.step_s(first.fastest_way) for norm in self.norms]
-        return self.group.seconds * sum(shares)
+        return self.runs[-1].projected_s(self.epochs) * sum(shares)
+
+
+Stage = tuple[str, Callable[[FullBench], FullBench]]
+"""What is measured, in words, and the function that adds it to what is known."""
 
 
 def measure_full(
     configs: Sequence[Config], dataset: Dataset, machine: Machine, precision: str, plan: FullPlan
-) -> FullBench:
-    """Measures and checks in this process, on any device; logs a line a stage.
+) -> Iterator[FullBench]:
+    """Measures and checks in this process, on any device; yields after each stage what is known by then.
 
     configs: one for each norm, equal otherwise. Raises RunError if a run fails.
     """
     setting = Setting(machine.device, precision, normalization=dataset.normalization)
     as_trained = replace(dataset, train=training_split(configs[0], dataset.train, task_of(dataset)))
-    norms = []
-    for config in configs:
-        label = norm_label(config.norm.name, config.norm.options)
-        logger.info(f"{label}: steps of one run, eager and recorded, and of {plan.seeds} together")
-        norms.append(_variant_timings(config, label, as_trained, setting, plan))
-    one, group = _whole_runs(configs[0], norms[0], dataset, Machine(machine.device, precision=precision), plan)
-    checks = [check_images(configs[0], as_trained, machine.device)]
-    for config in configs:
+
+    def time_steps(config: Config, full: FullBench) -> FullBench:
+        return replace(full, norms=(*full.norms, _variant_timings(config, as_trained, setting, plan)))
+
+    def time_runs(full: FullBench) -> FullBench:
+        way, alone = full.norms[0].fastest_way, Machine(machine.device, precision=precision)
+        return replace(full, runs=tuple(_whole_runs(configs[0], way, dataset, alone, plan)))
+
+    def compare_images(full: FullBench) -> FullBench:
+        return replace(full, checks=(*full.checks, check_images(configs[0], as_trained, machine.device)))
+
+    def compare(config: Config, full: FullBench) -> FullBench:
         seeds = _seeds(config, plan.seeds)
-        logger.info(f"{norm_label(config.norm.name, config.norm.options)}: against the CPU, and together against alone")
-        checks += check_fp32(seeds, as_trained, machine.device)
-        checks += check_together(seeds, as_trained, machine.device, precision, plan.compared_steps)
-    return FullBench(tuple(norms), one, group, configs[0].train.epochs, tuple(checks))
+        fp32 = check_fp32(seeds, as_trained, machine.device)
+        together = check_together(seeds, as_trained, machine.device, precision, plan.compared_steps)
+        return replace(full, checks=(*full.checks, *fp32, *together))
+
+    stages: list[Stage] = [
+        *((f"{_label(each)}: steps, alone and {plan.seeds} together", partial(time_steps, each)) for each in configs),
+        (f"{_label(configs[0])}: whole runs of {plan.epochs} epochs, one and {plan.seeds} together", time_runs),
+        ("images augmented here and on the CPU", compare_images),
+        *((f"{_label(each)}: against the CPU, and together against alone", partial(compare, each)) for each in configs),
+    ]
+    return run_stages(stages, FullBench(configs[0].train.epochs), plan.limit_s)
 
 
-def _variant_timings(config: Config, label: str, dataset: Dataset, setting: Setting, plan: FullPlan) -> VariantTimings:
+def run_stages(
+    stages: Sequence[Stage], full: FullBench, limit_s: float, now: Callable[[], float] = time.monotonic
+) -> Iterator[FullBench]:
+    """Yields what is known after each stage; none begins after `limit_s` seconds of the clock `now`.
+
+    Logs what each stage measures.
+    """
+    begun = now()
+    for number, (what, measure) in enumerate(stages):
+        if now() - begun > limit_s:
+            yield replace(full, left_out=tuple(left for left, _ in stages[number:]))
+            return
+        logger.info(what)
+        full = measure(full)
+        yield full
+
+
+def _variant_timings(config: Config, dataset: Dataset, setting: Setting, plan: FullPlan) -> VariantTimings:
     def members(number: int) -> list[Member]:
         return [idle_member(each, task_of(dataset), setting) for each in _seeds(config, number)]
 
@@ -134,30 +184,29 @@ def _variant_timings(config: Config, label: str, dataset: Dataset, setting: Sett
     }
     measures = {name: timer(taken, plan.steps, PartClock(setting.device)) for name, taken in steps.items()}
     rounds = list(rounds_in_turn(measures, plan.rounds, plan.warm_up))
-    return VariantTimings(label, plan.seeds, {name: tuple(measured[name] for measured in rounds) for name in steps})
+    timings = {name: tuple(measured[name] for measured in rounds) for name in steps}
+    return VariantTimings(_label(config), plan.seeds, timings)
 
 
-def _whole_runs(
-    config: Config, norm: VariantTimings, dataset: Dataset, machine: Machine, plan: FullPlan
-) -> tuple[WholeRuns, WholeRuns]:
-    way, epochs = norm.fastest_way, config.train.epochs
+def _whole_runs(config: Config, way: str, dataset: Dataset, machine: Machine, plan: FullPlan) -> Iterator[WholeRuns]:
+    epochs = min(plan.epochs, config.train.epochs)
+    config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
     with tempfile.TemporaryDirectory() as folder:
-        alone, together = Path(folder) / "one", Path(folder) / "group"
-        logger.info(f"{norm.label}: a whole run of {epochs} epochs")
-        one = _timed("one run", lambda: [train_run(config, folder_of(config, alone), dataset, machine, pictures=False)])
-        logger.info(f"{norm.label}: {plan.seeds} seeds of {epochs} epochs, {way}")
-        runs = [(each, folder_of(each, together)) for each in _seeds(config, plan.seeds)]
-        group = _timed(
-            f"{plan.seeds} seeds, {way}",
-            lambda: list(train_group(runs, dataset, machine, way=way, pictures=False).values()),
-        )
-    return one, group
+        for what, number, together in (("one run", 1, None), (f"{plan.seeds} seeds, {way}", plan.seeds, way)):
+            runs = [(each, folder_of(each, Path(folder, str(number)))) for each in _seeds(config, number)]
+            ends = [begun := time.perf_counter()]
+
+            def watch(number: int, event: Event, ends: list[float] = ends) -> None:
+                if number == 0 and isinstance(event, EpochDone):
+                    ends.append(time.perf_counter())
+
+            records = train_group(runs, dataset, machine, way=together, report=watch)
+            seconds = time.perf_counter() - begun
+            yield WholeRuns(what, seconds, epochs, ends[-1] - ends[-2], tuple(map(_accuracy, records.values())))
 
 
-def _timed(what: str, train: Callable[[], list[Record]]) -> WholeRuns:
-    begun = time.perf_counter()
-    records = train()
-    return WholeRuns(what, time.perf_counter() - begun, tuple(map(_accuracy, records)))
+def _label(config: Config) -> str:
+    return norm_label(config.norm.name, config.norm.options)
 
 
 def _seeds(config: Config, number: int) -> list[Config]:

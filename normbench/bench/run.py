@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ UNSTEADY = 0.3  # between the least and the greatest tax of a norm: its median s
 logger = logging.getLogger(__name__)
 
 
+def _ignore(answer: "Answer") -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was measured.
@@ -38,48 +42,70 @@ class Answer:
     warnings: tuple[str, ...]
 
 
-def run_bench(configs: Sequence[Config], name: str, machine: Machine, plan: Plan | FullPlan, *, bar: bool) -> Answer:
+def run_bench(
+    configs: Sequence[Config],
+    name: str,
+    machine: Machine,
+    plan: Plan | FullPlan,
+    *,
+    bar: bool,
+    keep: Callable[[Answer], None] = _ignore,
+) -> Answer:
     """Measures what `plan` says: the speed of training with each norm, or what a GPU gains.
 
     configs: one for each norm, equal otherwise. name: path or name of the config file. bar: whether loading the data
-    may show a progress bar. Raises DataError without data, Interrupted on Ctrl-C, and what `measure` and
-    `measure_full` raise.
+    may show a progress bar. keep: gets the answer so far after each stage of a `FullPlan`. Raises DataError without
+    data, Interrupted on Ctrl-C, and what `measure` and `measure_full` raise.
     """
     load = load_average()
     dataset = load_dataset(configs[0].data, bar=bar)
-    kernels = library() if machine.is_cpu else None
-    if machine.is_cpu and kernels is None:
+    if machine.is_cpu and library() is None:
         logger.info(kernels_status())
+    lost = "nothing is kept, as every number needs all rounds"
     try:
         precision = common_precision(configs[0], dataset, machine)
-        measured: Bench | FullBench
+        setting, head = _setting(configs[0], precision, machine, plan), _head(configs[0], name, machine, plan)
+        head |= {"data": dataset.name, "precision": precision, "load_average_before": load}
         if isinstance(plan, Plan):
             measured = measure(configs, dataset, machine, precision, plan)
             timed = [norm for norm in measured.norms if norm.norm != WITHOUT]
             warnings = busy_notes(load, num_cores(), {norm.label: measured.tax(norm) for norm in timed})
-        else:
-            measured = measure_full(configs, dataset, machine, precision, plan)
-            warnings = ()
+            return Answer(measured, setting, head, warnings)
+        lost = "--output has the stages that were done"
+        for full in measure_full(configs, dataset, machine, precision, plan):
+            answer = Answer(full, setting, head, left_out_notes(full.left_out, plan.limit_s))
+            keep(answer)
     except KeyboardInterrupt:
-        raise Interrupted("stopped; nothing is kept, as every number needs all rounds") from None
-    head = {
+        raise Interrupted(f"stopped; {lost}") from None
+    return answer
+
+
+def _head(config: Config, name: str, machine: Machine, plan: Plan | FullPlan) -> dict[str, Any]:
+    return {
         "config": Path(name).name,  # without its folder, which is private
-        "batch_size": configs[0].train.batch_size,
-        "data": dataset.name,
+        "batch_size": config.train.batch_size,
         "device": machine.device.type,
-        "precision": precision,
         "rounds": plan.rounds,
         "steps_per_round": plan.steps,
-        "load_average_before": load,
         "environment": describe_environment(machine.device) | {"threads": machine.threads},
         "git_commit": git_commit(),
     }
+
+
+def _setting(config: Config, precision: str, machine: Machine, plan: Plan | FullPlan) -> str:
+    kernels = library() if machine.is_cpu else None
     device = f"{machine.device.type} ({kernels.level})" if kernels else machine.device.type
-    setting = (
+    return (
         f"{device}, {_counted(machine.threads or 0, 'thread')}, {precision}, "
-        f"batch {configs[0].train.batch_size}, {_counted(plan.rounds, 'round')} of {_counted(plan.steps, 'step')}"
+        f"batch {config.train.batch_size}, {_counted(plan.rounds, 'round')} of {_counted(plan.steps, 'step')}"
     )
-    return Answer(measured, setting, head, warnings)
+
+
+def left_out_notes(left_out: Sequence[str], limit_s: float) -> tuple[str, ...]:
+    """A warning for the stages of a full measurement that no time was left for."""
+    if not left_out:
+        return ()
+    return (f"after {limit_s:.0f} s these were left out, name fewer norms to have them: {'; '.join(left_out)}",)
 
 
 def load_average() -> float | None:

@@ -25,7 +25,6 @@ from normbench.cli.output import Quiet, TableFormat, check_output, console, load
 from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench bench --norm bn --norm gn --against plain[/bold]"
-FULL_BATCH = 128
 USUAL_NORMS = ("bn", "gn", "ln")
 
 
@@ -96,8 +95,6 @@ def bench(
     from normbench.runs.validate import check_parts
 
     usual: list[Override] = [] if data or data_dir else [("data.source", "synthetic", "")]
-    if full and batch_size is None:
-        usual.append(("train.batch_size", FULL_BATCH, ""))
     overrides = [*usual, *set_overrides(set_), *recipe_overrides(model, None, batch_size, None, data, data_dir)]
     known, check = registries(plugins=not no_plugins), check_parts(within_budget=False, needs_data=True)
     show_log(quiet=quiet)
@@ -112,11 +109,12 @@ def bench(
         from normbench.bench.full import FullPlan
         from normbench.bench.measure import Plan
         from normbench.bench.result import Bench
-        from normbench.bench.run import run_bench
+        from normbench.bench.run import Answer, run_bench
         from normbench.files import write_json_atomically
         from normbench.present.report.document import View, as_document, render_document
         from normbench.present.tables.bench import bench_tables
         from normbench.present.tables.bench_full import full_tables
+        from normbench.present.tables.table import Table
         from normbench.train.machine import Machine, choose_timed_device
 
     machine = Machine(choose_timed_device(device), threads or torch.get_num_threads())
@@ -124,11 +122,18 @@ def bench(
         raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
     loops = tuple(dict.fromkeys(loop.value for loop in against or ()))
     plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, loops)
-    answer = run_bench(configs, config, machine, plan, bar=not quiet and sys.stderr.isatty())
-    found = answer.measured
-    tables = bench_tables(found, answer.setting) if isinstance(found, Bench) else full_tables(found, answer.setting)
-    if output is not None:
-        write_json_atomically(output, as_document(tables, answer.head, answer.warnings))
+
+    def tables_of(answer: Answer) -> dict[str, Table]:
+        found, setting = answer.measured, answer.setting
+        return bench_tables(found, setting) if isinstance(found, Bench) else full_tables(found, setting)
+
+    def keep(answer: Answer) -> None:
+        if output is not None:
+            write_json_atomically(output, as_document(tables_of(answer), answer.head, answer.warnings))
+
+    answer = run_bench(configs, config, machine, plan, bar=not quiet and sys.stderr.isatty(), keep=keep)
+    keep(answer)
+    tables = tables_of(answer)
     shown = tables if format_ is TableFormat.json else {name: tables[name] for name in tables if name != "laps"}
     render_document(shown, View(format_), console(), answer.head, answer.warnings)
     if not quiet:
@@ -136,5 +141,5 @@ def bench(
             say(f"note: {warning}")
         if output is not None:
             say(f"wrote {output}")
-    if not isinstance(found, Bench):
-        require_agreement(found.checks)
+    if not isinstance(answer.measured, Bench):
+        require_agreement(answer.measured.checks)

@@ -1,14 +1,14 @@
 """What `bench --full` measures and checks, on the CPU."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
-from normbench.bench.full import EAGER, RECORDED, FullBench, FullPlan, VariantTimings, WholeRuns
+from normbench.bench.full import EAGER, RECORDED, FullBench, FullPlan, VariantTimings, WholeRuns, run_stages
 from normbench.bench.result import Timing
-from normbench.bench.run import run_bench
+from normbench.bench.run import Answer, left_out_notes, run_bench
 from normbench.config import load_config
 from normbench.kernels.library import library
 from normbench.present.tables.bench_full import full_tables
@@ -16,9 +16,7 @@ from normbench.runs.registries import REGISTRIES
 from normbench.train.machine import Machine
 
 
-def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Figure] = []  # whole runs are timed without pictures
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *arguments, **options: drawn.append(figure))
+def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path) -> None:
     settings = {
         "data.source": "folder",
         "data.dir": str(images),
@@ -29,7 +27,14 @@ def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path, monkeypa
     }
     config = load_config(None, REGISTRIES, [(key, value, "") for key, value in settings.items()])
     plan = FullPlan(rounds=2, steps=1, seeds=3, warm_up=1)
-    answer = run_bench([config], "default", Machine(torch.device("cpu"), threads=1), plan, bar=False)
+    kept: list[Answer] = []
+    answer = run_bench([config], "default", Machine(torch.device("cpu"), threads=1), plan, bar=False, keep=kept.append)
+    assert [list(full_tables(each.measured, "")) for each in kept] == [
+        ["steps", "seeds"],
+        ["steps", "seeds", "runs"],
+        *[["steps", "seeds", "runs", "checks"]] * 2,
+    ]
+    assert kept[-1] == answer
     kernels = library()
     cpu = f"cpu ({kernels.level})" if kernels else "cpu"
     assert answer.setting == f"{cpu}, 1 thread, fp32, batch 16, 2 rounds of 1 step"
@@ -43,10 +48,9 @@ def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path, monkeypa
     assert [(row["label"], row["way"], row["seeds"]) for row in found["seeds"]] == [
         ("GN(4)", way, 3) for way in ("lanes", "wide")
     ]
-    assert [row["is_projected"] for row in found["runs"]] == [False, False, True]
-    assert all(row["seconds"] > 0 for row in found["runs"])
-    assert not drawn
-    assert all(0 <= row["accuracy"] <= 1 for row in found["runs"][:2])
+    assert [(row["is_projected"], row["epochs"]) for row in found["runs"]] == [(False, 1)] * 2
+    assert all(row["seconds"] > row["last_epoch_s"] > 0 for row in found["runs"])
+    assert all(0 <= row["accuracy"] <= 1 for row in found["runs"])
     assert len(found["checks"]) == 1 + 4 + 2
     assert all(row["agrees"] for row in found["checks"])
     exact = [row["difference"] for row in found["checks"] if row["what"].startswith("lanes")]
@@ -62,16 +66,33 @@ def test_the_ratio_counts_seeds_and_the_projection_follows_the_steps() -> None:
         return VariantTimings(label, 10, own)
 
     measured = FullBench(
-        norms=(timings("BN", 5, 2), timings("GN(4)", 6, 4)),
-        one=WholeRuns("one run", 4, (0.8,)),
-        group=WholeRuns("10 seeds, wide", 12, (0.7, 0.9)),
         epochs=20,
-        checks=(),
+        norms=(timings("BN", 5, 2), timings("GN(4)", 6, 4)),
+        runs=(WholeRuns("one run", 4, 2, 1, (0.8,)), WholeRuns("10 seeds, wide", 12, 2, 0.5, (0.7, 0.9))),
     )
     assert measured.norms[0].times_eager(RECORDED).median == pytest.approx(5)
     assert measured.norms[0].times_eager("wide").median == pytest.approx(25)
     assert measured.norms[1].fastest_way == "lanes"
-    assert measured.all_s == pytest.approx(12 * (1 + 3 / 2))
-    tables = full_tables(measured, "cuda")
-    assert [row[-1] for row in tables["seeds"].rows] == ["no", "yes", "yes", "no"]
-    assert tables["runs"].rows[1][1:] == ("12.0", "80.00")
+    assert measured.all_s == pytest.approx((12 + 18 * 0.5) * (1 + 3 / 2))
+    runs = full_tables(measured, "cuda")["runs"]
+    assert [row[1:] for row in runs.rows] == [
+        ("2", "4.0", "80.00"),
+        ("2", "12.0", "80.00"),
+        ("20", "22.0", "-"),
+        ("20", "21.0", "-"),
+        ("20", "52.5", "-"),
+    ]
+
+
+def test_no_stage_begins_after_the_limit_and_what_is_left_out_is_named() -> None:
+    clock = iter([0.0, 5.0, 50.0, 101.0])
+    stages = [
+        (name, lambda full: replace(full, epochs=full.epochs + 1)) for name in ("steps", "runs", "images", "checks")
+    ]
+    known = list(run_stages(stages, FullBench(epochs=0), 100, lambda: next(clock)))
+    assert [full.epochs for full in known] == [1, 2, 2]
+    assert known[-1].left_out == ("images", "checks")
+    assert left_out_notes((), 100) == ()
+    (note,) = left_out_notes(known[-1].left_out, 100)
+    assert "after 100 s" in note
+    assert "images; checks" in note
