@@ -12,10 +12,16 @@ from tests.kernel_cache import with_kernels
 from tests.tiny import make_folder
 
 
-def pytest_configure() -> None:
-    """A worker of several computes with one thread: the threads of two workers would wait for each other's cores."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Set before torch is imported, and for the processes of tests too.
+
+    A worker of several computes with one thread: the threads of two workers would wait for each other's cores. The
+    tests see a GPU only if those are chosen that need one: all others hold on every machine, and on the CPU.
+    """
     if "PYTEST_XDIST_WORKER" in os.environ:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for the processes of tests too
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if config.option.markexpr != "cuda":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="session", autouse=True)
