@@ -274,28 +274,36 @@ void vector_forward(const Geometry &geometry, const Rows<typename Kind::Number> 
     }
 }
 
-// Weight-gradient micro-kernel: for C output channels and Q vectors of the windows, adds the products of X and dY in
-// `num_rows` rows to sums [out_channels][sums_row].
+// A factor of the weight gradient: its first number, and how far it is to the next row and the next step.
+template <class Number>
+struct Operand {
+    const Number *begin;
+    int64_t row, step;
+};
+
+// Weight-gradient micro-kernel: adds the products of C numbers and Q vectors, in each step of each row, to sums
+// [C][sums_row].
 template <class Kind, int Q, int C>
-void wgrad_block(const typename Kind::Packing &packing, const typename Kind::Number *x, int64_t x_row,
-                 const typename Kind::Number *dy, int64_t dy_row, int64_t num_rows, float *sums, int64_t sums_row) {
+void wgrad_block(int64_t num_rows, int64_t num_steps, Operand<typename Kind::Number> vectors,
+                 Operand<typename Kind::Number> numbers, float *sums, int64_t sums_row) {
     constexpr int kFloatsOfSum = kLanes / Kind::kVectors;
     typename Kind::Sum sum[C][Q];
     UNROLLED for (int c = 0; c < C; c++)
         UNROLLED for (int q = 0; q < Q; q++) memcpy(&sum[c][q], sums + c * sums_row + q * kFloatsOfSum, sizeof sum[c][q]);
-    for (int64_t h = 0; h < num_rows; h++, x += x_row, dy += dy_row) {
-        const typename Kind::Number *inputs = x, *outputs = dy;
-        for (int64_t i = 0; i < packing.steps; i++, inputs += packing.x_step, outputs += packing.dy_step) {
+    for (int64_t h = 0; h < num_rows; h++) {
+        const typename Kind::Number *of_vectors = vectors.begin + h * vectors.row;
+        const typename Kind::Number *of_numbers = numbers.begin + h * numbers.row;
+        for (int64_t i = 0; i < num_steps; i++, of_vectors += vectors.step, of_numbers += numbers.step) {
             typename Kind::Factor factors[Q];
             UNROLLED for (int q = 0; q < Q; q++)
-                factors[q] = Kind::load_factor(inputs + q * kFloatsOfSum * Kind::kPair);
+                factors[q] = Kind::load_factor(of_vectors + q * kFloatsOfSum * Kind::kPair);
             UNROLLED for (int c = 0; c < C; c++) {
                 if (Q == 1) {
-                    Kind::multiply_add(sum[c][0], factors[0], outputs + c * Kind::kPair);
+                    Kind::multiply_add(sum[c][0], factors[0], of_numbers + c * Kind::kPair);
                     continue;
                 }
-                const typename Kind::Factor output = Kind::broadcast(outputs + c * Kind::kPair);
-                UNROLLED for (int q = 0; q < Q; q++) Kind::multiply_add(sum[c][q], factors[q], output);
+                const typename Kind::Factor number = Kind::broadcast(of_numbers + c * Kind::kPair);
+                UNROLLED for (int q = 0; q < Q; q++) Kind::multiply_add(sum[c][q], factors[q], number);
             }
         }
     }
@@ -303,27 +311,68 @@ void wgrad_block(const typename Kind::Packing &packing, const typename Kind::Num
         UNROLLED for (int q = 0; q < Q; q++) memcpy(sums + c * sums_row + q * kFloatsOfSum, &sum[c][q], sizeof sum[c][q]);
 }
 
-// The weight's gradient in the rows [begin, end) of dY, by Q vectors of the windows.
-template <class Kind, int Q>
-void wgrad_strip(const Geometry &geometry, const typename Kind::Packing &packing,
-                 const Rows<typename Kind::Number> &x, const Rows<typename Kind::Number> &dy, int64_t begin,
-                 int64_t end, float *dweight) {
-    constexpr int kRoom = (kRegisters == 16 ? 12 : 24) / Q, C = kRoom >= 16 ? 16 : kRoom >= 8 ? 8 : 4;
-    constexpr int kNumbers = Q * kLanes / Kind::kVectors;
-    const int64_t row = gradient_row(geometry), out_channels = geometry.out_channels, stride = geometry.stride;
+// Calls `call` for each row ky of the filter, with the operands of the rows [begin, end) of dY that meet X there.
+template <class Kind, class Call>
+void for_each_filter_row(const Geometry &geometry, const typename Kind::Packing &packing,
+                         const Rows<typename Kind::Number> &x, const Rows<typename Kind::Number> &dy, int64_t begin,
+                         int64_t end, const Call &call) {
+    typedef Operand<typename Kind::Number> Factor;
+    const int64_t stride = geometry.stride;
     for (int64_t ky = 0; ky < geometry.size; ky++) {
         const int64_t offset = ky - geometry.pad();  // the row h of dY meets h stride + offset of X
         const int64_t first = offset < 0 ? (stride - 1 - offset) / stride : 0;
         const int64_t below = geometry.in_height - offset;
         const int64_t last = below <= 0 ? 0 : (below - 1) / stride + 1;
         const int64_t h = first < begin ? begin : first, num_rows = (last < end ? last : end) - h;
-        if (num_rows <= 0) continue;
-        for (int64_t q = 0; q < row; q += kNumbers)
-            for (int64_t c = 0; c < out_channels; c += C)
-                wgrad_block<Kind, Q, C>(packing, x.at(h * stride + offset) + q * Kind::kPair, stride * x.stride,
-                                        dy.at(h) + c * Kind::kPair, dy.stride, num_rows,
-                                        dweight + (ky * out_channels + c) * row + q, row);
+        if (num_rows > 0)
+            call(ky, num_rows, Factor{x.at(h * stride + offset), stride * x.stride, packing.x_step},
+                 Factor{dy.at(h), dy.stride, packing.dy_step});
     }
+}
+
+template <class Number>
+Operand<Number> shifted(Operand<Number> operand, int64_t numbers) {
+    operand.begin += numbers;
+    return operand;
+}
+
+// The weight's gradient in the rows [begin, end) of dY. The vectors are of X, Q of a window; the numbers are of dY.
+template <class Kind, int Q>
+void wgrad_strip(const Geometry &geometry, const typename Kind::Packing &packing,
+                 const Rows<typename Kind::Number> &x, const Rows<typename Kind::Number> &dy, int64_t begin,
+                 int64_t end, float *dweight) {
+    constexpr int kRoom = (kRegisters == 16 ? 12 : 24) / Q, C = kRoom >= 16 ? 16 : kRoom >= 8 ? 8 : 4;
+    constexpr int kNumbers = Q * kLanes / Kind::kVectors;
+    const int64_t row = gradient_row(geometry), out_channels = geometry.out_channels;
+    for_each_filter_row<Kind>(
+        geometry, packing, x, dy, begin, end, [&](int64_t ky, int64_t num_rows, auto of_x, auto of_dy) {
+            for (int64_t q = 0; q < row; q += kNumbers)
+                for (int64_t c = 0; c < out_channels; c += C)
+                    wgrad_block<Kind, Q, C>(num_rows, packing.steps, shifted(of_x, q * Kind::kPair),
+                                            shifted(of_dy, c * Kind::kPair),
+                                            dweight + (ky * out_channels + c) * row + q, row);
+        });
+}
+
+// The same for windows that would leave many lanes of a vector empty, as in a network's first layer. The vectors are of
+// dY, the numbers are of X: C of a window.
+template <class Kind, int C>
+void wgrad_strip_of_narrow(const Geometry &geometry, const typename Kind::Packing &packing,
+                           const Rows<typename Kind::Number> &x, const Rows<typename Kind::Number> &dy, int64_t begin,
+                           int64_t end, float *dweight) {
+    const int64_t row = gradient_row(geometry), out_channels = geometry.out_channels;
+    for_each_filter_row<Kind>(
+        geometry, packing, x, dy, begin, end, [&](int64_t ky, int64_t num_rows, auto of_x, auto of_dy) {
+            for (int64_t q = 0; q < geometry.window(); q += C)
+                for (int64_t o = 0; o < out_channels; o += kLanes) {
+                    float sums[C][kLanes] = {};
+                    wgrad_block<Kind, Kind::kVectors, C>(num_rows, packing.steps, shifted(of_dy, o * Kind::kPair),
+                                                         shifted(of_x, q * Kind::kPair), sums[0], kLanes);
+                    for (int lane = 0; lane < kLanes; lane++)
+                        for (int c = 0; c < C; c++)
+                            dweight[(ky * out_channels + o + lane) * row + q + c] += sums[c][lane];
+                }
+        });
 }
 
 // Adds the sum of dY over the rows [begin, end) to dbias, for one block of output channels.
@@ -381,8 +430,16 @@ void vector_weight_gradient(const Geometry &geometry, const X *x, const Y *dy, c
         const auto run = [&](auto vectors) {
             wgrad_strip<Kind, vectors.value>(geometry, parts.packing, packed_x, packed_dy, begin, end, dweight);
         };
+        const auto run_narrow = [&](auto numbers) {
+            wgrad_strip_of_narrow<Kind, numbers.value>(geometry, parts.packing, packed_x, packed_dy, begin, end,
+                                                       dweight);
+        };
         const int64_t vectors = gradient_row(geometry) / (kLanes / Kind::kVectors);
-        if (vectors % 3 == 0)
+        if (geometry.window() == 9 && Kind::kVectors == 1)
+            run_narrow(Constant<9>{});
+        else if (geometry.window() <= 12 && geometry.window() % 3 == 0)
+            run_narrow(Constant<3>{});
+        else if (vectors % 3 == 0)
             run(Constant<3>{});
         else if (vectors % 2 == 0)
             run(Constant<2>{});
