@@ -95,6 +95,22 @@ def test_torchvision_networks(name: str) -> None:
 
 
 @needs_compiler
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_plain_network_of_growing_widths_is_lowered_whole(precision: str) -> None:
+    def block(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+    def plain() -> nn.Module:
+        layers = [*block(3, 16, 1), *block(16, 32, 2), *block(32, 64, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        return nn.Sequential(*layers, nn.Linear(64, 10))
+
+    images = random_images(4, 3, 13, 16)
+    compare(made(plain), images, precision)
+    with autocast(precision):
+        assert coverage(made(plain), images).left == 0
+
+
+@needs_compiler
 def test_coverage_counts_what_ops_compute() -> None:
     images = random_images(4, 3, 32, 32)
     with autocast("bf16"):
