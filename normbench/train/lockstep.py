@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 
@@ -94,7 +95,8 @@ class Lockstep:
                     self._generators.append(torch.Generator(device))
                     layer.draw_from(self._generators[-1])
         self._calls: dict[int, Callable[[], None]] = {}
-        self._drawn: tuple[int, list[EpochDraws]] | None = None
+        self._drawer = ThreadPoolExecutor(1, "draw")
+        self._drawn: dict[int, Future[list[EpochDraws]]] = {}
 
     def train_epoch(self) -> Iterator[None]:
         """As `Stepper.train_epoch`. A step is launched when this yields, and not necessarily done.
@@ -106,6 +108,8 @@ class Lockstep:
         epoch, first, seconds = positions[0].epoch, positions[0].step, positions[0].train_s
         batch_size = self._offsets.numel()
         self._load(epoch)
+        if epoch + 1 < self.members[0].recipe.epochs:
+            self._draw(epoch + 1)  # beside the steps of this epoch
         self._set_lrs(epoch)
         self._row.fill_(first * batch_size)
         self._step.fill_(epoch * self.num_steps + first)
@@ -144,6 +148,7 @@ class Lockstep:
     def finish(self) -> None:
         """As `Stepper.finish`; each member's model then has memory of its own again."""
         self._calls.clear()
+        self._drawer.shutdown(wait=False, cancel_futures=True)
         for layer in chain.from_iterable(self._dropouts):
             layer.draw_from(None)
         for model in self._models:
@@ -194,10 +199,8 @@ class Lockstep:
 
     def _load(self, epoch: int) -> None:
         """Arranges the epoch's images and labels for each member: in its order, and augmented."""
-        if self._drawn is None or self._drawn[0] != epoch:
-            self._draw(epoch)
-        assert self._drawn is not None
-        for number, (member, drawn) in enumerate(zip(self.members, self._drawn[1], strict=True)):
+        self._draw(epoch)
+        for number, (member, drawn) in enumerate(zip(self.members, self._drawn.pop(epoch).result(), strict=True)):
             start = 0
             for part in drawn.parts(AT_ONCE):
                 arranged = arrange(self.split, part, member.recipe.augmentations)
@@ -206,14 +209,15 @@ class Lockstep:
                 start = rows.stop
 
     def _draw(self, epoch: int) -> None:
-        batch_size, shape = self._offsets.numel(), self.split.images.shape
-        recipes = [member.recipe for member in self.members]
-        drawn = [draw_epoch(shape, batch_size, recipe.augmentations, recipe.seed, epoch) for recipe in recipes]
-        self._drawn = epoch, drawn
+        """Begins to draw an epoch in a thread, unless it has begun. Streams have names: no draw depends on when."""
+        if epoch not in self._drawn:
+            batch_size, shape = self._offsets.numel(), self.split.images.shape
+            recipes = [member.recipe for member in self.members]
+            self._drawn[epoch] = self._drawer.submit(
+                lambda: [draw_epoch(shape, batch_size, it.augmentations, it.seed, epoch) for it in recipes]
+            )
 
     def _end_epoch(self, epoch: int) -> None:
-        if epoch + 1 < self.members[0].recipe.epochs:
-            self._draw(epoch + 1)  # on the CPU, while the device is still busy with this epoch
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         for member in self.members:  # their rows of metrics.csv have the last step's lr
