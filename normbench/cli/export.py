@@ -9,7 +9,9 @@ from normbench.cli.commands import Command, Commands
 from normbench.cli.options import RunFolders, Where
 from normbench.cli.output import Quiet, check_output, console, say
 
-app = typer.Typer(cls=Commands, help="Finished runs for other tools: csv, parquet, tensorboard.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Commands, help="Finished runs for other tools: csv, parquet, tensorboard, mlflow.", no_args_is_help=True
+)
 
 
 @app.command("csv", cls=Command, epilog="Example: [bold]normbench export csv --output epochs.csv[/bold]")
@@ -70,6 +72,28 @@ def tensorboard(
     runs, notes = exported_runs(paths or [Path("results")], where or [])
     more = write_events(runs, output)
     _say([*notes, *more], f"{len(runs):,} runs: tensorboard --logdir {output}", quiet=quiet)
+
+
+@app.command(cls=Command, epilog="Example: [bold]normbench export mlflow --to sqlite:///mlflow.db[/bold]")
+def mlflow(
+    paths: RunFolders = None,
+    to: Annotated[
+        str, typer.Option("--to", metavar="STORE", help="MLflow's tracking store: a database, or the URL of a server.")
+    ] = "sqlite:///mlflow.db",
+    where: Where = None,
+    quiet: Quiet = False,
+) -> None:
+    """MLflow runs: one per norm with mean, interval and verdicts, and below it one per seed. Needs normbench\\[mlflow].
+
+    Exporting again leaves what is there alone, and writes runs anew that have changed.
+    """
+    from normbench.analysis.compare.comparisons import comparisons
+    from normbench.export.mlflow import write_mlflow
+
+    found = comparisons(paths or [Path("results")], where or [], most=None)
+    written, unchanged = write_mlflow(found.shown, to)
+    done = f"{written:,} runs written, {unchanged:,} there already: mlflow ui --backend-store-uri {to}"
+    _say(list(found.notes), done, quiet=quiet)
 
 
 def _say(notes: list[str], done: str, *, quiet: bool) -> None:

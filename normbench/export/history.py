@@ -1,6 +1,6 @@
 """Every epoch of every run, as one tidy table: one row per run and epoch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from normbench.runs.record import Record
 
 Value = str | int | float | bool | None
 
+_AXES = {"loss": "loss", "accuracy": "accuracy"}
 _NOT_A_SETTING = ("name", "seeds", "budget.", "pictures.", "data.dir", "data.urls")
 
 
@@ -31,16 +32,18 @@ def exported_runs(paths: Sequence[Path], where: Sequence[str]) -> tuple[list[Run
 
 def settings_of(records: Sequence[Record]) -> list[dict[str, Value]]:
     """For each record its norm and the settings of its config in which the records differ, by dotted key."""
-    configs = [
-        {key: _plain(key, value) for key, value in facts(record).items() if _is_setting(key, record)}
-        for record in records
-    ]
+    configs = [config_of(record) for record in records]
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]
     return [
         {"norm": record.label, **{key: config[key] for key in differing if key in config}}
         for record, config in zip(records, configs, strict=True)
     ]
+
+
+def config_of(record: Record) -> dict[str, Value]:
+    """The settings of the config that decide what a run computes, but for norm and seed, by dotted key."""
+    return {key: _plain(key, value) for key, value in facts(record).items() if _is_setting(key, record)}
 
 
 def history(runs: Sequence[Run]) -> tuple[list[dict[str, Value]], list[str]]:
@@ -66,6 +69,16 @@ def history(runs: Sequence[Run]) -> tuple[list[dict[str, Value]], list[str]]:
         else:
             rows.append(about | {"epoch": None})
     return _with_same_keys(rows), notes
+
+
+def tagged(epoch: Mapping[str, float]) -> dict[str, float]:
+    """`test_loss` as `loss/test`: trackers show what is before the slash as one section."""
+    found = {}
+    for name, value in epoch.items():
+        split, _, what = name.partition("_")
+        found[f"{_AXES[what]}/{split}" if what in _AXES else f"run/{name}"] = value
+    found.pop("run/epoch", None)
+    return found
 
 
 def _is_setting(key: str, record: Record) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from normbench.analysis.compare.rows import metrics_of, when
 from normbench.analysis.compare.run import Run
 from normbench.errors import ConfigError
-from normbench.export.history import Value, settings_of
+from normbench.export.history import Value, settings_of, tagged
 from normbench.files import make_writable, write_bytes_atomically
 from normbench.runs.read import RecordError
 from normbench.runs.record import Record
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 EVENTS = "events.out.tfevents.0000000000.normbench"
 """The one event file of a run. TensorBoard finds it by the beginning; the same export writes over it."""
-
-_AXES = {"loss": "loss", "accuracy": "accuracy"}
 
 
 def write_events(runs: Sequence[Run], output: Path) -> list[str]:
@@ -70,23 +68,13 @@ def _events(run: Run, settings: Mapping[str, Value]) -> bytes:
     time = start
     for epoch in epochs:
         time += epoch.get("train_s", 0.0) + epoch.get("eval_s", 0.0)
-        put(time, int(epoch["epoch"]), summary=_scalars(_tagged(epoch)))
+        put(time, int(epoch["epoch"]), summary=_scalars(tagged(epoch)))
     put(end, int(epochs[-1]["epoch"]) if epochs else 0, summary=_scalars(_final(record)))
     return content.getvalue()
 
 
 def _group(record: Record, settings: Mapping[str, Value]) -> str:
     return ", ".join([record.experiment, *(f"{key}={value}" for key, value in settings.items())])
-
-
-def _tagged(epoch: Mapping[str, float]) -> dict[str, float]:
-    """`test_loss` as `loss/test`: TensorBoard shows what is before the slash as one section."""
-    found = {}
-    for name, value in epoch.items():
-        split, _, what = name.partition("_")
-        found[f"{_AXES[what]}/{split}" if what in _AXES else f"run/{name}"] = value
-    found.pop("run/epoch", None)
-    return found
 
 
 def _final(record: Record) -> dict[str, float]:

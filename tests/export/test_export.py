@@ -84,6 +84,39 @@ def test_tensorboard_reads_the_curves_and_groups_seeds(results: Path, tmp_path: 
     assert groups["bn-s0-1a2b3c4d"] == groups["bn-s1-1a2b3c4d"] != groups["gn-s0-1a2b3c4d"]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own calls of SQLAlchemy
+def test_mlflow_finds_seeds_below_their_norm_and_nothing_twice(results: Path, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    first, again = (invoke("export", "mlflow", results, "--to", store) for _ in range(2))
+    assert first.exit_code == 0, first.exception
+    assert "8 runs written, 0 there already" in first.stderr
+    assert "0 runs written, 8 there already" in again.stderr
+    folder = next(results.rglob("gn-s1*"))
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"git_commit": "0123abcd"}))
+    assert "1 runs written, 7 there already" in invoke("export", "mlflow", results, "--to", store).stderr
+
+    client = mlflow.MlflowClient(tracking_uri=store)
+    (experiment,) = (found for found in client.search_experiments() if found.name != "Default")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert len(runs) == 8
+    parent, child = runs["GN(4)"], runs["gn-s1-1a2b3c4d"]
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.params["seed"] == "1"
+    assert Path(child.data.tags["folder"]) == folder
+    curve = client.get_metric_history(child.info.run_id, "accuracy/test")
+    assert [(point.step, point.value) for point in curve] == [(1, 0.55), (2, 0.8)]
+    assert parent.data.metrics["n"] == 2
+    assert parent.data.metrics["mean/test_accuracy"] == pytest.approx(0.8)
+    assert "verdict.BN" in parent.data.tags
+    assert runs["LN"].data.metrics["n"] == 0
+    assert runs["ln-s0-1a2b3c4d"].info.status == "FAILED"
+    (tmp_path / "no.db").write_text("no database")
+    for refused in ("nowhere://x", f"sqlite:///{tmp_path / 'no.db'}"):
+        assert isinstance(invoke("export", "mlflow", results, "--to", refused).exception, ConfigError)
+
+
 def test_nothing_to_export_and_no_place_for_it_are_said(results: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no finished run" in str(invoke("export", "csv", tmp_path / "empty").exception)
