@@ -16,7 +16,7 @@ from normbench.runs.build import new_member, task_of, training_split
 from normbench.train.allocator import keep_freed_memory
 from normbench.train.engine import training_network
 from normbench.train.lockstep import Lockstep
-from normbench.train.loop import Member, Position, train_epoch
+from normbench.train.loop import Member, Position, StepListener, train_epoch
 from normbench.train.setting import Setting
 
 
@@ -38,10 +38,10 @@ def training_timer(
     member = idle_member(config, task_of(dataset), setting)
     member.model = training_network(member.model, setting)
     clock = clock or PartClock(device)
-    mark_parts(member.model, member.optimizer, clock)
     train = training_split(config, dataset.train, task_of(dataset))
     if device.type == "cpu":
-        return timer(eager_steps(member, train, setting), num_steps, clock)
+        return timer(eager_steps(member, train, setting, clock.step_done), num_steps, clock)
+    mark_parts(member.model, member.optimizer, clock)
     return timer(steps_together([member], train, setting, "lanes"), num_steps, clock)
 
 
@@ -77,13 +77,18 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def eager_steps(member: Member, split: Split, setting: Setting) -> Iterator[int]:
-    """Trains epoch after epoch without end, op by op; yields the number of images after each step."""
+def eager_steps(member: Member, split: Split, setting: Setting, listener: StepListener | None = None) -> Iterator[int]:
+    """Trains epoch after epoch without end; yields the number of images after each step.
+
+    listener: see `train_epoch`.
+    """
+    network = training_network(member.model, setting)
     while True:
-        position = member.position
-        for _ in train_epoch(member.model, member.optimizer, split, member.recipe, setting, position):
-            yield _images_of_last_step(position, member, split)
-        member.position = Position.start_of((position.epoch + 1) % member.recipe.epochs, setting.device)
+        for _ in train_epoch(
+            member.model, member.optimizer, split, member.recipe, setting, member.position, network, listener
+        ):
+            yield _images_of_last_step(member.position, member, split)
+        member.position = Position.start_of((member.position.epoch + 1) % member.recipe.epochs, setting.device)
 
 
 def steps_together(members: Sequence[Member], split: Split, setting: Setting, way: str) -> Iterator[int]:

@@ -81,6 +81,11 @@ class Accelerated(nn.Module):
         self._executors = [_Executor(traced), *(executor for executor in self._executors if executor.guards.hold())]
         return self._executors[0]
 
+    def whole_run(self, x: Tensor) -> Run | None:
+        """The graph of ops that computes the whole network for images like x, the input of the last call; or None."""
+        executor = self._executor()
+        return executor.whole if executor and executor.whole and executor.whole_input == describe(x) else None
+
     def __reduce__(self) -> tuple[Any, ...]:
         return accelerate, (self.model,)  # copies and pickles trace the model anew
 
@@ -96,6 +101,9 @@ class _Executor:
         self._dead_after = _dead_after(traced)
         self.num_lowered = self.num_left = 0
         """Nodes of the last call that ops computed, and that PyTorch computed into memory of their own."""
+        self.whole: Run | None = None
+        """The run that computed all of the last call, between views of its input and output."""
+        self.whole_input: TensorDesc | None = None
         self._runs: dict[tuple[int, TensorDesc, torch.dtype | None], Run | None] = {}
 
     def is_current(self) -> bool:
@@ -104,12 +112,14 @@ class _Executor:
     def __call__(self, x: Tensor) -> Any:
         nodes, values, i = self._traced.nodes, {self._traced.input: x}, 0
         self.num_lowered = self.num_left = 0
+        self.whole, runs = None, list[tuple[Run, Tensor, Tensor]]()
         while i < len(nodes):
             source = self._sources[i]
             run = self._run_from(i, values[source]) if source else None
             if run and source:
                 stop, value = run.stop, run(values[source])
                 self.num_lowered += stop - i
+                runs.append((run, values[source], value))
             else:
                 stop, value = i + 1, self._apply(nodes[i], values)
                 self.num_left += _is_computed(value, values)
@@ -118,7 +128,13 @@ class _Executor:
                 for dead in self._dead_after[step]:
                     values.pop(dead, None)
             i = stop
-        return fx.node.map_arg(self._traced.output, values.__getitem__)
+        output = fx.node.map_arg(self._traced.output, values.__getitem__)
+        if len(runs) == 1 and not self.num_left:
+            ((run, first, last),) = runs
+            is_last = isinstance(output, Tensor) and output.shape == last.shape[:2] and output.is_contiguous()
+            if first is x and is_last and output.data_ptr() == last.data_ptr():
+                self.whole, self.whole_input = run, describe(x)
+        return output
 
     def _run_from(self, i: int, value: object) -> Run | None:
         """The run that starts at node i for this input, as it was planned for the first input with its descriptor."""

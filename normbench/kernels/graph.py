@@ -40,7 +40,7 @@ class _Fused(torch.autograd.Function):
     ) -> Tensor:
         plan = forward_plan(nodes, with_backward, torch.get_num_threads())
         last = nodes[-1].op
-        y, saved, workspace = last.y.empty(), _memory(plan.saved_bytes), _memory(plan.workspace_bytes)
+        y, saved, workspace = last.y.empty(), memory(plan.saved_bytes), memory(plan.workspace_bytes)
         plan.run([x, y, saved, workspace, *parameters, *buffers], seeds)
         reads_x = any(node.op.backward_reads_x for node in nodes if INPUT in node.sources)
         ctx.save_for_backward(x if reads_x else None, y if last.backward_reads_y else None, saved, *parameters)
@@ -57,7 +57,7 @@ class _Fused(torch.autograd.Function):
         x, y, saved, *parameters = ctx.saved_tensors
         plan = backward_plan(ctx.nodes, torch.get_num_threads())
         dy = dy.contiguous(memory_format=torch.channels_last)
-        dx, workspace = ctx.nodes[0].op.x.empty(), _memory(plan.workspace_bytes)
+        dx, workspace = ctx.nodes[0].op.x.empty(), memory(plan.workspace_bytes)
         gradients = [torch.empty_like(parameter) for parameter in parameters]
         plan.run([x, y, dy, dx, saved, workspace, *parameters, *gradients], ctx.seeds)
         wanted = ctx.needs_input_grad
@@ -65,5 +65,6 @@ class _Fused(torch.autograd.Function):
         return dx if wanted[0] else None, None, None, None, None, *of_parameters
 
 
-def _memory(num_bytes: int) -> Tensor:
+def memory(num_bytes: int) -> Tensor:
+    """Bytes whose contents are undefined."""
     return torch.empty(num_bytes, dtype=torch.uint8)

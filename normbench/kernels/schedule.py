@@ -43,10 +43,18 @@ class Executable:
 
     def run(self, tensors: Sequence[Tensor | None], seeds: Sequence[int]) -> None:
         """Binds base pointers and seeds, in the order that `forward_plan` or `backward_plan` states, and runs."""
-        table = [0, *[0 if tensor is None else tensor.data_ptr() for tensor in tensors], *seeds]
         kernels = library()
         assert kernels is not None, "an op was made without a library"
-        kernels.run_plan(ctypes.byref(self._plan), words(table))
+        kernels.run_plan(ctypes.byref(self._plan), self.bindings(tensors, seeds))
+
+    def bindings(self, tensors: Sequence[Tensor | None], seeds: Sequence[int]) -> "ctypes.Array[ctypes.c_uint64]":
+        """Base pointers and seeds as the plan takes them; the tensors must stay alive."""
+        return words([0, *[0 if tensor is None else tensor.data_ptr() for tensor in tensors], *seeds])
+
+    @property
+    def address(self) -> int:
+        """Of the plan, which must stay alive."""
+        return ctypes.addressof(self._plan)
 
 
 @cache

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from normbench.kernels.library import library, words
-from normbench.kernels.structs import SgdRule
+from normbench.kernels.library import words
+from normbench.kernels.structs import OptimizerGroup, SgdRule
+from normbench.kernels.update import BoundGroup
 
 
 class SgdGroup(NamedTuple):
@@ -17,29 +18,27 @@ class SgdGroup(NamedTuple):
     values: Sequence[Tensor]
     gradients: Sequence[Tensor]
     buffers: Sequence[Tensor]  # of the momentum; none without momentum
-    lr: float | Tensor  # read only if the kernel steps: on a GPU, to read it is to wait
     momentum: float
     weight_decay: float
     nesterov: bool
 
 
-def sgd_step(groups: Sequence[SgdGroup]) -> bool:
-    """value <- value - lr d and buffer <- momentum buffer + g, in place, with g = gradient + weight_decay value.
+def bind_sgd(group: SgdGroup) -> BoundGroup | None:
+    """A step by value <- value - lr d and buffer <- momentum buffer + g, in place, with g = gradient + weight_decay
+    value.
 
-    d is the buffer, or g + momentum buffer with Nesterov's momentum; without buffers d = g.
-    Returns False, and changes nothing, where the kernel does not cover all tensors: see `are_covered`.
+    d is the buffer, or g + momentum buffer with Nesterov's momentum; without buffers d = g. None where the kernel does
+    not cover all tensors: see `are_covered`.
     """
-    kernels = library()
-    if kernels is None or not all(are_covered(group.values, group.gradients, group.buffers) for group in groups):
-        return False
-    for group in groups:
-        table: list[int] = []
-        for i, (value, gradient) in enumerate(zip(group.values, group.gradients, strict=True)):
-            buffer = group.buffers[i].data_ptr() if group.buffers else 0
-            table += (value.data_ptr(), gradient.data_ptr(), buffer, value.numel())
-        rule = SgdRule(float(group.lr), group.momentum, group.weight_decay, group.nesterov)
-        kernels.sgd_step(ctypes.byref(rule), words(table), ctypes.c_int64(len(group.values)))
-    return True
+    if not are_covered(group.values, group.gradients, group.buffers):
+        return None
+    table: list[int] = []
+    for i, (value, gradient) in enumerate(zip(group.values, group.gradients, strict=True)):
+        buffer = group.buffers[i].data_ptr() if group.buffers else 0
+        table += (value.data_ptr(), gradient.data_ptr(), buffer, value.numel())
+    rule, tensors = SgdRule(0.0, group.momentum, group.weight_decay, group.nesterov), words(table)
+    call = OptimizerGroup(sgd=ctypes.addressof(rule), tensors=ctypes.addressof(tensors), count=len(group.values))
+    return BoundGroup(call, rule, (tensors, group))
 
 
 def are_covered(values: Sequence[Tensor], gradients: Sequence[Tensor], buffers: Sequence[Tensor]) -> bool:

@@ -155,6 +155,49 @@ class MuonFilter(ctypes.Structure):
     )
 
 
+class OptimizerGroup(ctypes.Structure):
+    """step.cpp; all but `count` are pointers, those of the rule that does not apply are null."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("muon", "filters", "sgd", "tensors")),
+        ("count", ctypes.c_int64),
+        ("workspace", ctypes.c_void_p),
+    )
+
+
+class CrossEntropy(ctypes.Structure):
+    """loss.h; logits, classes, probabilities and gradient are pointers."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("num_images", "num_classes")),
+        ("label_smoothing", ctypes.c_double),
+        *((name, ctypes.c_void_p) for name in ("logits", "classes", "probabilities", "gradient")),
+        ("loss", ctypes.c_double),
+        ("num_correct", ctypes.c_int64),
+    )
+
+
+class Gradient(ctypes.Structure):
+    """step.cpp; `values` is a pointer."""
+
+    _fields_ = (("values", ctypes.c_void_p), ("count", ctypes.c_int64))
+
+
+class TrainingStep(ctypes.Structure):
+    """step.cpp; plans, bindings, gradients and groups are pointers."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("forward", "forward_bindings", "backward", "backward_bindings")),
+        ("loss", CrossEntropy),
+        ("max_norm", ctypes.c_double),
+        ("gradients", ctypes.c_void_p),
+        ("num_gradients", ctypes.c_int64),
+        ("groups", ctypes.c_void_p),
+        ("num_groups", ctypes.c_int64),
+        *((name, ctypes.c_double) for name in ("forward_s", "backward_s", "optimizer_s")),
+    )
+
+
 STRUCTS: tuple[type[ctypes.Structure], ...] = (
     BufferRef,
     OpCall,
@@ -171,4 +214,8 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     SgdTensor,
     MuonRule,
     MuonFilter,
+    OptimizerGroup,
+    CrossEntropy,
+    Gradient,
+    TrainingStep,
 )

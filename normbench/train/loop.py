@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from normbench.data.augment.augmentation import Augmentation
 from normbench.data.batches import training_batches
 from normbench.data.dataset import Split
 from normbench.data.streams import stream_seed
+from normbench.kernels.step import Done
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.train.engine import training_network
 from normbench.train.evaluate import Metrics
@@ -19,6 +20,10 @@ from normbench.train.machine import sum_dtype
 from normbench.train.objective import clip_gradient, correct, cross_entropy
 from normbench.train.schedules import Moment, Schedule
 from normbench.train.setting import Setting
+from normbench.train.whole_step import whole_step
+
+StepListener = Callable[[float, float, float], object]
+"""(seconds of the forward pass, of loss and backward pass, of clipping and optimizer)."""
 
 CHECK_EVERY = 50  # steps between two checks of the loss on CUDA, where each check waits for the device
 
@@ -103,23 +108,27 @@ def train_epoch(
     setting: Setting,
     position: Position,
     network: nn.Module | None = None,
+    listener: StepListener | None = None,
 ) -> Iterator[Position]:
     """Trains from `position` to the end of its epoch; yields after each step.
 
-    network: computes the steps of `model`, see `training_network`, which makes it otherwise.
+    network: computes the steps of `model`, see `training_network`, which makes it otherwise. After the first step the
+    kernels take the others as a whole where they can, with the same bits: hooks and settings that the network gets
+    later count from the next epoch on. listener: hears what the parts of each step took, on
+    a device that computes while it is called, as a CPU does.
 
     After a step `position` is up to date: a caller may stop there and go on later with the same bits. Raises Diverged
     when the loss is not finite.
     """
-    num_images, epoch = len(split.labels), position.epoch
+    num_images, epoch, whole = len(split.labels), position.epoch, None
     num_steps = steps_per_epoch(num_images, recipe.batch_size)
     parameters, dropouts = list(model.parameters()), dropouts_of(model)
     is_random = any(layer.is_active for layer in dropouts)
     model.train()
     network = network or training_network(model, setting)
-    clock = time.perf_counter()
-    to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, position.step)
-    for step, (images, labels) in enumerate(to_come, start=position.step):
+    clock, first = time.perf_counter(), position.step
+    to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, first)
+    for step, (images, labels) in enumerate(to_come, start=first):
         inputs = setting.inputs(images)
         labels = labels.to(setting.device)
 
@@ -128,20 +137,31 @@ def train_epoch(
         if is_random:
             seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
-        with setting.autocast():
-            logits = network(inputs)
-        loss = cross_entropy(logits, labels, recipe.label_smoothing)
-        for parameter in parameters:
-            parameter.grad = None  # a fifth of the time of Optimizer.zero_grad
-        loss.backward()
-        clip_gradient(parameters, recipe.clip_grad_norm)
-        optimizer.step()
+        done = whole(inputs, labels, [group["lr"] for group in optimizer.param_groups]) if whole else None
+        if done is None:
+            begun = time.perf_counter()
+            with setting.autocast():
+                logits = network(inputs)
+            forward_done = time.perf_counter()
+            loss = cross_entropy(logits, labels, recipe.label_smoothing)
+            for parameter in parameters:
+                parameter.grad = None  # a fifth of the time of Optimizer.zero_grad
+            loss.backward()
+            backward_done = time.perf_counter()
+            clip_gradient(parameters, recipe.clip_grad_norm)
+            optimizer.step()
+            seconds = forward_done - begun, backward_done - forward_done, time.perf_counter() - backward_done
+            done = Done(loss.detach().to(position.loss_sum.dtype), correct(logits.detach(), labels).sum(), seconds)
+            if step == first:
+                whole = whole_step(network, optimizer, inputs, labels, recipe.label_smoothing, recipe.clip_grad_norm)
+        if listener:
+            listener(*done.seconds)
 
-        position.loss_sum += loss.detach().to(position.loss_sum.dtype) * len(labels)
-        position.num_correct += correct(logits.detach(), labels).sum()
+        position.loss_sum += done.loss * len(labels)
+        position.num_correct += done.num_correct
         look = setting.device.type == "cpu" or step % CHECK_EVERY == 0 or step == num_steps - 1
         if look and not math.isfinite(position.loss_sum.item()):
-            raise Diverged(Divergence(epoch, step, loss.item()))
+            raise Diverged(Divergence(epoch, step, float(done.loss)))
         now = time.perf_counter()
         position.train_s += now - clock
         position.step = step + 1

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from normbench.kernels import muon_step
-from normbench.train.optimizers.sgd import momentum_buffers, step_by_kernel
+from normbench.kernels.muon import bind_muon
+from normbench.kernels.update import Update, update_of
+from normbench.train.optimizers.sgd import bind_group, momentum_buffers
 
+BUFFER = "muon_momentum_buffer"
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -42,29 +44,31 @@ class Muon(optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        update = self.update()
+        if update is not None:
+            update.set_lrs([group["lr"] for group in self.param_groups])
+            update.step()
+            return
+        group = self.param_groups[0]
+        filters: list[Tensor] = group["params"]
+        if filters:
+            buffers = momentum_buffers(filters, self.state, BUFFER)
+            self._update(filters, [_gradient(weight) for weight in filters], buffers, group["muon_momentum"])
+        super().step(closure)
+
+    def update(self) -> Update | None:
+        """The step as a call of the kernels, bound to the present gradients; None where PyTorch takes it."""
         group, *others = self.param_groups
         filters: list[Tensor] = group["params"]
-        momentum = group["muon_momentum"]
-        gradients = [_gradient(weight) for weight in filters]
-        buffers = momentum_buffers(filters, self.state, "muon_momentum_buffer")
-        moved = muon_step(
+        muon = bind_muon(
             filters,
-            gradients,
-            buffers,
-            lr=group["lr"],
-            momentum=momentum,
+            [_gradient(weight) for weight in filters],
+            momentum_buffers(filters, self.state, BUFFER),
+            momentum=group["muon_momentum"],
             iterations=ITERATIONS,
             coefficients=COEFFICIENTS,
         )
-        if not moved:
-            if filters:
-                self._update(filters, gradients, buffers, momentum)
-            super().step(closure)
-            return
-        if not step_by_kernel(others, self.state):
-            for weight in filters:
-                weight.grad = None  # the kernel has applied it
-            super().step(closure)
+        return update_of([muon, *(bind_group(other, self.state) for other in others)])
 
     def _update(self, filters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], momentum: float) -> None:
         """Scales the filters, and overwrites their gradients with the updates."""

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from normbench.kernels import sgd_step
-from normbench.kernels.sgd import SgdGroup
+from normbench.kernels.sgd import SgdGroup, bind_sgd
+from normbench.kernels.update import BoundGroup, Update, update_of
 
 Group = MutableMapping[str, Any]
 
@@ -17,27 +17,32 @@ class SGD(optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        if closure is not None or not step_by_kernel(self.param_groups, self.state):
+        update = None if closure else self.update()
+        if update is None:
             super().step(closure)
+        else:
+            update.set_lrs([group["lr"] for group in self.param_groups])
+            update.step()
+
+    def update(self) -> Update | None:
+        """The step as a call of the kernels, bound to the present gradients; None where PyTorch takes it."""
+        return update_of([bind_group(group, self.state) for group in self.param_groups])
 
 
-def step_by_kernel(groups: Sequence[Group], state: MutableMapping[Tensor, Any]) -> bool:
-    """Takes SGD's step for these parameter groups; returns false, with nothing changed, where PyTorch must take it."""
-    if any(group["dampening"] or group["maximize"] for group in groups):  # which the kernel does not know
-        return False
-    return sgd_step([_with_tensors(group, state) for group in groups])
-
-
-def _with_tensors(group: Group, state: MutableMapping[Tensor, Any]) -> SgdGroup:
+def bind_group(group: Group, state: MutableMapping[Tensor, Any]) -> BoundGroup | None:
+    """A parameter group of `torch.optim.SGD`, bound to the kernel; None where the kernel does not cover it."""
+    if group["dampening"] or group["maximize"]:  # which the kernel does not know
+        return None
     parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-    return SgdGroup(
-        values=parameters,
-        gradients=[parameter.grad for parameter in parameters],
-        buffers=momentum_buffers(parameters, state) if group["momentum"] else [],
-        lr=group["lr"],
-        momentum=group["momentum"],
-        weight_decay=group["weight_decay"],
-        nesterov=group["nesterov"],
+    return bind_sgd(
+        SgdGroup(
+            values=parameters,
+            gradients=[parameter.grad for parameter in parameters],
+            buffers=momentum_buffers(parameters, state) if group["momentum"] else [],
+            momentum=group["momentum"],
+            weight_decay=group["weight_decay"],
+            nesterov=group["nesterov"],
+        )
     )
 
 
