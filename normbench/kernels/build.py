@@ -14,7 +14,7 @@ from pathlib import Path
 from normbench.kernels.levels import LEVELS, PORTABLE
 
 COMPILERS = ("c++", "g++", "clang++")
-FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-Wno-psabi")
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-pthread", "-fPIC", "-Wno-psabi")
 """Of every level. -ffp-contract=fast, GCC's default: a product and a sum round once where the level has such an
 instruction."""
 TIMEOUT_S = 120  # for one source
@@ -63,10 +63,8 @@ class Build:
         objects = [f"{unit}.o" for unit in units]
         for unit, compiled in zip(units, objects, strict=True):
             run_compiler(self.compiler, folder, *self.flags, "-c", unit, "-o", compiled)
-        # Linked without -fopenmp: the kernels use the OpenMP runtime that PyTorch has loaded. A second runtime would
-        # start threads of its own, and the threads of both would spin on the same cores.
         library = folder / "kernels.so"
-        run_compiler(self.compiler, folder, "-shared", *objects, "-o", library.name)
+        run_compiler(self.compiler, folder, "-shared", "-pthread", *objects, "-o", library.name)
         return library
 
 

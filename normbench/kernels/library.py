@@ -184,7 +184,7 @@ def _load_cached(build: Build, folder: Path, structs: Structs) -> Library:
             put_in_place(compiled, library)
             try:
                 return _loaded(library, place, build.level, structs)
-            except OSError as error:  # a folder for data only, or a compiler with another OpenMP than PyTorch's
+            except OSError as error:  # such as in a folder for data only
                 why = str(error).removeprefix(f"{library}: ")
                 raise BuildError(f"the library of {compiler_name(build.compiler)} cannot be loaded: {why}") from error
         except BuildError as error:

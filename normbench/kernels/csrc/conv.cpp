@@ -72,17 +72,18 @@ void convolve_image(const Geometry &geometry, const X *x, const typename Kind::N
     }
 }
 
-// All threads call this together. For backward-data the filters are turned by 180 degrees, and in and out channels are
+// For backward-data the filters are turned by 180 degrees, and in and out channels are
 // swapped.
 template <class Kind>
-void pack_weight(const ConvDesc &desc, bool backward_data, const float *weight, typename Kind::Number *to) {
+void pack_weight(const ConvDesc &desc, bool backward_data, const float *weight, typename Kind::Number *to,
+                 const Part &part) {
     const Geometry geometry = backward_data ? backward_data_geometry(desc) : forward_geometry(desc);
     const PackedWeights<Kind> packed(geometry);
     const int64_t size = desc.size;
     const int64_t in_stride = desc.weight_strides[backward_data ? 0 : 1];
     const int64_t out_stride = desc.weight_strides[backward_data ? 1 : 0];
-#pragma omp for schedule(static) nowait
-    for (int64_t row = 0; row < geometry.out_channels / kLanes * size; row++) {
+    const int64_t num_rows = geometry.out_channels / kLanes * size;
+    for (int64_t row = part.begin(num_rows); row < part.end(num_rows); row++) {
         const int64_t ky = row % size, from_y = backward_data ? size - 1 - ky : ky;
         const float *of_row = weight + row / size * kLanes * out_stride + from_y * desc.weight_strides[2];
         typename Kind::Number *next = to + row * packed.row;
@@ -119,11 +120,11 @@ int64_t gradients_bytes(const ConvDesc &desc) {
     return round_up(num_chunks(desc.num_images) * gradient_count(desc) * sizeof(float), kAlignment);
 }
 
-void pack_forward(const OpArgs &args) {
+void pack_forward(const OpArgs &args, const Part &part) {
     const ConvDesc &desc = checked_desc(args);
     dispatch(desc, [&](auto, auto y, auto) {
         typedef typename KindOf<decltype(y)>::Kind Kind;
-        pack_weight<Kind>(desc, false, args.parameters[0], (typename Kind::Number *)args.workspace);
+        pack_weight<Kind>(desc, false, args.parameters[0], (typename Kind::Number *)args.workspace, part);
     });
 }
 
@@ -136,13 +137,13 @@ void forward(const OpArgs &args, const ImageTask &task) {
     });
 }
 
-void pack_backward(const OpArgs &args) {
+void pack_backward(const OpArgs &args, const Part &part) {
     const ConvDesc &desc = checked_desc(args);
     if (!desc.has_dx) return;
     dispatch(desc, [&](auto, auto y, auto) {
         typedef typename KindOf<decltype(y)>::Kind Kind;
         pack_weight<Kind>(desc, true, args.parameters[0],
-                          (typename Kind::Number *)(args.workspace + gradients_bytes(desc)));
+                          (typename Kind::Number *)(args.workspace + gradients_bytes(desc)), part);
     });
 }
 
@@ -177,12 +178,11 @@ f32x16 sum_chunks(const ConvDesc &desc, const float *of_chunks) {
     return sum;
 }
 
-void sum_parameter_gradients(const OpArgs &args) {
+void sum_parameter_gradients(const OpArgs &args, const Part &part) {
     const ConvDesc &desc = conv_desc(args);
     const int64_t out = desc.out_channels, channels = desc.in_channels, length = gradient_row(forward_geometry(desc));
     const float *of_chunks = (const float *)args.workspace;
-#pragma omp for schedule(static) nowait
-    for (int64_t row = 0; row < desc.size * out; row++) {
+    for (int64_t row = part.begin(desc.size * out); row < part.end(desc.size * out); row++) {
         f32x16 sum = {};
         float *to = args.gradients[0] + row / out * desc.weight_strides[2] + row % out * desc.weight_strides[0];
         int64_t q = 0;
@@ -192,7 +192,7 @@ void sum_parameter_gradients(const OpArgs &args) {
                 to[kx * desc.weight_strides[3] + c * desc.weight_strides[1]] = sum[q % kLanes];
             }
     }
-#pragma omp for schedule(static) nowait
+    if (part.index > 0) return;
     for (int64_t o = 0; o < out; o += kLanes)
         store(args.gradients[1] + o, sum_chunks(desc, of_chunks + weight_count(desc) + o));
 }

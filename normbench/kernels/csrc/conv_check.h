@@ -30,7 +30,7 @@ std::vector<float> convolved(const ConvDesc &desc, bool backward_data, const std
                              const std::vector<float> &weight, const std::vector<float> &bias) {
     const Geometry geometry = backward_data ? backward_data_geometry(desc) : forward_geometry(desc);
     std::vector<char> packed(packed_bytes<Kind>(geometry)), scratch(PaddedRows<Kind>(geometry).bytes, kNaN);
-    pack_weight<Kind>(desc, backward_data, weight.data(), (typename Kind::Number *)packed.data());
+    pack_weight<Kind>(desc, backward_data, weight.data(), (typename Kind::Number *)packed.data(), {0, 1});
     std::vector<T> y(geometry.out_height * geometry.out_width * geometry.out_channels);
     convolve_image<Kind, false>(geometry, converted<T>(x).data(), (const typename Kind::Number *)packed.data(),
                                 bias.data(), scratch.data(), y.data());

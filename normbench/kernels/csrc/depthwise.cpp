@@ -59,11 +59,11 @@ struct Row {
 // The weight as [ky][kx][channels], rounded as the activations are.
 const float *packed_weight(const OpArgs &args) { return (const float *)args.workspace; }
 
-void pack_weight(const OpArgs &args) {
+void pack_weight(const OpArgs &args, const Part &part) {
     dispatch(args, [&](const DepthwiseDesc &desc, auto dtype, auto) {
         float *to = (float *)args.workspace;
-#pragma omp for schedule(static) nowait
-        for (int64_t c = 0; c < desc.channels; c += kLanes)
+        const int64_t vectors = desc.channels / kLanes;
+        for (int64_t c = part.begin(vectors) * kLanes; c < part.end(vectors) * kLanes; c += kLanes)
             for (int64_t tap = 0; tap < kTaps; tap++) {
                 const float *from = args.parameters[0] + tap / 3 * desc.weight_strides[1] +
                                     tap % 3 * desc.weight_strides[2];
@@ -189,10 +189,10 @@ void backward(const OpArgs &args, const ImageTask &task) {
     });
 }
 
-void sum_parameter_gradients(const OpArgs &args) {
+void sum_parameter_gradients(const OpArgs &args, const Part &part) {
     dispatch(args, [&](const DepthwiseDesc &desc, auto, auto) {
-#pragma omp for schedule(static) nowait
-        for (int64_t c = 0; c < desc.channels; c += kLanes)
+        const int64_t vectors = desc.channels / kLanes;
+        for (int64_t c = part.begin(vectors) * kLanes; c < part.end(vectors) * kLanes; c += kLanes)
             for (int64_t row = 0; row < kRows; row++) {
                 f32x16 sum = {};
                 for (int64_t chunk = 0; chunk < num_chunks(desc.num_images); chunk++)

@@ -104,13 +104,12 @@ void backward(const OpArgs &args, const ImageTask &task) {
     });
 }
 
-void sum_parameter_gradients(const OpArgs &args) {
+void sum_parameter_gradients(const OpArgs &args, const Part &part) {
     const NormDesc desc = as_row(norm_desc(args));
     for_each_block(desc, [&](auto dtype, auto k, int64_t) {
         using T = decltype(dtype);
         const T *x = args.x.batch<T>(), *y = desc.relu ? args.y.batch<T>() : x, *dy = args.dy.batch<T>();
-#pragma omp for schedule(static) nowait
-        for (int64_t p = 0; p < desc.pixels; p++)
+        for (int64_t p = part.begin(desc.pixels); p < part.end(desc.pixels); p++)
             sum_pixel_gradients<T, k.value>(desc, p, x, y, dy, (const float *)args.saved, args.gradients[0],
                                             args.gradients[1]);
     });

@@ -1,6 +1,7 @@
 // The executor: runs the ops of an execution plan on a batch of images. See graph.h.
 #include "graph.h"
 
+#include <utility>
 #include <vector>
 
 // Python fills in these structs; structs.py mirrors them.
@@ -24,10 +25,23 @@ struct ExecutionPlan {
 
 namespace {
 
-// One step on an image; the steps between two barriers run image by image.
+constexpr int64_t kParts = 16;  // of prologue and finalize
+
 struct ImageStep {
     const OpArgs *args;
     void (*pass)(const OpArgs &, const ImageTask &);
+};
+struct PartStep {
+    const OpArgs *args;
+    void (*run)(const OpArgs &, const Part &);
+};
+
+// What can be done image by image, or part by part, before all threads have to wait for each other.
+struct Stage {
+    std::vector<ImageStep> image_steps;
+    std::vector<PartStep> part_steps;
+    const OpArgs *args;  // of at_barrier
+    void (*at_barrier)(const OpArgs &);
 };
 
 TensorView resolve(const BufferRef &ref, const uint64_t *bindings) {
@@ -54,43 +68,59 @@ OpArgs resolve(const OpCall &call, const uint64_t *bindings) {
     return args;
 }
 
-// All threads call this together. Ends with a barrier.
-void run_image_steps(const ExecutionPlan &plan, const std::vector<ImageStep> &steps) {
-    const int thread = omp_get_thread_num();
-#pragma omp for schedule(static)
-    for (int64_t chunk = 0; chunk < num_chunks(plan.num_images); chunk++) {
-        const int64_t begin = chunk_begin(plan.num_images, chunk), end = chunk_begin(plan.num_images, chunk + 1);
-        for (int64_t n = begin; n < end; n++)
-            for (const ImageStep &step : steps) step.pass(*step.args, {n, chunk, n == begin, thread});
+class PlanRun : public Work {
+  public:
+    PlanRun(const ExecutionPlan &plan, const uint64_t *bindings) : num_images(plan.num_images), args(plan.num_calls) {
+        Stage prologue = {}, images = {}, finalize = {};
+        for (int64_t i = 0; i < plan.num_calls; i++) {
+            const Kernel &kernel = *plan.calls[i].kernel;
+            args[i] = resolve(plan.calls[i], bindings);
+            if (kernel.prologue) prologue.part_steps.push_back({&args[i], kernel.prologue});
+            if (kernel.finalize) finalize.part_steps.push_back({&args[i], kernel.finalize});
+        }
+        if (!prologue.part_steps.empty()) stages.push_back(std::move(prologue));
+        for (int64_t i = 0; i < plan.num_calls; i++) {
+            const Kernel &kernel = *plan.calls[i].kernel;
+            images.image_steps.push_back({&args[i], kernel.image_pass});
+            if (!kernel.at_barrier) continue;
+            images.args = &args[i];
+            images.at_barrier = kernel.at_barrier;
+            stages.push_back(std::move(images));
+            images = {};
+            images.image_steps.push_back({&args[i], kernel.second_image_pass});
+        }
+        stages.push_back(std::move(images));
+        if (!finalize.part_steps.empty()) stages.push_back(std::move(finalize));
     }
-}
+
+    int64_t next_stage() override {
+        if (next > 0 && stages[next - 1].at_barrier) stages[next - 1].at_barrier(*stages[next - 1].args);
+        if (next == stages.size()) return 0;
+        return stages[next++].part_steps.empty() ? num_chunks(num_images) : kParts;
+    }
+
+    void run(int64_t task, int thread) override {
+        const Stage &stage = stages[next - 1];
+        for (const PartStep &step : stage.part_steps) step.run(*step.args, {task, kParts});
+        if (stage.image_steps.empty()) return;
+        const int64_t begin = chunk_begin(num_images, task), end = chunk_begin(num_images, task + 1);
+        for (int64_t n = begin; n < end; n++)
+            for (const ImageStep &step : stage.image_steps) step.pass(*step.args, {n, task, n == begin, thread});
+    }
+
+  private:
+    const int64_t num_images;
+    std::vector<OpArgs> args;
+    std::vector<Stage> stages;
+    uint64_t next = 0;  // the stage after the one that runs
+};
 
 }  // namespace
 
 // bindings: the base pointers of all tensors, and the seeds. Binding 0 is null.
 extern "C" void run_plan(const ExecutionPlan *plan, const uint64_t *bindings) {
-    const int64_t count = plan->num_calls;
-    std::vector<OpArgs> args(count);
-    for (int64_t i = 0; i < count; i++) args[i] = resolve(plan->calls[i], bindings);
-#pragma omp parallel num_threads(plan->num_threads)
-    {
-        for (int64_t i = 0; i < count; i++)
-            if (plan->calls[i].kernel->prologue) plan->calls[i].kernel->prologue(args[i]);
-#pragma omp barrier
-        std::vector<ImageStep> steps;
-        for (int64_t i = 0; i < count; i++) {
-            const Kernel &kernel = *plan->calls[i].kernel;
-            steps.push_back({&args[i], kernel.image_pass});
-            if (kernel.at_barrier) {
-                run_image_steps(*plan, steps);
-                kernel.at_barrier(args[i]);
-                steps.assign(1, {&args[i], kernel.second_image_pass});
-            }
-        }
-        run_image_steps(*plan, steps);
-        for (int64_t i = 0; i < count; i++)
-            if (plan->calls[i].kernel->finalize) plan->calls[i].kernel->finalize(args[i]);
-    }
+    PlanRun run(*plan, bindings);
+    run_in_stages(run, plan->num_threads);
 }
 
 extern "C" {

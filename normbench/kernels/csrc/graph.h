@@ -4,9 +4,7 @@
 // image is in the cache. An op that reduces over images sets a barrier: every image reaches it before any image goes
 // on.
 #pragma once
-#include <cstdint>
-
-extern "C" int omp_get_thread_num(void);  // declared here: not every compiler ships <omp.h>
+#include "threads.h"
 
 // The batch is cut into at most 16 chunks, whatever the number of threads. A sum over images is made within each chunk,
 // then over the chunks in order: the number of threads changes no bit.
@@ -51,12 +49,12 @@ struct OpArgs {
     uint64_t seed;                 // of this op's dropout mask, drawn once per forward
 };
 
-// An op in one direction, as the stages that the executor calls in this order; a stage may be null. All threads call
-// prologue, at_barrier and finalize together and share their work by `omp for`.
+// An op in one direction, as the stages that the executor calls in this order; all but image_pass may be null. Different
+// threads do the parts of prologue and finalize, in any order. One thread does at_barrier.
 struct Kernel {
-    void (*prologue)(const OpArgs &);                              // e.g. weight packing; no activation exists yet
-    void (*image_pass)(const OpArgs &, const ImageTask &);         // never null
+    void (*prologue)(const OpArgs &, const Part &);                // e.g. weight packing; no activation exists yet
+    void (*image_pass)(const OpArgs &, const ImageTask &);
     void (*at_barrier)(const OpArgs &);                            // a reduction over all images
     void (*second_image_pass)(const OpArgs &, const ImageTask &);  // after at_barrier, and only with it
-    void (*finalize)(const OpArgs &);                              // e.g. the sum of the parameters' gradients
+    void (*finalize)(const OpArgs &, const Part &);                // e.g. the sum of the parameters' gradients
 };

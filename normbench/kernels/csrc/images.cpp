@@ -1,5 +1,6 @@
 // The network's input: uint8 images [N][C][H W] -> float32 y = scale x + offset, [N][H W][C], scale and offset per
 // channel.
+#include "threads.h"
 #include "vectors.h"
 
 namespace {
@@ -17,9 +18,8 @@ void one_image(int64_t channels, int64_t pixels, const uint8_t *x, const float *
 extern "C" void images_to_floats(int64_t num_images, int64_t channels, int64_t pixels, const uint8_t *x,
                                  const float *scale, const float *offset, float *y, int num_threads) {
     const auto convert = channels == 3 ? one_image<3> : channels == 1 ? one_image<1> : one_image<0>;
-#pragma omp parallel for schedule(static) num_threads(num_threads)
-    for (int64_t n = 0; n < num_images; n++) {
+    parallel_for(num_images, num_threads, [&](int64_t n, int) {
         const int64_t at = n * channels * pixels;
         convert(channels, pixels, x + at, scale, offset, y + at);
-    }
+    });
 }

@@ -67,11 +67,10 @@ void backward(const OpArgs &args, const ImageTask &task) {
     dispatch_dtype("linear", linear_desc(args).bf16, [&](auto dtype) { backward_image<decltype(dtype)>(args, task); });
 }
 
-void sum_chunks(const OpArgs &args) {
+void sum_chunks(const OpArgs &args, const Part &part) {
     const LinearDesc &desc = linear_desc(args);
     const float *of_chunks = (const float *)args.workspace;
-#pragma omp for schedule(static) nowait
-    for (int64_t i = 0; i < desc.gradient_count(); i++) {
+    for (int64_t i = part.begin(desc.gradient_count()); i < part.end(desc.gradient_count()); i++) {
         float sum = 0;
         for (int64_t chunk = 0; chunk < num_chunks(desc.num_images); chunk++)
             sum += of_chunks[chunk * desc.gradient_count() + i];

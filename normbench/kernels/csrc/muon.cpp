@@ -1,6 +1,6 @@
 // One step of Muon on several filters at once: train/optimizers/muon.py has the formulas and their source.
 #include "dispatch.h"
-#include "graph.h"
+#include "threads.h"
 #include "vectors.h"
 
 // The filters of a convolution as a matrix [rows][columns], row-major, as are gradient and momentum. Both sides are
@@ -125,8 +125,8 @@ int64_t muon_workspace_floats(const MuonFilter *filters, int64_t count) {
 // Updates weights and momentum. One thread computes a filter.
 void muon_step(const MuonRule *rule, const MuonFilter *filters, int64_t count, float *workspace) {
     const int64_t each = muon_workspace_floats(filters, count);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(rule->num_threads)
-    for (int64_t i = 0; i < count; i++) step(*rule, filters[i], workspace + omp_get_thread_num() * each);
+    parallel_for(count, rule->num_threads,
+                 [&](int64_t i, int thread) { step(*rule, filters[i], workspace + thread * each); });
 }
 
 int64_t sizeof_MuonRule() { return sizeof(MuonRule); }

@@ -59,7 +59,6 @@ void compute_region_statistics(const OpArgs &args, int64_t region) {
 }
 
 void compute_all_statistics(const OpArgs &args) {
-#pragma omp for schedule(static)
     for (int64_t region = 0; region < norm_desc(args).num_regions(); region++) compute_region_statistics(args, region);
 }
 
@@ -82,21 +81,18 @@ void normalize_alone(const OpArgs &args, const ImageTask &task) {
 
 // buffers: running mean, running variance [channels] and the number of batches seen; or null. Every region moves them,
 // as PyTorch does: s <- (1 - momentum) s + momentum t, with the unbiased variance. A region has one channel.
-void update_running_statistics(const OpArgs &args) {
-    if (!args.buffers[0]) return;
-#pragma omp single nowait
-    {
-        const NormDesc &desc = norm_desc(args);
-        const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
-        float *running_mean = (float *)args.buffers[0], *running_var = (float *)args.buffers[1];
-        for (int64_t region = 0; region < desc.num_regions(); region++) {
-            const int64_t c = region % desc.groups;
-            const float count = desc.count(region);
-            running_mean[c] += desc.momentum * (mean[region] - running_mean[c]);
-            running_var[c] += desc.momentum * (var[region] * count / (count - 1) - running_var[c]);
-        }
-        *(int64_t *)args.buffers[2] += desc.num_regions() / desc.groups;
+void update_running_statistics(const OpArgs &args, const Part &part) {
+    if (part.index > 0 || !args.buffers[0]) return;
+    const NormDesc &desc = norm_desc(args);
+    const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
+    float *running_mean = (float *)args.buffers[0], *running_var = (float *)args.buffers[1];
+    for (int64_t region = 0; region < desc.num_regions(); region++) {
+        const int64_t c = region % desc.groups;
+        const float count = desc.count(region);
+        running_mean[c] += desc.momentum * (mean[region] - running_mean[c]);
+        running_var[c] += desc.momentum * (var[region] * count / (count - 1) - running_var[c]);
     }
+    *(int64_t *)args.buffers[2] += desc.num_regions() / desc.groups;
 }
 
 // Backward. Sums over the image's pixels -> workspace.
@@ -119,7 +115,6 @@ void compute_region_means(const OpArgs &args, int64_t region) {
 }
 
 void compute_all_means(const OpArgs &args) {
-#pragma omp for schedule(static)
     for (int64_t region = 0; region < norm_desc(args).num_regions(); region++) compute_region_means(args, region);
 }
 
@@ -155,9 +150,8 @@ void sum_images(const OpArgs &args, float *dweight, float *dbias) {
         }
 }
 
-void sum_parameter_gradients(const OpArgs &args) {
-#pragma omp single nowait
-    sum_images(args, args.gradients[0], args.gradients[1]);
+void sum_parameter_gradients(const OpArgs &args, const Part &part) {
+    if (part.index == 0) sum_images(args, args.gradients[0], args.gradients[1]);
 }
 
 // Batch renormalization (Ioffe 2017, arXiv:1702.03275): z = gamma (x^ r + d) + beta = weight x^ + bias, with
@@ -210,7 +204,6 @@ void correct_affine(const OpArgs &args) {
     const int64_t step = *(const int64_t *)args.buffers[2];
     const float r_bound = 1 + product(share_of_bound(desc, step, desc.r_steps), (float)(desc.r_max - 1));
     const float d_bound = share_of_bound(desc, step, desc.d_steps) * (float)desc.d_max;
-#pragma omp for schedule(static)
     for (int64_t c = 0; c < desc.norm.channels(); c++) {
         to.r[c] = clip(std::sqrt(var[c] + desc.norm.eps) / running_std[c], 1 / r_bound, r_bound);
         to.d[c] = clip((mean[c] - running_mean[c]) / running_std[c], -d_bound, d_bound);
@@ -222,18 +215,16 @@ void correct_affine(const OpArgs &args) {
 void renormalize(const OpArgs &args, const ImageTask &task) { normalize(corrected(args), task); }
 
 // m <- (1 - momentum) m + momentum mean, and likewise s with the batch's standard deviation.
-void update_running_std(const OpArgs &args) {
-#pragma omp single nowait
-    {
-        const NormDesc &desc = norm_desc(args);
-        const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
-        float *running_mean = (float *)args.buffers[0], *running_std = (float *)args.buffers[1];
-        for (int64_t c = 0; c < desc.channels(); c++) {
-            running_mean[c] = interpolate(running_mean[c], mean[c], desc.momentum);
-            running_std[c] = interpolate(running_std[c], std::sqrt(var[c] + desc.eps), desc.momentum);
-        }
-        *(int64_t *)args.buffers[2] += 1;
+void update_running_std(const OpArgs &args, const Part &part) {
+    if (part.index > 0) return;
+    const NormDesc &desc = norm_desc(args);
+    const float *mean = Statistics(args).mean, *var = Workspace(args).per_region[0];
+    float *running_mean = (float *)args.buffers[0], *running_std = (float *)args.buffers[1];
+    for (int64_t c = 0; c < desc.channels(); c++) {
+        running_mean[c] = interpolate(running_mean[c], mean[c], desc.momentum);
+        running_std[c] = interpolate(running_std[c], std::sqrt(var[c] + desc.eps), desc.momentum);
     }
+    *(int64_t *)args.buffers[2] += 1;
 }
 
 void sum_renorm_gradients(const OpArgs &args, const ImageTask &task) { sum_gradients(corrected(args), task); }
@@ -241,15 +232,13 @@ void compute_renorm_means(const OpArgs &args) { compute_all_means(corrected(args
 void differentiate_renorm(const OpArgs &args, const ImageTask &task) { differentiate(corrected(args), task); }
 
 // dgamma = dweight r + dbias d, dbeta = dbias.
-void sum_gamma_beta_gradients(const OpArgs &args) {
-#pragma omp single nowait
-    {
-        const Corrections corrections(args);
-        float *dgamma = args.gradients[0], *dbeta = args.gradients[1];
-        sum_images(args, dgamma, dbeta);
-        for (int64_t c = 0; c < norm_desc(args).channels(); c++)
-            dgamma[c] = product(dgamma[c], corrections.r[c]) + product(dbeta[c], corrections.d[c]);
-    }
+void sum_gamma_beta_gradients(const OpArgs &args, const Part &part) {
+    if (part.index > 0) return;
+    const Corrections corrections(args);
+    float *dgamma = args.gradients[0], *dbeta = args.gradients[1];
+    sum_images(args, dgamma, dbeta);
+    for (int64_t c = 0; c < norm_desc(args).channels(); c++)
+        dgamma[c] = product(dgamma[c], corrections.r[c]) + product(dbeta[c], corrections.d[c]);
 }
 
 }  // namespace

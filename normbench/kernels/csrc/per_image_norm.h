@@ -76,12 +76,11 @@ void norm_backward(const OpArgs &args, const ImageTask &task) {
 }
 
 template <template <int> class Norm>
-void sum_parameter_gradients(const OpArgs &args) {
+void sum_parameter_gradients(const OpArgs &args, const Part &part) {
     const NormDesc &desc = norm_desc(args);
     const int64_t channels = desc.channels(), count = Norm<1>::kParameters * channels;
     const float *of_images = (const float *)args.workspace;
-#pragma omp for schedule(static) nowait
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = part.begin(count); i < part.end(count); i++) {
         double sum = 0;
         for (int64_t n = 0; n < desc.num_images; n++) sum += of_images[n * count + i];
         args.gradients[i / channels][i % channels] = (float)sum;
