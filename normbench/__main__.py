@@ -13,12 +13,23 @@ def main() -> None:
     from normbench.cli.streams import make_usable
 
     make_usable()
+    _let_waiting_threads_sleep()
     from normbench.cli.main import main
 
     try:
         main()
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over, and Python is about to end
+
+
+def _let_waiting_threads_sleep() -> None:
+    """PyTorch's threads wait for work for some microseconds only, unless the user has said how they wait.
+
+    By default GNU's OpenMP lets them run for milliseconds, on the cores that the kernels' threads need. It reads the
+    environment when torch is imported. Processes that are started from this one take the setting over.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
