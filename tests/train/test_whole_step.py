@@ -100,7 +100,7 @@ def shares(classes: Tensor) -> Tensor:
         {"norm": "ln", "label_smoothing": 0.1, "labels": shares},
         {"norm": "none", "clip_grad_norm": 1e-3},
     ],
-    ids=str,
+    ids=("plain", "clipped by sgd", "smooth labels", "no norm"),
 )
 def test_one_call_has_the_bits_of_its_parts(options: dict[str, Any]) -> None:
     whole, parts = Trained(**options), Trained(**options, prepare=watched)
