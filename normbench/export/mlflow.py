@@ -5,7 +5,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -67,18 +68,26 @@ def write_mlflow(found: Sequence[Comparison], to: str) -> tuple[int, int]:
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table that it makes
     written = unchanged = 0
     try:
-        client = MlflowClient(tracking_uri=to)
-        for comparison in found:
-            experiment = _experiment(client, " + ".join(comparison.experiments))
-            for parent in entries(comparison):
-                is_new, parent_id = _put(client, experiment, parent, {})
-                made = [_put(client, experiment, child, {"mlflow.parentRunId": parent_id}) for child in parent.children]
-                new = is_new + sum(child_is_new for child_is_new, _ in made)
-                written, unchanged = written + new, unchanged + 1 + len(made) - new
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of MLflow's own calls of SQLAlchemy
+            client = MlflowClient(tracking_uri=to)
+            for comparison in found:
+                for is_new in _put_all(client, comparison):
+                    written, unchanged = written + is_new, unchanged + (not is_new)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"--to {to}: {why}") from error
     return written, unchanged
+
+
+def _put_all(client: "MlflowClient", comparison: Comparison) -> Iterator[bool]:
+    """For each entry whether it was written."""
+    experiment = _experiment(client, " + ".join(comparison.experiments))
+    for parent in entries(comparison):
+        is_new, parent_id = _put(client, experiment, parent, {})
+        yield is_new
+        for child in parent.children:
+            yield _put(client, experiment, child, {"mlflow.parentRunId": parent_id})[0]
 
 
 def entries(comparison: Comparison) -> list[Entry]:

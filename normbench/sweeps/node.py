@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from filelock import Timeout
 
 import normbench
-from normbench.files import holding
+from normbench.files import holding, read_regular
 from normbench.text import printable
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def differences(home: Home) -> Iterator[str]:
         if here != home.versions[name]:
             yield f"{name} is {here}, not {home.versions[name]}"
     try:
-        is_same = home.sign.read_text() == home.secret
+        is_same = read_regular(home.sign, len(home.secret)).decode() == home.secret
     except (OSError, ValueError):
         is_same = False
     if not is_same:

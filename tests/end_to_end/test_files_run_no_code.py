@@ -248,6 +248,8 @@ READERS = {
     "explain/tensor_input.py": {"path.open", "np.load", "read_text"},
     "kernels/build.py": {"file.read_bytes", "cpuinfo.read_bytes", "subprocess.run"},
     "kernels/library.py": {"path.read_bytes", "read_regular"},  # tests/kernels/test_library.py
+    # What it compiles, and then what it measured: tests/kernels/test_probe.py
+    "kernels/probe.py": {"().read_bytes", "json.loads", "read_regular", "subprocess.run"},
     "deferred.py": {"import_module"},  # modules of the package, named in its registries
     # Code, by the user's own wish: tests/end_to_end/test_plugins.py
     "plugins/load.py": {"entry.load", "file.read_bytes", "import_module", "path.read_bytes"},
@@ -267,6 +269,7 @@ READERS = {
     "runs/checkpoint_fit.py": {"json.loads"},  # of what it has just written itself
     "runs/checkpoints.py": {"read_regular"},
     "runs/read.py": {"np.load", "open_regular", "read_regular"},
+    "sweeps/node.py": {"Path().read_text", "read_regular"},  # of this machine; text that is only compared
     "train/allocator.py": {"ctypes.CDLL"},  # the C library that Python itself runs on
     "cli/streams.py": {"open", "os.open"},  # the null device
     "config/yaml.py": {"open_regular"},

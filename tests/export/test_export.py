@@ -84,7 +84,6 @@ def test_tensorboard_reads_the_curves_and_groups_seeds(results: Path, tmp_path: 
     assert groups["bn-s0-1a2b3c4d"] == groups["bn-s1-1a2b3c4d"] != groups["gn-s0-1a2b3c4d"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own calls of SQLAlchemy
 def test_mlflow_finds_seeds_below_their_norm_and_nothing_twice(results: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
