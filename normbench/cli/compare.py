@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.completion import complete_key, complete_norm, complete_results
+from normbench.cli.completion import complete_key, complete_norm, complete_run
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.options import Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, Report, TableFormat, console, say, show_log
@@ -91,7 +91,7 @@ def compare(
             "--mcnemar",
             metavar="RUN_A RUN_B",
             help="Instead: McNemar's test of two runs, by folder or run id.",
-            autocompletion=complete_results,
+            autocompletion=complete_run,
             rich_help_panel=_MORE,
         ),
     ] = None,

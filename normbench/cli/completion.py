@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any, get_args
 
@@ -62,6 +63,14 @@ def complete_assignment(incomplete: str) -> list[Offer]:
 def complete_results(incomplete: str) -> list[Offer]:
     """Folders of experiments and runs: those below `results` where nothing has been typed yet."""
     return [(path, "") for path in _paths(incomplete or "results/") if path.endswith("/")]
+
+
+def complete_run(incomplete: str) -> list[Offer]:
+    """Ids of runs in `results`; folders where a path has been begun."""
+    if "/" in incomplete:
+        return complete_results(incomplete)
+    folders = Path("results").glob(f"*/{escape(incomplete)}*/config.yaml")  # every run begins with this file
+    return [(run, "") for run in sorted({config.parent.name for config in folders})]
 
 
 def _paths(incomplete: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from normbench.cli.commands import Command, Commands
-from normbench.cli.completion import complete_results
+from normbench.cli.completion import complete_run
 from normbench.cli.options import Experiment, Results, RunFolders, Where, conditions
 from normbench.cli.output import Format, TableFormat, console, say
 from normbench.errors import ConfigError
@@ -22,7 +22,7 @@ app = typer.Typer(cls=Commands, help="The runs there are: list, show, diff, path
 Run = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="Its folder, or its run id or the beginning of it.", autocompletion=complete_results
+        metavar="RUN", help="Its folder, or its run id or the beginning of it.", autocompletion=complete_run
     ),
 ]
 
@@ -112,7 +112,7 @@ def remove(
         typer.Argument(
             metavar="RUN...",
             help="Each by its folder, its run id or the beginning of it.",
-            autocompletion=complete_results,
+            autocompletion=complete_run,
         ),
     ],
     results: Results = Path("results"),

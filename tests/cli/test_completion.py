@@ -27,6 +27,7 @@ def offered(folder: Path, *words: str) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "results" / "mine" / "bn-s0-1a2b3c4d").mkdir(parents=True)
+    (tmp_path / "results" / "mine" / "bn-s0-1a2b3c4d" / "config.yaml").touch()
     (tmp_path / "results" / "notes.txt").touch()
     (tmp_path / "mine.yaml").write_text("norm: gn")
     return tmp_path
@@ -43,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
         ("train --set train.optimizer.n", {"train.optimizer.nesterov="}),
         ("train --set train.precision=f", {"train.precision=fp32"}),
         ("train --results results/", {"results/mine/"}),
+        ("runs show b", {"bn-s0-1a2b3c4d"}),
     ],
 )
 def test_tab_offers_what_may_stand_there(folder: Path, words: str, expected: set[str]) -> None:
