@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.completion import complete_key, complete_norm, complete_run
+from normbench.cli.completion import complete_run
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
-from normbench.cli.options import Experiment, RunFolders, Where, conditions
+from normbench.cli.options import Baseline, By, Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, Report, TableFormat, console, say, show_log
 from normbench.errors import ConfigError
 
@@ -44,15 +44,7 @@ def compare(
         bool,
         typer.Option("--strict", help="Refuse runs of several sets or environments, instead of naming what differs."),
     ] = False,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            help="The norm the others are compared with.",
-            show_default="bn, or the first",
-            autocompletion=complete_norm,
-        ),
-    ] = None,
+    baseline: Baseline = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", "-a", help="Compare every norm with every other.")] = False,
     delta: Annotated[
         float | None,
@@ -62,14 +54,7 @@ def compare(
             show_default="0.5, or that of the sweep until decided",
         ),
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            help="Compare the norms at each value of this key, e.g. train.batch_size.",
-            autocompletion=complete_key,
-        ),
-    ] = None,
+    by: By = None,
     full: Annotated[
         bool,
         typer.Option("--full", help="Also the tests of each pair, and every metric.", rich_help_panel=_MORE),

@@ -10,6 +10,7 @@ from normbench.cli.completion import (
     complete_config,
     complete_data,
     complete_device,
+    complete_key,
     complete_model,
     complete_norm,
     complete_results,
@@ -99,6 +100,24 @@ Where = Annotated[
         "-w",
         help="Only runs with key=value, e.g. train.epochs=20. Repeatable.",
         autocompletion=complete_assignment,
+    ),
+]
+
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="The norm the others are compared with.",
+        show_default="bn, or the first",
+        autocompletion=complete_norm,
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        help="Compare the norms at each value of this key, e.g. train.batch_size.",
+        autocompletion=complete_key,
     ),
 ]
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from normbench.cli.completion import complete_key, complete_norm
-from normbench.cli.options import Experiment, RunFolders, Where, conditions
+from normbench.cli.options import Baseline, By, Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, check_output, say, show_log
 
 EXAMPLE = "Example: [bold]normbench report results/default --output report.html[/bold]"
@@ -19,27 +18,12 @@ def report(
     ),
     experiment: Experiment = None,
     where: Where = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            help="The norm the others are compared with.",
-            show_default="bn, or the first",
-            autocompletion=complete_norm,
-        ),
-    ] = None,
+    baseline: Baseline = None,
     delta: Annotated[
         float | None,
         typer.Option("--delta", help="The difference that matters, in points of accuracy.", show_default="0.5"),
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            help="Compare the norms at each value of this key, e.g. train.batch_size.",
-            autocompletion=complete_key,
-        ),
-    ] = None,
+    by: By = None,
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether figures may show images of the data set.")
     ] = True,
