@@ -47,7 +47,7 @@ class Entry:
     def digest(self) -> str:
         """Of the entry without its children."""
         own = {name: value for name, value in asdict(self).items() if name != "children"}
-        return hashlib.sha256(json.dumps(own, default=str, sort_keys=True).encode()).hexdigest()[:16]
+        return _digest(own)
 
 
 def write_mlflow(found: Sequence[Comparison], to: str) -> tuple[int, int]:
@@ -121,9 +121,8 @@ def _parent(comparison: Comparison, row: NormRow) -> Entry:
         mean += f" [{accuracy.low:.2%}, {accuracy.high:.2%}]"
     said = "\n".join([f"{comparison.split} accuracy {mean}, n = {row.n}", *(f"- {text}" for text in verdicts.values())])
     tags = {"norm": row.label, "seeds": seeds, "data": comparison.data, "mlflow.note.content": said, **verdicts}
-    identity = json.dumps([comparison.experiments, row.norm, settings], sort_keys=True, default=str)
     return Entry(
-        key=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        key=_digest([comparison.experiments, row.norm, settings]),
         name=row.label,
         start=min(child.start for child in children),
         end=max(child.end for child in children),
@@ -145,7 +144,7 @@ def _child(run: Run) -> Entry:
     last = {f"final/{key}": value for key, value in metrics_of(record).items()}
     folder = run.folder.path.absolute()
     return Entry(
-        key=f"{record.experiment}/{record.run_id}",
+        key=_digest([record.experiment, record.run_id]),
         name=record.run_id,
         start=start if start.tzinfo else start.replace(tzinfo=end.tzinfo),
         end=end,
@@ -161,6 +160,10 @@ def _child(run: Run) -> Entry:
         steps=[*steps, (steps[-1][0] if steps else 0, last)],
         is_failed=record.metrics is None,
     )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _other(pair: Pair, row: NormRow) -> str:
