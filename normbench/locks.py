@@ -7,7 +7,6 @@ and one on another machine takes over a lease that has not been renewed for `LEA
 """
 
 import errno
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -99,11 +98,14 @@ def owner(folder: Path) -> str:
 
 
 def check_locks(folder: Path) -> None:
-    """Raises ConfigError if two processes that lock a file in `folder`, which exists, can both have the lock."""
-    probe = folder / f".probe.{secrets.token_hex(4)}"
+    """Raises ConfigError if two processes that lock a file in `folder`, which exists, can both have the lock.
+
+    The file is the folder's own lock: a process that is killed here leaves nothing that the next one does not remove.
+    """
+    lock = folder / LOCK
     try:
-        with holding(probe), holding(probe, timeout=0):
-            raise OSError(errno.ENOLCK, "this file system does not lock files", str(probe))
+        with holding(lock), holding(lock, timeout=0):
+            raise OSError(errno.ENOLCK, "this file system does not lock files", str(lock))
     except Timeout:
         return
     except OSError as error:

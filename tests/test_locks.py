@@ -83,6 +83,27 @@ def test_a_probe_tells_a_file_system_that_only_seems_to_lock(tmp_path: Path, mon
     assert not list(tmp_path.iterdir())
 
 
+DIES_CHECKING = """
+import fcntl, os, sys
+from pathlib import Path
+from normbench.locks import check_locks
+def lock(file, how, count=[]):
+    count.append(how)
+    if len(count) == 2:
+        os._exit(0)
+fcntl.flock = lock
+check_locks(Path(sys.argv[1]))
+raise SystemExit("nothing was locked twice")
+"""
+
+
+def test_what_a_process_killed_while_it_checks_leaves_is_removed(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", DIES_CHECKING, str(tmp_path)], check=True)
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+    check_locks(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 DIES = """
 import os, sys
 from pathlib import Path

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from normbench.errors import ConfigError
-from normbench.files import holding, make_writable, write_bytes_atomically
+from normbench.files import make_writable
 from normbench.runs.events import Finished, Unfinished
 from normbench.sweeps.executor import Ended, Told
-from normbench.sweeps.node import Home, Report, home, look_at, train_here
+from normbench.sweeps.node import Home, Report, look_at, signed_home, train_here
 from normbench.sweeps.pool import BYTES_PER_JOB
 from normbench.sweeps.progress import FolderProgress
 from normbench.sweeps.worker import RunRequest
@@ -99,13 +98,8 @@ class RayCluster:
         """Raises ConfigError, which names what differs, if a node is unlike this machine."""
         with self._open as stack:
             make_writable(self._experiment)
-            sign = self._experiment / f".sweep.{secrets.token_hex(4)}"
-            secret = secrets.token_hex(16)
-            write_bytes_atomically(sign, secret.encode())
-            stack.callback(sign.unlink, missing_ok=True)
-            self._home = home(sign, secret, self._data)
-            with holding(self._home.sign_lock):
-                _check(self._ray, self._home)
+            self._home = stack.enter_context(signed_home(self._experiment, self._data))
+            _check(self._ray, self._home)
             self._open = stack.pop_all()
         self._sent_home = self._ray.put(self._home)
         self._train = self._ray.remote(train_here)

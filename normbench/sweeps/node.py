@@ -6,6 +6,7 @@ Imports torch only to train.
 import logging
 import os
 import platform
+import secrets
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from filelock import Timeout
 
 import normbench
-from normbench.files import holding, read_regular
+from normbench.files import holding, read_regular, write_bytes_atomically
 from normbench.text import printable
 
 if TYPE_CHECKING:
@@ -61,18 +62,34 @@ class Report:
     sees_locks: bool
 
 
-def home(sign: Path, secret: str, data: Path | None) -> Home:
-    return Home(
+@contextmanager
+def signed_home(experiment: Path, data: Path | None) -> Iterator[Home]:
+    """This machine as the home of a sweep: its sign and lock are in the folder `experiment` until the block ends.
+
+    The folder exists. What killed sweeps left there is removed. Raises OSError, and the errors of
+    `write_bytes_atomically`.
+    """
+    for lock in experiment.glob(".sweep.*.lock"):
+        with suppress(OSError), holding(lock, timeout=0):
+            lock.with_suffix(".sign").unlink(missing_ok=True)
+    sign = experiment.absolute() / f".sweep.{secrets.token_hex(4)}.sign"
+    home = Home(
         working_folder=Path.cwd(),
-        sign=sign.absolute(),
-        secret=secret,
-        sign_lock=sign.absolute().with_suffix(".lock"),
+        sign=sign,
+        secret=secrets.token_hex(16),
+        sign_lock=sign.with_suffix(".lock"),
         data=data.absolute() if data else None,
         listing=listing(data) if data else (),
         versions=versions(),
         path=tuple(sys.path),
         environ={name: value for name, value in os.environ.items() if name.startswith(_NAMED)},
     )
+    with holding(home.sign_lock):
+        try:
+            write_bytes_atomically(sign, home.secret.encode())
+            yield home
+        finally:
+            sign.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,8 @@
 """What a machine checks before it trains runs of a sweep that another one started."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,27 +10,44 @@ import pytest
 import torch
 
 from normbench.config import load_config
-from normbench.files import holding
 from normbench.runs.events import Unfinished
 from normbench.runs.folder import RunFolder
 from normbench.runs.registries import REGISTRIES
-from normbench.sweeps.node import Home, differences, home, look_at, train_here
+from normbench.sweeps.node import Home, differences, look_at, signed_home, train_here
 from normbench.sweeps.worker import RunRequest
 from normbench.train.machine import Machine
 
 
 @pytest.fixture
-def started(images: Path, tmp_path: Path) -> Home:
-    (tmp_path / ".sweep.1234").write_text("secret")
-    return home(tmp_path / ".sweep.1234", "secret", images)
+def started(images: Path, tmp_path: Path) -> Iterator[Home]:
+    with signed_home(tmp_path, images) as home:
+        yield home
 
 
-def test_a_machine_like_the_first_has_no_differences(started: Home) -> None:
-    with holding(started.sign_lock):
-        report = look_at(started)
+def test_a_machine_like_the_first_has_no_differences(images: Path, tmp_path: Path) -> None:
+    with signed_home(tmp_path, images) as home:
+        report = look_at(home)
     assert report.differences == ()
     assert report.sees_locks
-    assert not look_at(started).sees_locks  # nobody holds it
+    assert not look_at(home).sees_locks  # nobody holds it
+    assert not list(tmp_path.iterdir())
+
+
+SIGNS_AND_DIES = """
+import os, sys
+from pathlib import Path
+from normbench.sweeps.node import signed_home
+with signed_home(Path(sys.argv[1]), None):
+    os._exit(0)
+"""
+
+
+def test_what_a_killed_sweep_left_is_removed_and_the_sign_of_a_living_one_stays(started: Home, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", SIGNS_AND_DIES, str(tmp_path)], check=True)
+    assert len(list(tmp_path.glob(".sweep.*"))) == 4
+    with signed_home(tmp_path, None) as other:
+        assert set(tmp_path.glob(".sweep.*.sign")) == {started.sign, other.sign}
+    assert set(tmp_path.glob(".sweep.*")) == {started.sign, started.sign_lock}
 
 
 def test_each_difference_is_named(started: Home, images: Path, tmp_path: Path) -> None:
@@ -42,7 +62,7 @@ def test_each_difference_is_named(started: Home, images: Path, tmp_path: Path) -
     for clause, unlike in cases.items():
         (found,) = differences(unlike)
         assert clause in found
-    (tmp_path / ".sweep.1234").write_text("of another sweep")
+    started.sign.write_text("of another sweep")
     assert len(list(differences(started))) == 1
 
 
