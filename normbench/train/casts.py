@@ -29,7 +29,7 @@ class CastAtOnce(nn.Module):
         self.network = network
         parameters = dict(network.named_parameters())
         self._names = _cast_names(network)
-        self._originals = [parameters[name] for name in self._names]
+        self._originals: list[Tensor] = [parameters[name] for name in self._names]
         self._copies = [
             torch.empty_like(original, dtype=dtype, requires_grad=original.requires_grad)
             for original in self._originals
