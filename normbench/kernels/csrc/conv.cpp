@@ -90,7 +90,10 @@ void pack_weight(const ConvDesc &desc, bool backward_data, const float *weight, 
         float gathered[Kind::kPair][kLanes];
         int count = 0;
         const auto append = [&](const float *number) {  // the number of each of 16 output channels
-            for (int lane = 0; lane < kLanes; lane++) gathered[count][lane] = number ? number[lane * out_stride] : 0;
+            if (number && out_stride == 1)
+                store(gathered[count], load(number));
+            else
+                for (int lane = 0; lane < kLanes; lane++) gathered[count][lane] = number ? number[lane * out_stride] : 0;
             if (++count < Kind::kPair) return;
             Kind::pack_numbers(gathered, desc.y_bf16, next);
             next += Kind::kPair * kLanes;
@@ -181,10 +184,16 @@ f32x16 sum_chunks(const ConvDesc &desc, const float *of_chunks) {
 void sum_parameter_gradients(const OpArgs &args, const Part &part) {
     const ConvDesc &desc = conv_desc(args);
     const int64_t out = desc.out_channels, channels = desc.in_channels, length = gradient_row(forward_geometry(desc));
+    const int64_t window = forward_geometry(desc).window();
+    const bool is_gapless = desc.weight_strides[1] == 1 && desc.weight_strides[3] == channels;
     const float *of_chunks = (const float *)args.workspace;
     for (int64_t row = part.begin(desc.size * out); row < part.end(desc.size * out); row++) {
         f32x16 sum = {};
         float *to = args.gradients[0] + row / out * desc.weight_strides[2] + row % out * desc.weight_strides[0];
+        if (is_gapless && window % kLanes == 0) {
+            for (int64_t q = 0; q < window; q += kLanes) store(to + q, sum_chunks(desc, of_chunks + row * length + q));
+            continue;
+        }
         int64_t q = 0;
         for (int64_t kx = 0; kx < desc.size; kx++)
             for (int64_t c = 0; c < channels; c++, q++) {

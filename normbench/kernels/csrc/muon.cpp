@@ -94,8 +94,8 @@ void step(const MuonRule &rule, const MuonFilter &filter, float *workspace) {
     const float scale = 1 / (__builtin_sqrtf(sum_lanes(square)) + 1e-7f);
     // matmul vectorizes over the rows of its second operand: the shorter side has to be the contiguous one.
     if (!tall)
-        for (int64_t r = 0; r < side; r++)
-            for (int64_t k = 0; k < longer; k++) transposed[k * side + r] = x[r * longer + k];
+        for (int64_t k = 0; k < longer; k++)
+            for (int64_t r = 0; r < side; r++) transposed[k * side + r] = x[r * longer + k];
     matmul(side, longer, side, x, tall ? 1 : longer, tall ? side : 1, tall ? x : transposed, scale * scale, gram);
     newton_schulz(rule, side, gram, product, product + side * side, product + 2 * side * side);
     float *update = transposed;
