@@ -14,8 +14,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from torch import Tensor
-
 from normbench.errors import DataError
 from normbench.files import (
     holding,
@@ -248,11 +246,6 @@ def _keep(part: Path, text: str, place: Path) -> None:
     part.touch(mode=0o600)
     part.write_text(text, encoding="utf-8", errors="replace")
     put_in_place(part, place)
-
-
-def pointers(*tensors: Tensor) -> tuple[ctypes.c_void_p, ...]:
-    """The addresses of tensors, as arguments of the library's functions."""
-    return tuple(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
 
 
 def words(values: Sequence[int]) -> ctypes.Array[ctypes.c_uint64]:

@@ -39,6 +39,11 @@ class Run(NamedTuple):
     is_flat: bool = False
     """Whether the output is [N, C], which ops compute as images of one pixel."""
 
+    @property
+    def draws_globally(self) -> bool:
+        """Whether some mask comes from torch's global generator."""
+        return _draw_globally in self.seeds
+
     def __call__(self, x: Tensor) -> Tensor:
         parameters = [tensor for layer in self.lowered for tensor in layer.parameters()]
         buffers = [tensor for layer in self.lowered for tensor in layer.buffers()]

@@ -7,39 +7,39 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from normbench.data.normalization import Normalization
 from normbench.kernels.accelerate import Accelerated
 from normbench.kernels.eager import is_eager
 from normbench.kernels.graph import memory
 from normbench.kernels.guards import has_hooks
+from normbench.kernels.images import are_covered, conversion
 from normbench.kernels.library import library
 from normbench.kernels.loss import can_compute, gradient_table, loss_of, set_labels
-from normbench.kernels.op import describe
 from normbench.kernels.partition import Run
 from normbench.kernels.schedule import backward_plan, forward_plan
 from normbench.kernels.structs import TrainingStep
 from normbench.kernels.update import Update
 
-X = 1  # the index of the input among the bindings of both plans
-
 
 class Done(NamedTuple):
-    """What a training step shows: the mean loss of its batch, and how many images were right."""
+    """What a training step shows."""
 
     loss: Tensor | float
-    num_correct: Tensor | int
+    """The mean over its batch."""
     seconds: tuple[float, float, float]
     """What its parts took: the forward pass; loss and backward pass; clipping and the optimizer's step."""
 
 
 class WholeStep:
-    """Forward pass, loss, backward pass, clipping and the optimizer, bound to the tensors of a network.
+    """Images to floats, forward pass, loss, backward pass, clipping and the optimizer, bound to a network's tensors.
 
     The bits are those of a step whose parts are called one after the other. Binding reads the state of the network and
     of the optimizer once: changes of either, but for the values of tensors and for `lrs`, need another WholeStep.
 
     Args:
         run: the graph that computes the network.
-        x: images like those of the steps.
+        images: uint8 [B, C, H, W] like those of the steps.
+        normalization: of the images.
         labels: labels like those of the steps.
         gradients: of each parameter of the run, in the order of its ops.
         update: the optimizer's step, bound to these gradients.
@@ -49,7 +49,8 @@ class WholeStep:
     def __init__(
         self,
         run: Run,
-        x: Tensor,
+        images: Tensor,
+        normalization: Normalization,
         labels: Tensor,
         gradients: list[Tensor],
         update: Update,
@@ -60,17 +61,19 @@ class WholeStep:
         forward, backward = forward_plan(run.nodes, True, threads), backward_plan(run.nodes, threads)
         parameters = [tensor for layer in run.lowered for tensor in layer.parameters()]
         buffers = [tensor for layer in run.lowered for tensor in layer.buffers()]
-        y, dy, dx = last.empty(), last.empty(), run.nodes[0].op.x.empty()
+        x, dx = run.nodes[0].op.x.empty(), run.nodes[0].op.x.empty()
+        y, dy = last.empty(), last.empty()
         saved = memory(forward.saved_bytes)
         workspace = memory(max(forward.workspace_bytes, backward.workspace_bytes))
-        self._seeds = run.seeds
+        self._seeds, self.draws_globally = run.seeds, run.draws_globally
         self._forward = forward.bindings([x, y, saved, workspace, *parameters, *buffers], [0] * len(run.nodes))
         self._backward = backward.bindings(
             [x, y, dy, dx, saved, workspace, *parameters, *gradients], [0] * len(run.nodes)
         )
-        self._update, self._like = update, (describe(x), labels.shape, labels.dtype)
+        self._update, self._like = update, (_kind(images), _kind(labels))
         table = gradient_table(self._clipped(parameters, gradients))
         self._step = TrainingStep(
+            images=conversion(images, normalization, x),
             forward=forward.address,
             forward_bindings=ctypes.addressof(self._forward),
             backward=backward.address,
@@ -82,16 +85,23 @@ class WholeStep:
             groups=ctypes.addressof(update.calls),
             num_groups=len(update.calls),
         )
-        self._alive = (forward, backward, parameters, buffers, gradients, y, dy, dx, saved, workspace, table)
+        self._alive = (forward, backward, parameters, buffers, gradients, x, y, dy, dx, saved, workspace, table)
 
-    def __call__(self, x: Tensor, labels: Tensor, lrs: list[float]) -> Done | None:
-        """Takes the step. None, with nothing changed, for images or labels of another kind than those bound."""
-        if (describe(x), labels.shape, labels.dtype) != self._like or not labels.is_contiguous():
+    def __call__(
+        self, images: Tensor, labels: Tensor, lrs: list[float], loss_sum: Tensor, num_correct: Tensor
+    ) -> Done | None:
+        """Takes the step. None, with nothing changed, for images or labels of another kind than those bound.
+
+        loss_sum, num_correct: float64 and int64 scalars, to which the loss of the images, and how many of them were
+        right, are added.
+        """
+        if (_kind(images), _kind(labels)) != self._like:
             return None
         kernels = library()
         if kernels is None:
             return None
-        self._forward[X] = self._backward[X] = x.data_ptr()
+        self._step.images.x = images.data_ptr()
+        self._step.loss_sum, self._step.num_correct = loss_sum.data_ptr(), num_correct.data_ptr()
         set_labels(self._step.loss, labels)
         for i, draw in enumerate(self._seeds, start=-len(self._seeds)):
             if draw is not None:
@@ -99,21 +109,27 @@ class WholeStep:
         self._update.set_lrs(lrs)
         if not kernels.training_step(ctypes.byref(self._step)):
             return None
-        step, loss = self._step, self._step.loss
+        step = self._step
         seconds = step.forward_s, step.backward_s, step.optimizer_s
-        return Done(ctypes.c_float(loss.loss).value, loss.num_correct, seconds)
+        return Done(ctypes.c_float(step.loss.loss).value, seconds)
 
     @staticmethod
     def _clipped(parameters: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
         return [gradient for parameter, gradient in zip(parameters, gradients, strict=True) if parameter.requires_grad]
 
 
-def lowered_whole(network: nn.Module, x: Tensor, labels: Tensor) -> Run | None:
-    """The graph that computes all of a network, for images like x, with which it was just called; None if none does.
+def _kind(tensor: Tensor) -> tuple[object, ...]:
+    return type(tensor), tensor.shape, tensor.dtype, tensor.device, tensor.is_contiguous()
+
+
+def lowered_whole(network: nn.Module, images: Tensor, x: Tensor, labels: Tensor) -> Run | None:
+    """The graph that computes all of a network, for images like these; None if none does.
+
+    x: the normalized images, with which the network was just called.
 
     None too where somebody listens to the parts of a step: by hooks of layers or of parameters.
     """
-    if not isinstance(network, Accelerated) or has_hooks(network) or not is_eager():
+    if not isinstance(network, Accelerated) or has_hooks(network) or not is_eager() or not are_covered(images):
         return None
     run = network.whole_run(x)
     if run is None or run.nodes[0].op.x.dtype != x.dtype:

@@ -177,6 +177,16 @@ class CrossEntropy(ctypes.Structure):
     )
 
 
+class ImageConversion(ctypes.Structure):
+    """images.h; scale, offset, x and y are pointers."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("num_images", "channels", "pixels")),
+        *((name, ctypes.c_void_p) for name in ("scale", "offset", "x", "y")),
+        ("num_threads", ctypes.c_int64),
+    )
+
+
 class Gradient(ctypes.Structure):
     """step.cpp; `values` is a pointer."""
 
@@ -184,9 +194,10 @@ class Gradient(ctypes.Structure):
 
 
 class TrainingStep(ctypes.Structure):
-    """step.cpp; plans, bindings, gradients and groups are pointers."""
+    """step.cpp; all but the numbers and the structs are pointers."""
 
     _fields_ = (
+        ("images", ImageConversion),
         *((name, ctypes.c_void_p) for name in ("forward", "forward_bindings", "backward", "backward_bindings")),
         ("loss", CrossEntropy),
         ("max_norm", ctypes.c_double),
@@ -194,6 +205,7 @@ class TrainingStep(ctypes.Structure):
         ("num_gradients", ctypes.c_int64),
         ("groups", ctypes.c_void_p),
         ("num_groups", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("loss_sum", "num_correct")),
         *((name, ctypes.c_double) for name in ("forward_s", "backward_s", "optimizer_s")),
     )
 
@@ -216,6 +228,7 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     MuonFilter,
     OptimizerGroup,
     CrossEntropy,
+    ImageConversion,
     Gradient,
     TrainingStep,
 )

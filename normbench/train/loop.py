@@ -129,16 +129,17 @@ def train_epoch(
     clock, first = time.perf_counter(), position.step
     to_come = training_batches(split, recipe.batch_size, recipe.augmentations, recipe.seed, epoch, first)
     for step, (images, labels) in enumerate(to_come, start=first):
-        inputs = setting.inputs(images)
         labels = labels.to(setting.device)
-
         set_lr(optimizer, recipe, num_steps, epoch * num_steps + step, position.watched)
-        setting.seed(stream_seed(recipe.seed, "torch", epoch, step))
+        if whole is None or whole.draws_globally:
+            setting.seed(stream_seed(recipe.seed, "torch", epoch, step))
         if is_random:
             seed_dropouts(dropouts, stream_seed(recipe.seed, "dropout", epoch, step))
 
-        done = whole(inputs, labels, [group["lr"] for group in optimizer.param_groups]) if whole else None
+        lrs = [group["lr"] for group in optimizer.param_groups]
+        done = whole(images, labels, lrs, position.loss_sum, position.num_correct) if whole else None
         if done is None:
+            inputs = setting.inputs(images)
             begun = time.perf_counter()
             with setting.autocast():
                 logits = network(inputs)
@@ -151,16 +152,26 @@ def train_epoch(
             clip_gradient(parameters, recipe.clip_grad_norm)
             optimizer.step()
             seconds = forward_done - begun, backward_done - forward_done, time.perf_counter() - backward_done
-            done = Done(loss.detach().to(position.loss_sum.dtype), correct(logits.detach(), labels).sum(), seconds)
+            done = Done(loss.detach().to(position.loss_sum.dtype), seconds)
+            position.loss_sum += done.loss * len(labels)
+            position.num_correct += correct(logits.detach(), labels).sum()
             if step == first:
-                whole = whole_step(network, optimizer, inputs, labels, recipe.label_smoothing, recipe.clip_grad_norm)
+                whole = whole_step(
+                    network,
+                    optimizer,
+                    images,
+                    setting.normalization,
+                    inputs,
+                    labels,
+                    recipe.label_smoothing,
+                    recipe.clip_grad_norm,
+                )
         if listener:
             listener(*done.seconds)
 
-        position.loss_sum += done.loss * len(labels)
-        position.num_correct += done.num_correct
-        look = setting.device.type == "cpu" or step % CHECK_EVERY == 0 or step == num_steps - 1
-        if look and not math.isfinite(position.loss_sum.item()):
+        on_cpu = setting.device.type == "cpu"
+        look = on_cpu or step % CHECK_EVERY == 0 or step == num_steps - 1
+        if look and not math.isfinite(done.loss if on_cpu else position.loss_sum):
             raise Diverged(Divergence(epoch, step, float(done.loss)))
         now = time.perf_counter()
         position.train_s += now - clock

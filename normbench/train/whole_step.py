@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn, optim
 
+from normbench.data.normalization import Normalization
 from normbench.kernels.step import WholeStep, lowered_whole
 from normbench.train.optimizers.muon import Muon
 from normbench.train.optimizers.sgd import SGD
@@ -11,18 +12,22 @@ from normbench.train.optimizers.sgd import SGD
 def whole_step(
     network: nn.Module,
     optimizer: optim.Optimizer,
+    images: Tensor,
+    normalization: Normalization,
     inputs: Tensor,
     labels: Tensor,
     label_smoothing: float,
     clip_grad_norm: float | None,
 ) -> WholeStep | None:
-    """Steps like the one just taken with these inputs and labels; None where some part is left to PyTorch.
+    """Steps like the one just taken with these images and labels; None where some part is left to PyTorch.
+
+    inputs: the images, normalized.
 
     Each step overwrites `grad` of the parameters, as it was made by the step before.
     """
     if not isinstance(optimizer, SGD | Muon) or is_watched(optimizer):
         return None
-    run = lowered_whole(network, inputs, labels)
+    run = lowered_whole(network, images, inputs, labels)
     if run is None:
         return None
     gradients = []
@@ -34,7 +39,7 @@ def whole_step(
     update = optimizer.update()
     if update is None:
         return None
-    return WholeStep(run, inputs, labels, gradients, update, label_smoothing, clip_grad_norm)
+    return WholeStep(run, images, normalization, labels, gradients, update, label_smoothing, clip_grad_norm)
 
 
 def is_watched(optimizer: optim.Optimizer) -> bool:

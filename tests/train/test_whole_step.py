@@ -12,6 +12,7 @@ from normbench.data.dataset import Split
 from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.kernels import without_kernels
 from normbench.kernels.update import Update
+from normbench.models.dropout import Dropout
 from normbench.models.registry import MODELS, build
 from normbench.models.task import Task
 from normbench.norms import NORMS
@@ -106,6 +107,24 @@ def test_one_call_has_the_bits_of_its_parts(options: dict[str, Any]) -> None:
     whole, parts = Trained(**options), Trained(**options, prepare=watched)
     assert (whole.is_whole, parts.num_parted) == (True, NUM_STEPS)
     assert [all(part > 0 for part in seconds) for seconds in whole.seconds] == [True] * NUM_STEPS
+    for one, other in zip(whole.state(), parts.state(), strict=True):
+        assert torch.equal(one, other)
+
+
+@needs_compiler
+def test_masks_from_torchs_own_generator_have_the_bits_of_steps_in_parts() -> None:
+    def by_pytorch(model: nn.Module, optimizer: optim.Optimizer) -> None:
+        for parent in list(model.modules()):
+            for name, layer in parent.named_children():
+                if isinstance(layer, Dropout):
+                    setattr(parent, name, nn.Dropout(0.2))
+
+    def watched_by_pytorch(model: nn.Module, optimizer: optim.Optimizer) -> None:
+        by_pytorch(model, optimizer)
+        watched(model, optimizer)
+
+    whole, parts = Trained(prepare=by_pytorch), Trained(prepare=watched_by_pytorch)
+    assert (whole.is_whole, parts.num_parted) == (True, NUM_STEPS)
     for one, other in zip(whole.state(), parts.state(), strict=True):
         assert torch.equal(one, other)
 

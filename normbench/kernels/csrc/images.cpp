@@ -1,5 +1,6 @@
-// The network's input: uint8 images [N][C][H W] -> float32 y = scale x + offset, [N][H W][C], scale and offset per
-// channel.
+// From bytes to a network's input. See images.h.
+#include "images.h"
+
 #include "threads.h"
 #include "vectors.h"
 
@@ -15,11 +16,16 @@ void one_image(int64_t channels, int64_t pixels, const uint8_t *x, const float *
 
 }  // namespace
 
-extern "C" void images_to_floats(int64_t num_images, int64_t channels, int64_t pixels, const uint8_t *x,
-                                 const float *scale, const float *offset, float *y, int num_threads) {
-    const auto convert = channels == 3 ? one_image<3> : channels == 1 ? one_image<1> : one_image<0>;
-    parallel_for(num_images, num_threads, [&](int64_t n, int) {
-        const int64_t at = n * channels * pixels;
-        convert(channels, pixels, x + at, scale, offset, y + at);
+extern "C" {
+
+void images_to_floats(const ImageConversion *conversion) {
+    const ImageConversion &it = *conversion;
+    const auto convert = it.channels == 3 ? one_image<3> : it.channels == 1 ? one_image<1> : one_image<0>;
+    parallel_for(it.num_images, it.num_threads, [&](int64_t n, int) {
+        const int64_t at = n * it.channels * it.pixels;
+        convert(it.channels, it.pixels, it.x + at, it.scale, it.offset, it.y + at);
     });
+}
+
+int64_t sizeof_ImageConversion() { return sizeof(ImageConversion); }
 }

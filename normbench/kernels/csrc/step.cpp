@@ -1,7 +1,9 @@
-// A whole training step in one call: forward pass, loss, backward pass, clipping of the gradient, and the optimizer.
+// A whole training step in one call: images to floats, forward pass, loss, backward pass, clipping of the gradient, and
+// the optimizer.
 #include <chrono>
 #include <cmath>
 
+#include "images.h"
 #include "loss.h"
 
 struct ExecutionPlan;
@@ -26,6 +28,7 @@ struct Gradient {
 };
 
 struct TrainingStep {
+    ImageConversion images;  // their floats are the input of both passes
     const ExecutionPlan *forward;
     const uint64_t *forward_bindings;
     const ExecutionPlan *backward;
@@ -36,6 +39,8 @@ struct TrainingStep {
     int64_t num_gradients;
     const OptimizerGroup *groups;
     int64_t num_groups;
+    double *loss_sum;      // over the images of all steps; written
+    int64_t *num_correct;  // likewise
     double forward_s, backward_s, optimizer_s;  // seconds that each part took; written
 };
 
@@ -88,6 +93,7 @@ void optimizer_step(const OptimizerGroup *groups, int64_t count) {
 // Returns 0, with nothing changed, for a label that does not exist.
 int training_step(TrainingStep *step) {
     if (!labels_exist(step->loss)) return 0;
+    images_to_floats(&step->images);
     const double begun = seconds();
     run_plan(step->forward, step->forward_bindings);
     const double forward_done = seconds();
@@ -96,6 +102,8 @@ int training_step(TrainingStep *step) {
     const double backward_done = seconds();
     if (std::isfinite(step->max_norm)) clip_gradients(step->gradients, step->num_gradients, step->max_norm);
     optimizer_step(step->groups, step->num_groups);
+    *step->loss_sum += (double)(float)step->loss.loss * step->loss.num_images;
+    *step->num_correct += step->loss.num_correct;
     step->forward_s = forward_done - begun;
     step->backward_s = backward_done - forward_done;
     step->optimizer_s = seconds() - backward_done;
