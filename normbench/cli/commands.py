@@ -86,6 +86,8 @@ def _with_plain_types(params: list[Any]) -> list[Any]:
     for param in params:
         if isinstance(default := getattr(param, "show_default", None), str):  # typer puts brackets around words
             param._get_default_string = lambda default=default, **_: default
+        if getattr(param, "is_bool_flag", False) and param.default is None and not param.secondary_opts:
+            param.default = False  # such as typer's --help: to convert None into None it would import pydantic
         if param.param_type_name == "option" and hasattr(param, "display_type_rich"):  # older typers show no <bool>
             shown = None if param.is_bool_flag else param.metavar or _plain(param.display_type_rich(None))
             param.display_type_rich = lambda ctx, shown=shown: shown
