@@ -23,11 +23,11 @@ def run_list(runs: Sequence[ListedRun]) -> Table:
     damaged = [run for run in runs if run.status == "damaged"]
     return Table(
         title=plural(len(runs), "run") + ("" if apart else f" of {printable(next(iter(experiments), ''))}"),
-        columns=(*apart, "Run", "Norm", "Status", *settings, "Seed", "Acc", "Finished"),
+        columns=("Run", *apart, "Norm", "Status", *settings, "Seed", "Acc", "Finished"),
         rows=tuple(
             (
-                *([printable(run.experiment)] if apart else []),
                 printable(run.folder.path.name),
+                *([printable(run.experiment)] if apart else []),
                 printable(run.label or NOT_KNOWN),
                 f"unfinished, {run.why}" if run.status == "unfinished" else run.status,
                 *([printable(", ".join(run.setting))] if settings else []),
@@ -41,7 +41,7 @@ def run_list(runs: Sequence[ListedRun]) -> Table:
         notes=tuple(printable(run.why) for run in damaged),
         num_text_columns=len(apart) + len(settings) + 3,
         wraps=bool(settings),
-        dispensable=("Finished",),
+        dispensable=("Finished", "Seed", "Norm"),  # the id of a run begins with its norm and seed
         name="runs",
     )
 
