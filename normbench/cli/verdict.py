@@ -26,7 +26,10 @@ class Word(StrEnum):
 
 def verdict(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A table: .csv, .tsv, .jsonl or .parquet; - for CSV on stdin.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A table: .csv, .tsv, .jsonl or .parquet; - for CSV or JSON lines on stdin."
+        ),
     ],
     delta: Annotated[
         float, typer.Option("--delta", help="The smallest difference that matters to you, in the values' unit.")

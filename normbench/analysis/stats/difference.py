@@ -118,7 +118,7 @@ def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE
     std_a, std_b = std(a), std(b)
     v_a, v_b = std_a**2 / n_a, std_b**2 / n_b
     if v_a + v_b == 0:
-        why = "all runs of a norm gave the same value: no spread to judge the difference by"
+        why = "all runs on either side gave the same value: no spread to judge the difference by"
         return Difference(n_a, n_b, difference, None, None, None, confidence, why)
     share = v_a / (v_a + v_b)  # scaled first: the square of a small variance would underflow
     df = 1 / (share**2 / (n_a - 1) + (1 - share) ** 2 / (n_b - 1))
@@ -135,10 +135,10 @@ def paired_t(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDE
     a, b = checked_pairs(a, b, confidence)
     n = len(a)
     if n == 0:
-        return Difference(0, 0, None, None, None, None, confidence, "no seed that both norms finished")
+        return Difference(0, 0, None, None, None, None, confidence, "no seed that both finished")
     differences = differences_of(a, b)
     if n == 1:
-        why = "one seed that both norms finished: no interval"
+        why = "one seed that both finished: no interval"
         return Difference(1, 1, differences[0], None, None, None, confidence, why, num_paired=1)
     if (spread := std(differences)) == 0:
         why = "all pairs differ by the same: no spread to judge the difference by"
@@ -195,10 +195,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _no_run(n_a: int, n_b: int) -> str:
-    return "no finished run of one of the norms" if n_a or n_b else "no finished run of either norm"
+    return "no finished run of one of the two" if n_a or n_b else "no finished run of either"
 
 
 def _too_few(n_a: int, n_b: int) -> str | None:
     if n_a > 1 and n_b > 1:
         return None
-    return f"one run of {'each' if n_a == n_b else 'one'} norm: no interval, it takes two or more of both"
+    return f"one run of {'each' if n_a == n_b else 'one of the two'}: no interval, it takes two or more of both"

@@ -38,7 +38,7 @@ def sign_flip(a: Sequence[float], b: Sequence[float]) -> TestResult:
     """
     a, b = checked_pairs(a, b)
     if not a:
-        return TestResult(None, "no seed that both norms finished")
+        return TestResult(None, "no seed that both finished")
     differences = [difference for difference in differences_of(a, b) if difference != 0]  # 0 is 0 with either sign
     n = len(differences)
     if n == 0:

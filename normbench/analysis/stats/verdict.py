@@ -137,7 +137,7 @@ class _Together:
         told = with_unit(f"{self.delta:g}", self.unit)
         if needed is None or needed > MOST_TOLD or min(difference.n_a, difference.n_b) < 3:  # from two: a guess
             return f"{told} cannot be told with these data"
-        return f"a new experiment of about {needed} seeds a norm would tell {told}"
+        return f"a new experiment of about {needed} seeds each would tell {told}"
 
 
 def relation(name_a: str, name_b: str, interval: tuple[float, float], unit: str) -> str:

@@ -88,7 +88,8 @@ def _next_step(plan: Looks, decisions: tuple[PairDecision, ...], by_arm: Mapping
     if waiting:
         wanted = plan.looks[plan.look + 1]
         found = ", ".join(f"{name} has {len(by_arm[name])}" for name in plan.arms if name in waiting)
-        return printable(f"Look {plan.look + 2} takes {wanted} seeds of each arm that is not decided; {found}.")
+        now = ": the same command takes it" if all(len(by_arm[name]) >= wanted for name in waiting) else ""
+        return printable(f"Look {plan.look + 2} takes {wanted} seeds of each arm that is not decided; {found}{now}.")
     is_decided = all(each.kind in ("real", "equivalent") for each in decisions)
     return "Every pair is decided." if is_decided else "All looks are taken, and not every pair is decided."
 

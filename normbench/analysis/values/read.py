@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ class Values:
 
 
 def read_values(path: Path, columns: Columns) -> Values:
-    """The values in a file; `-` is stdin, which holds CSV. The ending names the format: .csv, .tsv, .jsonl, .parquet.
+    """The values in a file; `-` is stdin. The ending names the format: .csv, .tsv, .jsonl, .parquet.
+
+    Text on stdin that begins with `{` is JSON lines, and CSV otherwise.
 
     Raises DataError, with file, row and column, for a file that cannot be read as such a table; ConfigError for a
     column that is not there, and for several rows of one arm and seed.
@@ -81,7 +84,7 @@ def read_values(path: Path, columns: Columns) -> Values:
 
 def _rows(path: Path, where: str) -> Iterator[Row]:
     if where == "stdin":
-        return _csv(sys.stdin.read(MAX_BYTES + 1), where, ",")
+        return _stdin(sys.stdin.read(MAX_BYTES + 1), where)
     ending = path.suffix.lower()
     if ending == ".parquet":
         return _parquet(path, where)
@@ -98,9 +101,13 @@ def _rows(path: Path, where: str) -> Iterator[Row]:
     return _csv(text, where, "\t" if ending == ".tsv" else ",")
 
 
-def _csv(text: str, where: str, delimiter: str) -> Iterator[Row]:
+def _stdin(text: str, where: str) -> Iterator[Row]:
     if len(text) > MAX_BYTES:
         raise DataError(f"{where}: is larger than {MAX_BYTES:,} bytes")
+    return _json_lines(text, where) if text.lstrip().startswith("{") else _csv(text, where, ",")
+
+
+def _csv(text: str, where: str, delimiter: str) -> Iterator[Row]:
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [name.strip() for name in next(lines, [])]
@@ -163,15 +170,13 @@ def _values(rows: Sequence[Row], columns: Columns, where: str) -> Values:
     if columns.by is not None and columns.by not in known:
         raise ConfigError(f"--by: {unknown_name('column', columns.by, known)}")
     seeds: dict[str, int] = {}
+    alone = count()  # without seeds, each run has a number of its own
     arms: dict[tuple[str | None, str], dict[int, float | None]] = {}
-    for number, (place, row) in enumerate(rows):
+    for place, row in rows:
         by = row.get(columns.by, "") if columns.by is not None else None
         for column, name in _arms_of(row, columns, known, f"{where}, {place}"):
             values = arms.setdefault((by, name), {})
-            if has_seeds:
-                seed = seeds.setdefault(row.get(columns.seed, ""), len(seeds))
-            else:
-                seed = number * MAX_ARMS + len(arms)  # no other arm has it
+            seed = seeds.setdefault(row.get(columns.seed, ""), len(seeds)) if has_seeds else next(alone)
             if seed in values:
                 raise ConfigError(
                     f"{where}, {place}: a second row of {shortened(repr(name))}, seed "

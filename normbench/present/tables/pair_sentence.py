@@ -18,9 +18,8 @@ def pair_sentence(
 ) -> str:
     """`BN is 1.28 points above GN(4), 95% [1.06, 1.50], p < 0.001`: the arm with the greater mean first.
 
-    `unit` is that of the values, empty if it is not known; `runs` is what n counts; `digits`
-    are the fewest decimals. Raises ValueError for a pair
-    without an interval.
+    `unit` is that of the values, empty if it is not known; `runs` is what n counts; `digits` are the fewest decimals.
+    Raises ValueError for a pair without an interval.
     """
     difference, verdict = pair.decision or pair.difference, pair.verdict  # those of the look that decided
     found, low, high = difference.difference, verdict.low, verdict.high

@@ -4,13 +4,13 @@ from normbench.analysis.stats.estimate import CONFIDENCE, mean_interval
 from normbench.analysis.stats.pairs import Pair
 from normbench.analysis.values.judge import Judged
 from normbench.analysis.values.looks import Looked, planned
-from normbench.analysis.values.read import Arm
+from normbench.analysis.values.read import Arm, Values
 from normbench.present.tables.context import interval_note
 from normbench.present.tables.numbers import estimate_record, number, p_value, percent, with_interval
 from normbench.present.tables.pair_sentence import LEAST_DIGITS, pair_sentence
 from normbench.present.tables.pairs import COLUMNS, DISPENSABLE, pair_cells
 from normbench.present.tables.table import Answer, Cell, Kind, Table, Value
-from normbench.text import printable
+from normbench.text import plural, printable
 
 
 def arms_table(judged: Judged, looked: Looked | None = None) -> Table:
@@ -18,7 +18,7 @@ def arms_table(judged: Judged, looked: Looked | None = None) -> Table:
     values = judged.values
     by = (values.by,) if values.by is not None else ()
     return Table(
-        title=f"{printable(values.metric)} of {len(values.arms)} arms",
+        title=_title(values),
         columns=("Arm", *map(printable, by), "n", "Mean", "Std", "Min", "Max"),
         rows=tuple(_row(arm, judged) for arm in values.arms),
         records=tuple(_record(arm, judged) for arm in values.arms),
@@ -48,6 +48,12 @@ def value_pairs_table(judged: Judged) -> Table:
         dispensable=DISPENSABLE,
         name="pairs",
     )
+
+
+def _title(values: Values) -> str:
+    arms = plural(len({arm.name for arm in values.arms}), "arm")
+    at = f" at {plural(len({arm.by for arm in values.arms}), 'value')} of {values.by}" if values.by is not None else ""
+    return printable(f"{values.metric} of {arms}{at}")
 
 
 def _row(arm: Arm, judged: Judged) -> tuple[Cell, ...]:

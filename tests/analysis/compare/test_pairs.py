@@ -131,7 +131,7 @@ def test_norms_without_a_common_seed_are_compared_unpaired() -> None:
     (pair,) = comparison.pairs
     assert pair.difference.p_value is not None
     assert (pair.num_paired, pair.paired.p_value) == (0, None)
-    assert "No paired test: no seed that both norms finished." in pairs_table(comparison).notes
+    assert "No paired test: no seed that both finished." in pairs_table(comparison).notes
 
 
 def test_a_norm_whose_runs_all_diverged_is_no_crash() -> None:

@@ -43,10 +43,10 @@ def test_without_spread_on_one_side_the_other_side_judges() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "difference", "why"),
     [
-        ([], [], None, "either norm"),
-        ([1.0, 2.0], [], None, "one of the norms"),
-        ([1.0], [2.0], -1.0, "one run of each norm"),
-        ([1.0, 2.0], [2.0], -0.5, "one run of one norm"),
+        ([], [], None, "of either"),
+        ([1.0, 2.0], [], None, "one of the two"),
+        ([1.0], [2.0], -1.0, "one run of each"),
+        ([1.0, 2.0], [2.0], -0.5, "one run of one of the two"),
         ([0.5] * 3, [0.5] * 4, 0.0, "same value"),
         ([0.5] * 3, [0.75] * 3, -0.25, "same value"),
         ([0.1] * 3, [0.1 + 1e-17, 0.1, np.nextafter(0.1, 1)], 0.0, "same value"),

@@ -122,7 +122,7 @@ def test_a_norm_that_never_finishes_is_no_reason_to_go_on() -> None:
 def test_what_cannot_be_judged_yet_goes_on() -> None:
     (few,) = decide({"BN": [80.0, 80.2, 80.1, 79.9], "GN": [None, None, None, 75.0]}, PAIR, LOOKS, 0, 0.5)
     assert (few.kind, few.goes_on, few.low, few.nominal_alpha) == ("undefined", True, None, None)
-    assert "one run of one norm" in few.text
+    assert "one run of one of the two" in few.text
     constant = {"BN": [10.0] * 20, "GN": [10.0] * 20}
     (same,) = decide(constant, PAIR, LOOKS, 4, 0.5)
     assert (same.kind, same.goes_on) == ("undefined", False)

@@ -34,7 +34,7 @@ def test_sign_flip_says_what_few_pairs_cannot_show() -> None:
     assert (six.p_value, six.note) == (1 / 32, None)
     tied = sign_flip([1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 0, 6])  # a pair that does not differ shows nothing
     assert (tied.p_value, tied.smallest_p) == (0.0625, 0.0625)
-    assert sign_flip([], []).why_undefined == "no seed that both norms finished"
+    assert sign_flip([], []).why_undefined
 
 
 def test_many_pairs_are_drawn_and_never_give_zero() -> None:

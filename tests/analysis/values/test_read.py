@@ -30,8 +30,15 @@ def test_a_wide_table_has_one_column_for_each_arm(tmp_path: Path) -> None:
     ]
 
 
-def test_without_seeds_no_run_of_one_arm_is_paired_with_one_of_another(tmp_path: Path) -> None:
-    found = read_values(write(tmp_path, "arm,metric\na,1\nb,2\na,3\nb,4\n"), Columns())
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("arm,metric\na,1\nb,2\na,3\nb,4\n", Columns()), ("a,b\n1,2\n3,4\n", Columns(arms=()))],
+    ids=["long", "wide"],
+)
+def test_without_seeds_no_run_of_one_arm_is_paired_with_one_of_another(
+    text: str, columns: Columns, tmp_path: Path
+) -> None:
+    found = read_values(write(tmp_path, text), columns)
     a, b = (set(arm.values) for arm in found.arms)
     assert (len(a), len(b), a & b, found.has_seeds) == (2, 2, set(), False)
 
@@ -66,9 +73,10 @@ def test_parquet_gives_the_same_values(tmp_path: Path) -> None:
     assert [(arm.name, dict(arm.values)) for arm in found.arms] == [("a", {0: 1.5}), ("b", {0: None})]
 
 
-def test_stdin_is_csv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("arm,metric\na,1\n"))
-    assert read_values(Path("-"), Columns()).arms[0].finished.values()
+@pytest.mark.parametrize("text", ["arm,metric\na,1\n", '{"arm": "a", "metric": 1}\n'], ids=["csv", "json lines"])
+def test_stdin_has_csv_or_json_lines(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert list(read_values(Path("-"), Columns()).arms[0].finished.values()) == [1.0]
 
 
 @pytest.mark.parametrize(
