@@ -8,6 +8,7 @@ import typer
 from normbench.cli.commands import Command, Commands
 from normbench.cli.options import RunFolders, Where
 from normbench.cli.output import Quiet, check_output, console, say
+from normbench.text import plural
 
 app = typer.Typer(
     cls=Commands, help="Finished runs for other tools: csv, parquet, tensorboard, mlflow.", no_args_is_help=True
@@ -35,7 +36,8 @@ def csv_(
         put(csv_text(rows).rstrip("\n"), console())
     else:
         write_bytes_atomically(output, csv_text(rows).encode())
-    _say([*notes, *more], f"{len(runs):,} runs, {len(rows):,} rows: {output}" if output else "", quiet=quiet)
+    done = f"{plural(len(runs), 'run')}, {plural(len(rows), 'row')}: {output}" if output else ""
+    _say([*notes, *more], done, quiet=quiet)
 
 
 @app.command(cls=Command, epilog="Example: [bold]normbench export parquet epochs.parquet[/bold]")
@@ -52,7 +54,7 @@ def parquet(
     runs, notes = exported_runs(paths or [Path("results")], where or [])
     rows, more = history(runs)
     write_parquet(rows, output)
-    _say([*notes, *more], f"{len(runs):,} runs, {len(rows):,} rows: {output}", quiet=quiet)
+    _say([*notes, *more], f"{plural(len(runs), 'run')}, {plural(len(rows), 'row')}: {output}", quiet=quiet)
 
 
 @app.command(cls=Command, epilog="Example: [bold]normbench export tensorboard events[/bold]")
@@ -71,7 +73,7 @@ def tensorboard(
 
     runs, notes = exported_runs(paths or [Path("results")], where or [])
     more = write_events(runs, output)
-    _say([*notes, *more], f"{len(runs):,} runs: tensorboard --logdir {output}", quiet=quiet)
+    _say([*notes, *more], f"{plural(len(runs), 'run')}: tensorboard --logdir {output}", quiet=quiet)
 
 
 @app.command(cls=Command, epilog="Example: [bold]normbench export mlflow --to sqlite:///mlflow.db[/bold]")
@@ -92,7 +94,7 @@ def mlflow(
 
     found = comparisons(paths or [Path("results")], where or [], most=None)
     written, unchanged = write_mlflow(found.shown, to)
-    done = f"{written:,} runs written, {unchanged:,} there already: mlflow ui --backend-store-uri {to}"
+    done = f"{plural(written, 'run')} written, {unchanged:,} there already: mlflow ui --backend-store-uri {to}"
     _say(list(found.notes), done, quiet=quiet)
 
 

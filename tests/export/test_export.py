@@ -94,7 +94,7 @@ def test_mlflow_finds_seeds_below_their_norm_and_nothing_twice(results: Path, tm
     folder = next(results.rglob("gn-s1*"))
     record = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(record | {"git_commit": "0123abcd"}))
-    assert "1 runs written, 7 there already" in invoke("export", "mlflow", results, "--to", store).stderr
+    assert "1 run written, 7 there already" in invoke("export", "mlflow", results, "--to", store).stderr
 
     client = mlflow.MlflowClient(tracking_uri=store)
     (experiment,) = (found for found in client.search_experiments() if found.name != "Default")
