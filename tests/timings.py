@@ -24,4 +24,6 @@ def make_bench() -> Bench:
         ceilings=tuple(ceilings),
         device="cpu",
         precision="bf16",
+        num_busy=2,
+        beside={"bn": make_timings("bn", [50, 75, 90])},
     )

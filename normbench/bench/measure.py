@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from normbench.bench.busy import busy_programs
 from normbench.bench.ceilings import ceilings
 from normbench.bench.plain_loop import plain_timer
 from normbench.bench.result import WITHOUT, Bench, NormTimings, Timing
@@ -47,11 +48,16 @@ LOOPS: Mapping[str, Timer] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. steps: training steps of each process in a round. against: loops of LOOPS, also timed."""
+    """How much is measured.
+
+    steps: training steps of each process in a round. against: loops of LOOPS, also timed. num_busy: other programs that
+    compute while each norm is timed once more; 0 for no such timing.
+    """
 
     rounds: int
     steps: int
     against: tuple[str, ...] = ()
+    num_busy: int = 0
 
 
 def measure(
@@ -98,7 +104,8 @@ def measure(
             for norm in asked:
                 start(_other(loop, norm), LOOPS[loop], by_norm[norm], precision, machine.device, plan.steps)
         start(CEILINGS, ceilings, machine.device)
-        rounds = _rounds(processes, plan)
+        beside = {_beside(norm): partial(_measure_beside, plan.num_busy, processes[norm]) for norm in asked}
+        rounds = _rounds(processes, plan, beside if plan.num_busy else {})
         peaks = {name: process.finish() for name, process in processes.items()}
     finally:
         for process in processes.values():
@@ -107,7 +114,8 @@ def measure(
     def timings(norm: str, name: str) -> NormTimings:
         label = norm_label(norm, by_norm[norm].norm.options)
         laps = tuple(lap[name] for lap in rounds)
-        return NormTimings(norm, label, macs[norm], laps, peaks[name], engines[norm] if name == norm else "")
+        is_ours = name in (norm, _beside(norm))
+        return NormTimings(norm, label, macs[norm], laps, peaks.get(name), engines[norm] if is_ours else "")
 
     return Bench(
         norms=tuple(timings(norm, norm) for norm in by_norm),
@@ -115,19 +123,32 @@ def measure(
         ceilings=tuple(lap[CEILINGS] for lap in rounds),
         device=machine.device.type,
         precision=precision,
+        num_busy=plan.num_busy,
+        beside={norm: timings(norm, _beside(norm)) for norm in asked} if plan.num_busy else {},
     )
 
 
-def _rounds(processes: Mapping[str, TimedProcess], plan: Plan) -> list[dict[str, Any]]:
-    """What each process measured, by its name, round by round."""
+def _rounds(
+    processes: Mapping[str, TimedProcess], plan: Plan, beside: Mapping[str, Callable[[], Any]]
+) -> list[dict[str, Any]]:
+    """What each process and each function of `beside` measured, by its name, round by round."""
     for process in processes.values():
         process.wait_until_ready()
     rounds = []
-    measures = {name: process.measure for name, process in processes.items()}
+    measures = {name: process.measure for name, process in processes.items()} | dict(beside)
     for measured in rounds_in_turn(measures, plan.rounds, WARM_UP):
         rounds.append(measured)
         logger.info(f"round {len(rounds)} of {plan.rounds}")
     return rounds
+
+
+def _measure_beside(num_busy: int, process: TimedProcess) -> Any:
+    with busy_programs(num_busy):
+        return process.measure()
+
+
+def _beside(norm: str) -> str:
+    return f"{norm} beside busy programs"
 
 
 def _other(loop: str, norm: str) -> str:

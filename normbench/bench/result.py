@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 PARTS = ("data", "forward", "backward", "optimizer", "other")
@@ -94,7 +94,8 @@ class Bench:
     """What `normbench bench` measures.
 
     norms: first the network without norm, then the norms asked for. against: other loops by name, each by norm.
-    ceilings: one a round. All ratios are taken round by round, so that a slow round changes none.
+    ceilings: one a round. beside: by norm, the norms asked for while `num_busy` other programs compute; empty if there
+    were none. All ratios are taken round by round, so that a slow round changes none.
     """
 
     norms: tuple[NormTimings, ...]
@@ -102,6 +103,8 @@ class Bench:
     ceilings: tuple[Ceilings, ...]
     device: str
     precision: str
+    num_busy: int = 0
+    beside: Mapping[str, NormTimings] = field(default_factory=dict)
 
     def tax_s(self, norm: NormTimings) -> Spread:
         """Seconds that a step takes longer than without norm."""
@@ -128,6 +131,11 @@ class Bench:
         """Images a second, over those of another loop with the same norm."""
         pairs = zip(norm.timings, self.against[loop][norm.norm].timings, strict=True)
         return Spread.of([timing.images_per_s / other.images_per_s for timing, other in pairs])
+
+    def slowdown(self, norm: NormTimings) -> Spread:
+        """The time of a step beside the busy programs, over that without them."""
+        pairs = zip(norm.timings, self.beside[norm.norm].timings, strict=True)
+        return Spread.of([beside.step_s / alone.step_s for alone, beside in pairs])
 
     def _beside_bare(self, norm: NormTimings) -> list[tuple[Timing, Timing]]:
         bare = next(other for other in self.norms if other.norm == WITHOUT)

@@ -26,6 +26,7 @@ from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench bench --norm bn --norm gn --against plain[/bold]"
 USUAL_NORMS = ("bn", "gn", "ln")
+MOST_BUSY = 256
 
 
 class Against(StrEnum):
@@ -53,6 +54,16 @@ def bench(
             "--against",
             help="Also time another loop in the same rounds. plain: as in a notebook, with a DataLoader; "
             "eager, compile: tensors in memory, bf16 and fused SGD, without and with torch.compile. Repeatable.",
+        ),
+    ] = None,
+    busy: Annotated[
+        int | None,
+        typer.Option(
+            "--busy",
+            metavar="N",
+            min=1,
+            max=MOST_BUSY,
+            help="Also time each norm while N other programs compute.",
         ),
     ] = None,
     full: Annotated[
@@ -88,8 +99,9 @@ def bench(
 
     The images are synthetic unless --data or --data-dir names others.
     """
-    if full and against:
-        raise ConfigError("--against is a measurement of its own: give it without --full")
+    for option, given in (("--against", against), ("--busy", busy)):
+        if full and given:
+            raise ConfigError(f"{option} is a measurement of its own: give it without --full")
     from normbench.config import load_config
     from normbench.runs.registries import registries
     from normbench.runs.validate import check_parts
@@ -121,7 +133,7 @@ def bench(
     if full and machine.device.type != "cuda":
         raise ConfigError("--full measures what a GPU makes of training: run it on a machine with CUDA (--device cuda)")
     loops = tuple(dict.fromkeys(loop.value for loop in against or ()))
-    plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, loops)
+    plan = FullPlan(rounds, steps) if full else Plan(rounds, steps, loops, busy or 0)
 
     def tables_of(answer: Answer) -> dict[str, Table]:
         found, setting = answer.measured, answer.setting

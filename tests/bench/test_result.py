@@ -12,6 +12,7 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert found.tax_s(bn) == pytest.approx((0.008, 0.005, 0.010))
     assert found.tax(bn) == pytest.approx((0.25, 0.25, 8 / 22))
     assert found.times(bn, "plain") == pytest.approx((5.0, 4.0, 8.0))
+    assert found.slowdown(bn) == pytest.approx((2.0, 1.5, 3.0))
     assert bn.step_s == pytest.approx((0.030, 0.025, 0.050))
 
 

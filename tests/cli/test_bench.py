@@ -14,11 +14,24 @@ ROUNDS, STEPS = 2, 2
 
 @pytest.fixture(scope="module")
 def answer(images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """JSON from stdout, JSON from the file, and stderr, of one bench of gn against the plain loop."""
+    """JSON from stdout, JSON from the file, and stderr, of one bench of gn, against and beside others."""
     output = tmp_path_factory.mktemp("bench") / "bench.json"
     result = invoke(
-        *("bench", "--norm", "gn", "--set", "norm.num_groups=8", "--against", "plain", "--device", "cpu"),
-        *("--rounds", ROUNDS, "--steps", STEPS, "--threads", 1, "--batch-size", 16, "--set", "train.precision=fp32"),
+        *("bench", "--norm", "gn", "--set", "norm.num_groups=8", "--against", "plain", "--busy", 1),
+        *(
+            "--device",
+            "cpu",
+            "--rounds",
+            ROUNDS,
+            "--steps",
+            STEPS,
+            "--threads",
+            1,
+            "--batch-size",
+            16,
+            "--set",
+            "train.precision=fp32",
+        ),
         *("--data", "folder", "--data-dir", images, "--format", "json", "--output", output),
     )
     assert result.exit_code == 0, result.output
@@ -46,7 +59,9 @@ def test_the_numbers_fit_together(answer: Any) -> None:
     assert [row["label"] for row in found["norms"]] == ["none", "GN(8)"]
     rounds = {(row["loop"], row["norm"], row["round"]): row for row in found["laps"]}
     assert set(rounds) == {
-        (*who, number) for who in (("normbench", "none"), ("normbench", "gn"), ("plain", "gn")) for number in (1, 2)
+        (*who, number)
+        for who in (("normbench", "none"), ("normbench", "gn"), ("plain", "gn"), ("busy", "gn"))
+        for number in (1, 2)
     }
     for row in rounds.values():
         assert row["images_per_s"] == pytest.approx(16_000 / row["step_ms"])
@@ -77,6 +92,11 @@ def test_the_numbers_fit_together(answer: Any) -> None:
     ]
     assert (plain["ratio_low"], plain["ratio_high"]) == pytest.approx((min(ratios), max(ratios)))
     assert plain["ratio"] == pytest.approx(sum(ratios) / 2)
+    (busy,) = found["busy"]
+    ratios = [
+        rounds["busy", "gn", number]["step_ms"] / rounds["normbench", "gn", number]["step_ms"] for number in (1, 2)
+    ]
+    assert (busy["busy_programs"], busy["ratio_low"], busy["ratio_high"]) == (1, min(ratios), max(ratios))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +119,9 @@ def test_bad_input_is_one_sentence(
     assert text in str(result.exception)
 
 
-@pytest.mark.parametrize("arguments", [["--rounds", 0], ["--steps", 0], ["--threads", 0], ["--against", "jax"]])
+@pytest.mark.parametrize(
+    "arguments", [["--rounds", 0], ["--steps", 0], ["--threads", 0], ["--busy", 0], ["--against", "jax"]]
+)
 def test_bad_numbers_are_usage_errors(arguments: list[object]) -> None:
     assert invoke("bench", *arguments).exit_code == 2
 
@@ -109,6 +131,8 @@ def test_full_without_a_gpu_is_one_sentence() -> None:
     assert isinstance(result.exception, ConfigError)
     assert result.exception.exit_code == 2
     assert "run it on a machine with CUDA" in str(result.exception)
+    result = invoke("bench", "--full", "--busy", 1)
+    assert "give it without --full" in str(result.exception)
     result = invoke("bench", "--full", "--device", "cuda")
     assert isinstance(result.exception, ConfigError)
     assert "no CUDA device" in str(result.exception)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from normbench.bench.result import PARTS, WITHOUT, Bench, NormTimings, Spread, Timing
 from normbench.present.tables.table import Cell, Table, Value
+from normbench.text import plural
 
 MIB = 2**20
 
@@ -15,6 +16,8 @@ def bench_tables(bench: Bench, setting: str) -> dict[str, Table]:
     """
     tables = {"norms": _norms(bench, setting), "parts": _parts(bench)}
     tables |= {loop: _against(bench, loop) for loop in bench.against}
+    if bench.beside:
+        tables["busy"] = _beside_busy(bench)
     return tables | {"machine": _machine(bench), "laps": _rounds(bench)}
 
 
@@ -143,6 +146,38 @@ def _against(bench: Bench, loop: str) -> Table:
     )
 
 
+def _beside_busy(bench: Bench) -> Table:
+    pairs = [(norm, bench.beside[norm.norm]) for norm in bench.norms if norm.norm in bench.beside]
+    programs = plural(bench.num_busy, "busy program")
+    return Table(
+        title=f"Beside {programs}: median [lowest, highest round]",
+        columns=("Norm", "Step ms", "Beside ms", "Ratio"),
+        rows=tuple(
+            (
+                norm.label,
+                _spread(norm.step_s, 1e3, 2),
+                _spread(busy.step_s, 1e3, 2),
+                _spread(bench.slowdown(norm), 1, 2),
+            )
+            for norm, busy in pairs
+        ),
+        records=tuple(
+            {
+                "norm": norm.norm,
+                "busy_programs": bench.num_busy,
+                **_spread_record("step_ms", norm.step_s, 1e3),
+                **_spread_record("beside_ms", busy.step_s, 1e3),
+                **_spread_record("ratio", bench.slowdown(norm)),
+            }
+            for norm, busy in pairs
+        ),
+        notes=(
+            f"beside: a step with {programs} at work, in the same rounds; each can keep a core busy and has a session "
+            "of its own, as a program in another terminal has",
+        ),
+    )
+
+
 def _machine(bench: Bench) -> Table:
     found = {
         (f"matrix product {precision}", "GFLOP/s"): Spread.of([one.matmul_gflops[precision] for one in bench.ceilings])
@@ -164,6 +199,7 @@ def _rounds(bench: Bench) -> Table:
     loops = [("normbench", norm) for norm in bench.norms] + [
         (loop, norm) for loop, norms in bench.against.items() for norm in norms.values()
     ]
+    loops += [("busy", norm) for norm in bench.beside.values()]
     rounds = [(loop, norm, number, timing) for loop, norm in loops for number, timing in enumerate(norm.timings, 1)]
     return Table(
         title="Every round",
