@@ -25,6 +25,7 @@ from normbench.runs.events import EpochDone, Event
 from normbench.runs.execute import train_group
 from normbench.runs.record import Record
 from normbench.runs.run_id import folder_of
+from normbench.train.compiled import CompileError
 from normbench.train.loop import Member
 from normbench.train.machine import Machine
 from normbench.train.passes import WAYS
@@ -78,6 +79,26 @@ class VariantTimings:
 
 
 @dataclass(frozen=True)
+class CompiledTimings:
+    """Recorded steps of the same runs by PyTorch's layers and by `torch.compile`, a timing of each a round.
+
+    first_s: seconds of the first steps, with the time that compiling took.
+    """
+
+    label: str
+    what: str
+    recorded: tuple[Timing, ...]
+    compiled: tuple[Timing, ...]
+    first_s: float
+
+    @property
+    def times_recorded(self) -> Spread:
+        """Images a second over those of PyTorch's layers, round by round."""
+        pairs = zip(self.compiled, self.recorded, strict=True)
+        return Spread.of([timing.images_per_s / recorded.images_per_s for timing, recorded in pairs])
+
+
+@dataclass(frozen=True)
 class WholeRuns:
     """Runs of the first norm that trained together, from the start to the finished folders with their pictures.
 
@@ -99,14 +120,15 @@ class WholeRuns:
 class FullBench:
     """What `normbench bench --full` has measured and checked so far.
 
-    runs: first a single run, then `seeds` runs together; empty until both are measured. epochs: of the config.
-    left_out: what no time was left for.
+    runs: first a single run, then `seeds` runs together; empty until both are measured. compiled: on CUDA, of the first
+    norm. epochs: of the config. left_out: what no time was left for.
     """
 
     epochs: int
     norms: tuple[VariantTimings, ...] = ()
     runs: tuple[WholeRuns, ...] = ()
     checks: tuple[Check, ...] = ()
+    compiled: tuple[CompiledTimings, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -147,11 +169,19 @@ def measure_full(
         together = check_together(seeds, as_trained, machine.device, precision, plan.compared_steps)
         return replace(full, checks=(*full.checks, *fp32, *together))
 
+    def time_compiled(full: FullBench) -> FullBench:
+        try:
+            return replace(full, compiled=tuple(_compiled_timings(configs[0], as_trained, setting, plan)))
+        except CompileError as error:
+            logger.info(f"note: {error}")
+            return full
+
     stages: list[Stage] = [
         *((f"{_label(each)}: steps, alone and {plan.seeds} together", partial(time_steps, each)) for each in configs),
         (f"{_label(configs[0])}: whole runs of {plan.epochs} epochs, one and {plan.seeds} together", time_runs),
         ("images augmented here and on the CPU", compare_images),
         *((f"{_label(each)}: against the CPU, and together against alone", partial(compare, each)) for each in configs),
+        *([(f"{_label(configs[0])}: steps by torch.compile", time_compiled)] if machine.is_cuda else []),
     ]
     return run_stages(stages, FullBench(configs[0].train.epochs), plan.limit_s)
 
@@ -186,6 +216,22 @@ def _variant_timings(config: Config, dataset: Dataset, setting: Setting, plan: F
     rounds = list(rounds_in_turn(measures, plan.rounds, plan.warm_up))
     timings = {name: tuple(measured[name] for measured in rounds) for name in steps}
     return VariantTimings(_label(config), plan.seeds, timings)
+
+
+def _compiled_timings(config: Config, dataset: Dataset, setting: Setting, plan: FullPlan) -> Iterator[CompiledTimings]:
+    for what, number in (("one run", 1), (f"{plan.seeds} seeds, lanes", plan.seeds)):
+        measures = {}
+        for engine in ("kernels", "compile"):
+            by_engine = replace(setting, engine=engine)
+            members = [idle_member(each, task_of(dataset), by_engine) for each in _seeds(config, number)]
+            steps = steps_together(members, dataset.train, by_engine, "lanes")
+            measures[engine] = timer(steps, plan.steps, PartClock(setting.device))
+        begun = time.perf_counter()
+        measures["compile"]()
+        first_s = time.perf_counter() - begun
+        rounds = list(rounds_in_turn(measures, plan.rounds, plan.warm_up))
+        recorded, compiled = (tuple(measured[engine] for measured in rounds) for engine in measures)
+        yield CompiledTimings(_label(config), what, recorded, compiled, first_s)
 
 
 def _whole_runs(config: Config, way: str, dataset: Dataset, machine: Machine, plan: FullPlan) -> Iterator[WholeRuns]:

@@ -1,7 +1,9 @@
 """The loop over epochs: the same for one run and for runs that train in the same steps, on any device."""
 
+import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from normbench.errors import Interrupted
 from normbench.runs.events import EpochDone, GroupReport
@@ -9,7 +11,10 @@ from normbench.runs.interrupt import StopRequest
 from normbench.runs.outputs import write_metrics
 from normbench.runs.session import Session
 from normbench.runs.stages import end_epoch, evaluate_again, keep
+from normbench.train.compiled import CompileError
 from normbench.train.steppers import stepper_for
+
+logger = logging.getLogger(__name__)
 
 KEEP_S = 30.0
 """On CUDA, least seconds between two checkpoints, which are kept at the end of an epoch: there an epoch takes less time
@@ -23,9 +28,22 @@ def train(sessions: Sequence[Session], way: str | None, report: GroupReport) -> 
     """Trains runs that stand at the same place to their last epoch, or until each has diverged.
 
     `way`: one of WAYS, how several runs train together; None for a run alone. Each session ends with its rows, its
-    logits and, if its loss is not finite, its divergence; the others go on. Raises Interrupted, with the checkpoints
-    kept, after SIGINT or SIGTERM.
+    logits and, if its loss is not finite, its divergence; the others go on. Where `train.engine` is auto and
+    `torch.compile`, chosen with another norm, cannot compile this network, it is left out. Raises Interrupted, with the
+    checkpoints kept, after SIGINT or SIGTERM.
     """
+    try:
+        _train(sessions, way, report)
+    except CompileError as error:  # raised by the first step, before anything has changed
+        if sessions[0].config.train.engine != "auto":
+            raise
+        logger.info(f"note: without torch.compile, which cannot compile this network: {error.reason}")
+        for session in sessions:
+            session.setting = replace(session.setting, engine="kernels")
+        _train(sessions, way, report)
+
+
+def _train(sessions: Sequence[Session], way: str | None, report: GroupReport) -> None:
     first = sessions[0]
     num_epochs, device = first.config.train.epochs, first.setting.device
     stepper = stepper_for([session.member for session in sessions], first.train, first.setting, way)

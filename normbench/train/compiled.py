@@ -35,13 +35,15 @@ class Compiled(nn.Module):
 
     The two share all layers; keep the model for its state dict. The first call compiles the graph as a whole for its
     shapes, and so does the first call with more images. Another call that would need new code, such as one after a
-    change of the network, is computed in eager mode. Raises CompileError where the compiler refuses the network or does
-    not work.
+    change of the network, is computed in eager mode. Networks that differ in their tensors only share compiled code: of
+    several, one `tells` that it is compiled. Raises CompileError where the compiler refuses the network or does not
+    work.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, tells: bool = True) -> None:
         super().__init__()
         self.model, self._batch_size = model, 0  # of the calls that are compiled
+        self._tells = tells
         _keep_compiled_code()
         self._call = torch.compile(model, fullgraph=True, dynamic=False, options=_OPTIONS)
 
@@ -53,6 +55,8 @@ class Compiled(nn.Module):
             with torch.compiler.set_stance("eager_on_recompile"):
                 logits = self._call(x)
         else:
+            if self._tells:
+                logger.info("compiling the network by torch.compile, which may take a minute")
             with _compiling():
                 logits = self._call(x)
             self._batch_size = len(x)
@@ -62,7 +66,6 @@ class Compiled(nn.Module):
 @contextmanager
 def _compiling() -> Iterator[None]:
     """Within, the compiler's remarks are not shown, and its errors become a CompileError."""
-    logger.info("compiling the network by torch.compile, which may take a minute")
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -16,6 +16,7 @@ from normbench.data.streams import stream_seed
 from normbench.models.dropout import dropouts_of, seed_dropouts
 from normbench.models.side_by_side import separate
 from normbench.train.capture import NotRecordable, State, capture
+from normbench.train.compiled import CompileError
 from normbench.train.loop import Divergence, Member, Position, lrs_at, set_lr, steps_per_epoch
 from normbench.train.objective import clip_gradient, correct
 from normbench.train.optimizers.build import joined
@@ -191,6 +192,8 @@ class Lockstep:
             try:
                 self._calls[size] = self._capture(step, self._state, self._device, self._generators)
             except NotRecordable as error:
+                if self._setting.engine == "compile":  # without a recording it is slower than PyTorch's layers with one
+                    raise CompileError(f"its step is not one CUDA graph: {error}") from error
                 if self._is_recorded:
                     self._is_recorded = False
                     logger.info(f"the training step is not one CUDA graph, and slower for it: {error}")

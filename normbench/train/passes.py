@@ -35,7 +35,8 @@ def in_lanes(
     casts: whether the weights of a network are cast in one call; tests hand in another answer.
     """
     lanes = Lanes(setting.device, len(networks))
-    called = [_called(training_network(network, setting), setting, casts) for network in networks]
+    trained = [training_network(network, setting, tells=network is networks[0]) for network in networks]
+    called = [_called(network, setting, casts) for network in trained]
     parameters = [_trained(network) for network in networks]
 
     def one(number: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,7 +64,8 @@ def as_one(
     """
     wide = side_by_side(networks)
     wide.network.train()
-    called = _called(wide.network, setting, casts)
+    trained = training_network(wide.network, setting) if setting.engine == "compile" else wide.network
+    called = _called(trained, setting, casts)
     leaves = [(leaf, parts) for leaf, parts in wide.leaves if leaf.requires_grad]
 
     def run(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from normbench.bench.full import EAGER, RECORDED, FullBench, FullPlan, VariantTimings, WholeRuns, run_stages
+from normbench.bench.full import (
+    EAGER,
+    RECORDED,
+    CompiledTimings,
+    FullBench,
+    FullPlan,
+    VariantTimings,
+    WholeRuns,
+    run_stages,
+)
 from normbench.bench.result import Timing
 from normbench.bench.run import Answer, left_out_notes, run_bench
 from normbench.config import load_config
@@ -57,11 +66,13 @@ def test_it_measures_steps_seeds_and_runs_and_checks_them(images: Path) -> None:
     assert exact == [0.0] * 3
 
 
+def timing(step_ms: float, seeds: int) -> tuple[Timing, ...]:
+    """Of one round."""
+    return (Timing(10, 10 * 128 * seeds, 10 * step_ms / 1e3),)
+
+
 def test_the_ratio_counts_seeds_and_the_projection_follows_the_steps() -> None:
     def timings(label: str, eager_ms: float, wide_ms: float) -> VariantTimings:
-        def timing(step_ms: float, seeds: int) -> tuple[Timing, ...]:
-            return (Timing(10, 10 * 128 * seeds, 10 * step_ms / 1e3),)
-
         own = {EAGER: timing(eager_ms, 1), RECORDED: timing(1, 1), "lanes": timing(3, 10), "wide": timing(wide_ms, 10)}
         return VariantTimings(label, 10, own)
 
@@ -70,6 +81,10 @@ def test_the_ratio_counts_seeds_and_the_projection_follows_the_steps() -> None:
         norms=(timings("BN", 5, 2), timings("GN(4)", 6, 4)),
         runs=(WholeRuns("one run", 4, 2, 1, (0.8,)), WholeRuns("10 seeds, wide", 12, 2, 0.5, (0.7, 0.9))),
     )
+    compiled = CompiledTimings("BN", "one run", timing(1, 1), timing(0.5, 1), first_s=40)
+    (row,) = full_tables(replace(measured, compiled=(compiled,)), "cuda")["compiled"].records
+    assert (row["recorded_ms"], row["compiled_ms"], row["first_s"]) == (pytest.approx(1), pytest.approx(0.5), 40)
+    assert row["times"] == pytest.approx(2)
     assert measured.norms[0].times_eager(RECORDED).median == pytest.approx(5)
     assert measured.norms[0].times_eager("wide").median == pytest.approx(25)
     assert measured.norms[1].fastest_way == "lanes"

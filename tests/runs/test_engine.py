@@ -1,6 +1,7 @@
 """Which engine a run takes: as its config says, else the kernels, else what was measured once for the experiment."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.errors import ConfigError
 from normbench.models.task import CIFAR10
 from normbench.runs.build import build_network
-from normbench.runs.engine import engine_of
+from normbench.runs.engine import Decide, engine_of
 from normbench.runs.machines import decided_engine
 from normbench.train.engine import ENGINES
 from normbench.train.setting import Setting
@@ -26,11 +27,11 @@ FOREIGN = Choice("tests.foreign_norms:Good")
 LONG = {"epochs": 100, "batch_size": 4}
 
 
-def engine(results: Path, norm: Choice = BN, device: str = "cpu", **train: Any) -> str:
+def engine(results: Path, norm: Choice = BN, device: str = "cpu", decide: Decide | None = None, **train: Any) -> str:
     config = Config()
     config = config.model_copy(update={"norm": norm, "train": config.train.model_copy(update=train)})
     setting = Setting(torch.device(device), normalization=CIFAR10_CONSTANTS)
-    decide = partial(decided_engine, results / config.name, setting.device)
+    decide = decide or partial(decided_engine, results / config.name, setting.device)
     return engine_of(config, build_network(config, CIFAR10), TRAIN, setting, decide)
 
 
@@ -54,10 +55,24 @@ def test_of_a_part_from_outside_the_engine_is_measured_once(tmp_path: Path) -> N
     assert engine(tmp_path, FOREIGN, **LONG) == "compile"
 
 
-def test_on_a_gpu_there_is_no_choice(tmp_path: Path) -> None:
+def test_on_cuda_torch_compile_is_chosen_by_the_config_or_for_a_long_run_measured(tmp_path: Path) -> None:
     assert engine(tmp_path, FOREIGN, device="cuda", engine="eager") == "kernels"
+    assert engine(tmp_path, device="cuda", engine="compile") == "compile"
+    assert engine(tmp_path, device="cuda", epochs=1) == "kernels"
+    asked: list[str] = []
+
+    def decide(name: str, measure: Callable[[], str]) -> str:
+        asked.append(name)
+        return "compile"
+
+    assert engine(tmp_path, device="cuda", decide=decide, **LONG) == "compile"
+    assert len(asked) == 1
+
+
+def test_on_other_devices_there_is_no_choice(tmp_path: Path) -> None:
+    assert engine(tmp_path, FOREIGN, device="mps", **LONG) == "kernels"
     with pytest.raises(ConfigError, match="engine"):
-        engine(tmp_path, device="cuda", engine="compile")
+        engine(tmp_path, device="mps", engine="compile")
 
 
 def test_a_run_records_another_engine_than_the_kernels(images: Path, tmp_path: Path) -> None:

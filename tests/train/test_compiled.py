@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 
@@ -36,7 +37,7 @@ def step(network: nn.Module, called: nn.Module, images: Tensor) -> list[Tensor]:
 @needs_inductor
 def test_a_compiled_step_is_that_of_the_network() -> None:
     network = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Dropout(0.5)).train()
-    twin = deepcopy(network)
+    twin, other = deepcopy(network), deepcopy(network)
     called = Compiled(network)
     assert list(network.state_dict()) == list(twin.state_dict())
     for size in (6, 6, 2, 6):  # the third is the short batch at the end of an epoch
@@ -45,6 +46,9 @@ def test_a_compiled_step_is_that_of_the_network() -> None:
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     network.eval()
     torch.testing.assert_close(called(images), network(images))
+    num_graphs = counters["stats"]["unique_graphs"]
+    step(other, Compiled(other, tells=False), images)  # as the runs in lanes: one code for all
+    assert counters["stats"]["unique_graphs"] == num_graphs
 
 
 class Branching(nn.Module):

@@ -19,6 +19,7 @@ from normbench.models.task import Task
 from normbench.norms import NORM_REGISTRY, NORMS
 from normbench.runs.checkpoint import from_bytes, load_into, to_bytes
 from normbench.train.capture import NotRecordable, State, capture, rehearse
+from normbench.train.compiled import CompileError
 from normbench.train.evaluate import infer
 from normbench.train.lockstep import Capture, Lockstep
 from normbench.train.loop import Member, Position, Recipe, epoch_metrics, set_base_lr, train_epoch
@@ -264,6 +265,9 @@ def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(caplog: 
         "the training step is not one CUDA graph, and slower for it: operation not permitted when stream is capturing"
     ]
     assert_same_bits(refused, alone(member(SEEDS[0])))
+    compiling = Lockstep([member(SEEDS[0])], split(refused.recipe), replace(FP32, engine="compile"), capture=refuse)
+    with pytest.raises(CompileError, match="CUDA graph"):  # a recorded step of PyTorch's layers is the faster one
+        next(compiling.train_epoch())
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 
 from normbench.bench.full import EAGER, RECORDED, FullBench, VariantTimings, WholeRuns
-from normbench.bench.result import Spread
+from normbench.bench.result import Spread, Timing
 from normbench.present.tables.table import Cell, Table, Value
 
 
@@ -18,6 +19,8 @@ def full_tables(full: FullBench, setting: str) -> dict[str, Table]:
         tables["runs"] = _runs(full)
     if full.checks:
         tables["checks"] = _checks(full)
+    if full.compiled:
+        tables["compiled"] = _compiled(full)
     return tables
 
 
@@ -148,6 +151,41 @@ def _checks(full: FullBench) -> Table:
         num_text_columns=2,
         wraps=True,
     )
+
+
+def _compiled(full: FullBench) -> Table:
+    return Table(
+        title="Recorded steps by PyTorch's layers and by torch.compile",
+        columns=("Norm", "What", "Layers ms", "Compiled ms", "Times", "First s"),
+        rows=tuple(
+            (
+                times.label,
+                times.what,
+                f"{_median_ms(times.recorded):.2f}",
+                f"{_median_ms(times.compiled):.2f}",
+                _spread(times.times_recorded),
+                f"{times.first_s:.1f}",
+            )
+            for times in full.compiled
+        ),
+        records=tuple(
+            {
+                "label": times.label,
+                "what": times.what,
+                "recorded_ms": _median_ms(times.recorded),
+                "compiled_ms": _median_ms(times.compiled),
+                "first_s": times.first_s,
+                **_record(times.times_recorded),
+            }
+            for times in full.compiled
+        ),
+        notes=("first: the first steps with their compiling, which a later command finds done in the cache folder",),
+        num_text_columns=2,
+    )
+
+
+def _median_ms(timings: Sequence[Timing]) -> float:
+    return 1e3 * statistics.median(timing.step_s for timing in timings)
 
 
 def _ms(times: VariantTimings, contender: str) -> str:
