@@ -232,7 +232,7 @@ class Record(Document):
     precision: str
     """The precision that was used: `fp32` or `bf16`."""
     engine: str = "kernels"
-    """Who computed the network on a CPU, see `train.engine`; `kernels`, where the kernels fit, is not written."""
+    """Who computed the network, see `train.engine`; `kernels`, where the kernels fit, is not written."""
     git_commit: str | None = None
     """Of the checkout that normbench ran from, `-dirty` at its end if files differ; None for an installed package."""
     environment: Facts

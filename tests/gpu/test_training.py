@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from normbench.bench.agreement import check_fp32, check_images, check_together, require_agreement
+from normbench.bench.agreement import BF16_LOSS, check_fp32, check_images, check_together, require_agreement
 from normbench.data.dataset import Dataset
 from normbench.errors import Interrupted
 from normbench.norms import NORMS
@@ -84,3 +84,18 @@ def test_a_sweep_measures_how_seeds_train_together(many_images: Path, gpu: torch
     result = invoke("sweep", "seeds", "--norm", "bn", "--set", "seeds=[0,1]", *words, "--results", tmp_path)
     assert result.exit_code == 0, result.output
     assert len(list(tmp_path.rglob("run.json"))) == 2
+
+
+def test_runs_whose_steps_are_compiled_train_as_by_pytorchs_layers(
+    many_images: Path, dataset: Dataset, machine: Machine, tmp_path: Path
+) -> None:
+    """The last test: it takes as long as the compiler."""
+
+    def losses(engine: str) -> list[float]:
+        configs = [config_for(many_images, "bn", seed, engine=engine, epochs=1) for seed in SEEDS[:2]]
+        runs = [(config, folder_of(config, tmp_path / engine)) for config in configs]
+        records = train_group(runs, dataset, machine, way="lanes")
+        assert {record.engine for record in records.values()} == {engine}
+        return [read_epochs(folder, records[number])[-1]["train_loss"] for number, (_, folder) in enumerate(runs)]
+
+    assert losses("compile") == pytest.approx(losses("kernels"), abs=4 * BF16_LOSS)  # seed by seed
