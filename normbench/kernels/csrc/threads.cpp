@@ -5,7 +5,8 @@
 //
 // Each working thread has a core of its own, if there are enough. Where another process keeps the other cores busy,
 // Linux wakes a thread on the core of the one that wakes it, and leaves both there for a tenth of a second. They take
-// turns then, and a step takes as long as with one thread.
+// turns then, and a step takes as long as with one thread. And before a thread sleeps because another one is not done,
+// it gives its core to that one if it has none: Linux would let it wait for some milliseconds.
 #include "threads.h"
 
 #include <pthread.h>
@@ -43,6 +44,7 @@ class Pool {
         std::unique_lock<std::mutex> only_caller(in_use, std::try_to_lock);
         if (!only_caller.owns_lock()) return false;
         threads = start_workers(num_threads < kMaxTasks ? num_threads : kMaxTasks);
+        members[0].handle.set_to_caller();
         work = &given;
         done = false;
         open_stage(0);
@@ -52,12 +54,13 @@ class Pool {
     }
 
   private:
-    // Where a thread sleeps. Padded, so that none is disturbed by what another one writes.
-    struct alignas(128) Bed {
+    // One of the threads. Padded, so that none is disturbed by what another one writes.
+    struct alignas(128) Member {
         pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
         pthread_cond_t call = PTHREAD_COND_INITIALIZER;
-        std::atomic<bool> taken{false};
+        std::atomic<bool> asleep{false}, at_work{false};
         std::atomic<int64_t> core{kNoCore};  // where its thread works; kNoCore while it sleeps
+        ThreadHandle handle;
     };
     struct Worker {
         Pool *pool;
@@ -73,7 +76,7 @@ class Pool {
     std::atomic<bool> done{true};
     std::mutex in_use;
     int num_workers = 0;  // besides the caller
-    Bed beds[kMaxTasks];
+    Member members[kMaxTasks];
 
     // Returns how many threads there are, at most as many as are wanted: the system may refuse to start more.
     int start_workers(int wanted) {
@@ -92,6 +95,7 @@ class Pool {
 
     static void *work_forever(void *argument) {
         const Worker &worker = *(const Worker *)argument;
+        worker.pool->members[worker.thread].handle.set_to_caller();
         while (true) worker.pool->take_task_or_wait(worker.thread, worker.pool->offer);
     }
 
@@ -101,11 +105,13 @@ class Pool {
             const int sharing = threads;
             if (thread >= sharing) break;
             // Before it has a task, which others may have to wait for.
-            if (current_core() != beds[thread].core) find_own_core(thread);
+            if (current_core() != members[thread].core) find_own_core(thread);
             const int task = choose(open_tasks(seen), thread * num_tasks / sharing);
             if (!offer.compare_exchange_weak(seen, seen & ~(1ull << task))) continue;
+            members[thread].at_work = true;
             work->run(task, thread);
             if (--unfinished == 0) open_stage(thread);
+            members[thread].at_work = false;
             return;
         }
         wait(thread, stage);
@@ -123,13 +129,23 @@ class Pool {
         const int64_t here = current_core();
         bool shared = false;
         for (int other = 0; other < threads; other++) {
-            const int64_t core = beds[other].core;
+            const int64_t core = members[other].core;
             if (other == thread || core == kNoCore) continue;
             others[num_others++] = core;
             shared = shared || core == here;
         }
         if (shared) leave_cores(others, num_others);
-        beds[thread].core = current_core();
+        members[thread].core = current_core();
+    }
+
+    // Another thread that has a task. Threads that wait look at different ones.
+    const Member *next_at_work(int thread) const {
+        const int sharing = threads;
+        for (int i = 1; i < sharing; i++) {
+            const Member &other = members[(thread + i) % sharing];
+            if (other.at_work) return &other;
+        }
+        return nullptr;
     }
 
     void open_stage(int thread) {
@@ -151,6 +167,8 @@ class Pool {
 
     void wait(int thread, uint32_t stage) {
         const auto is_over = [&] { return stage_number(offer) != stage; };
+        const Member *late = next_at_work(thread);
+        const int64_t run_time = late ? late->handle.run_time() : 0;
         const int64_t begin = nanoseconds();
         do {
             for (int i = 0; i < 16; i++) {
@@ -158,21 +176,22 @@ class Pool {
                 relax();
             }
         } while (nanoseconds() - begin < kAwakeNanoseconds);
-        Bed &bed = beds[thread];
-        pthread_mutex_lock(&bed.mutex);
-        bed.taken = true;
-        bed.core = kNoCore;
-        while (!is_over()) pthread_cond_wait(&bed.call, &bed.mutex);
-        bed.taken = false;
-        pthread_mutex_unlock(&bed.mutex);
+        if (late && late->at_work && late->handle.run_time() == run_time) late->handle.bring_here();
+        Member &member = members[thread];
+        pthread_mutex_lock(&member.mutex);
+        member.asleep = true;
+        member.core = kNoCore;
+        while (!is_over()) pthread_cond_wait(&member.call, &member.mutex);
+        member.asleep = false;
+        pthread_mutex_unlock(&member.mutex);
     }
 
     void wake(int thread) {
-        Bed &bed = beds[thread];
-        if (!bed.taken) return;
-        pthread_mutex_lock(&bed.mutex);  // who takes a bed holds it until asleep
-        pthread_mutex_unlock(&bed.mutex);
-        pthread_cond_signal(&bed.call);
+        Member &member = members[thread];
+        if (!member.asleep) return;
+        pthread_mutex_lock(&member.mutex);  // who is about to sleep holds it until then
+        pthread_mutex_unlock(&member.mutex);
+        pthread_cond_signal(&member.call);
     }
 };
 
