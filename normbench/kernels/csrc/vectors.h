@@ -134,11 +134,20 @@ INLINE u16x8 even_halves(Part a, Part b) {
 }
 #endif
 
+#if defined __AVX512F__
+// 16 words as the upper halves of 32-bit lanes, in one instruction instead of a widening and a shift.
+INLINE __m512i upper_halves(__m256i words) {
+    alignas(64) static const uint16_t kIndex[32] = {0, 0, 0, 1, 0, 2,  0, 3,  0, 4,  0, 5,  0, 6,  0, 7,
+                                                    0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15};
+    return _mm512_maskz_permutexvar_epi16(0xaaaaaaaa, _mm512_load_si512(kIndex), _mm512_castsi256_si512(words));
+}
+#endif
+
 // A bfloat16 is the upper half of a float32.
 INLINE f32x16 load(const BFloat16 *from) {
     f32x16 values;
 #if defined __AVX512F__
-    values.parts[0] = (f32x16::Part)_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_part<__m256i>(from)), 16);
+    values.parts[0] = (f32x16::Part)upper_halves(load_part<__m256i>(from));
 #elif defined __AVX2__
     for (int i = 0; i < kParts; i++)
         values.parts[i] = (f32x16::Part)_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_part<__m128i>(from + 8 * i)), 16);
