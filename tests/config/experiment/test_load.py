@@ -75,6 +75,17 @@ def test_shipped_experiments(name: str, num_runs: int, num_seeds: int) -> None:
         load_config(name, REGISTRIES)
 
 
+@pytest.mark.parametrize("name", ["tuned", "tuned-sgd", "tuned-adamw"])
+def test_shipped_tunings_give_every_norm_the_same_trials(name: str) -> None:
+    experiment = load_experiment(name, REGISTRIES)
+    assert experiment.name == name
+    assert len(experiment.runs) == 30
+    assert experiment.tune is not None
+    assert len(experiment.tune.points) == 5
+    optimizers = {run.train.optimizer.name for run in experiment.runs}
+    assert optimizers == {"tuned": {"muon"}, "tuned-sgd": {"sgd"}, "tuned-adamw": {"adamw"}}[name]
+
+
 def test_the_batch_size_study_follows_its_lr_rule_with_equal_epochs() -> None:
     runs = load_experiment("batch-size", REGISTRIES).runs
     assert {run.train.batch_size for run in runs} == {2, 4, 8, 16, 32, 64, 128, 256}
