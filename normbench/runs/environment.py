@@ -3,17 +3,19 @@
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-import torchvision
 
 import normbench
 from normbench.kernels.library import library
@@ -51,7 +53,7 @@ def _facts(device: torch.device) -> Environment:
         "normbench": normbench.__version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),  # a str subclass, which `weights_only` refuses
-        "torchvision": torchvision.__version__,
+        "torchvision": _torchvision_version(),
         "numpy": numpy.__version__,
         "safetensors": version("safetensors"),
         "cpu": _cpu_name(),
@@ -133,6 +135,17 @@ def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]  # the user's git, with constant arguments
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
     return done.stdout.strip()
+
+
+@cache
+def _torchvision_version() -> str:
+    """`torchvision.__version__`, from its file: importing it takes 150 MiB, and most runs do without."""
+    spec = find_spec("torchvision")
+    with suppress(OSError):
+        text = Path(spec.origin).with_name("version.py").read_text() if spec and spec.origin else ""
+        if found := re.search(r"""^__version__ = ['"](.+)['"]$""", text, re.MULTILINE):
+            return found[1]
+    return version("torchvision")
 
 
 def _cpu_name() -> str:

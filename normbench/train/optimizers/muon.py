@@ -8,6 +8,7 @@ from torch import Tensor, optim
 
 from normbench.kernels.muon import bind_muon
 from normbench.kernels.update import Update, update_of
+from normbench.train.optimizers.light import Light
 from normbench.train.optimizers.sgd import bind_group, momentum_buffers
 
 BUFFER = "muon_momentum_buffer"
@@ -15,7 +16,7 @@ ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
-class Muon(optim.SGD):
+class Muon(Light, optim.SGD):
     """Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) on conv filters, SGD with Nesterov on the rest.
 
     For a filter bank W [out, in, k, k] with gradient G, at each step

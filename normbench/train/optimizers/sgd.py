@@ -8,11 +8,12 @@ from torch import Tensor, optim
 
 from normbench.kernels.sgd import SgdGroup, bind_sgd
 from normbench.kernels.update import BoundGroup, Update, update_of
+from normbench.train.optimizers.light import Light
 
 Group = MutableMapping[str, Any]
 
 
-class SGD(optim.SGD):
+class SGD(Light, optim.SGD):
     """`torch.optim.SGD`: the same options and state, and to rounding the same results."""
 
     @torch.no_grad()
