@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -9,15 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from normbench.data.dataset import RawData, Split, fingerprint
 from normbench.data.memory import MAX_BYTES, MAX_SIDE
 from normbench.data.sources.source import SourceInput
-from normbench.data.tensor_bytes import tensors_in
-from normbench.files import holding, put_in_place, read_regular, remove_scratch, scratch_beside, scratch_of
+from normbench.data.tensor_file import read_tensors, write_tensors
+from normbench.files import holding, open_regular, put_in_place, remove_scratch, scratch_beside, scratch_of
 from normbench.text import printable, reason
 
 log = logging.getLogger(__name__)
@@ -95,13 +94,17 @@ def _read(path: Path, source: str, identity: Future[str]) -> tuple[RawData, str]
     try:
         if not path.is_file():
             return None
-        tensors, metadata = tensors_in(read_regular(path, MAX_FILE_BYTES))
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise _Unusable("larger than any data set")
+            tensors, metadata = read_tensors(file, size)
         if metadata.get("format") != FORMAT or metadata.get("source") != source:
             raise _Unusable("not a cache file of this version")
         raw = _content(tensors, metadata)
     except MemoryError as error:
         raise _Unusable("larger than the memory") from error
-    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
+    except (OSError, KeyError, ValueError, RecursionError) as error:
         raise _Unusable(f"damaged ({reason(error)})") from error
     digest = fingerprint(raw)
     if digest != metadata.get("fingerprint"):
@@ -156,12 +159,10 @@ def _write(path: Path, source: str, raw: RawData, digest: str, identity: str) ->
         "fingerprint": digest,
     }
     try:
-        with scratch_beside(path) as scratch:  # safetensors makes temporary files of its own
+        with scratch_beside(path) as scratch:
             temporary = scratch / path.name
-            temporary.touch()
-            mode = temporary.stat().st_mode
-            save_file(tensors, temporary, metadata)
-            temporary.chmod(mode)  # safetensors leaves 0600: a cache may be shared, so the umask decides
+            with temporary.open("wb") as file:
+                write_tensors(file, tensors, metadata)
             put_in_place(temporary, path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         _warn(path, error)

@@ -12,7 +12,7 @@ MAX_BYTES = 2**34
 MAX_SIDE = 1024
 """The largest height and width of an image, in pixels."""
 COPIES = 2
-"""A data set is in memory twice while it is written into the cache, and while it is read from there."""
+"""Images that are held out are copied, and so are those that stay: a data set may be in memory twice."""
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -25,7 +25,7 @@ def check_fits_memory(shape: tuple[int, int, int, int]) -> None:
         raise DataError(f"{images}, and at most {_gib(MAX_BYTES)} are taken: resize them (data.resize), or use fewer")
     if available is not None and COPIES * size > available:
         raise DataError(
-            f"{images}, twice while they are cached, and this machine has {_gib(available)} of memory: resize them "
+            f"{images}, twice where some are held out, and this machine has {_gib(available)} of memory: resize them "
             "(data.resize), or use fewer"
         )
 

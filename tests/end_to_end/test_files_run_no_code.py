@@ -225,8 +225,9 @@ READERS = {
     "config/experiment/axes.py": {"json.loads"},  # of what it has just written itself
     "config/files.py": {"read_text"},
     "analysis/values/read.py": {"json.loads", "read_regular"},  # plain text, and Parquet by pyarrow
-    "data/cache.py": {"read_regular", "json.loads"},
+    "data/cache.py": {"open_regular", "json.loads"},
     "data/tensor_bytes.py": {"load", "json.loads"},
+    "data/tensor_file.py": {"json.loads"},
     "data/also_test.py": {"open_regular"},  # by the reader of arrays
     "data/sources/arrays.py": {"np.frombuffer"},
     "data/sources/cifar_binary.py": {"np.frombuffer"},
