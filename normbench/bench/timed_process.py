@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from normbench.errors import NormbenchError, RunError
-from normbench.runs.environment import peak_memory_bytes
+from normbench.runs.environment import peak_memory_bytes, restart_peak_memory
 from normbench.sweeps.helper import as_helper
 
 
@@ -49,7 +49,7 @@ class TimedProcess:
         return self._receive()
 
     def finish(self) -> int | None:
-        """Ends the process; returns the peak of its memory in bytes, None where that is not known."""
+        """Ends the process; returns the peak of its memory since it was ready in bytes, None where that is unknown."""
         self._connection.send(False)
         peak: int | None = self._receive()
         self.kill()  # an orderly exit of Python would take another second
@@ -93,10 +93,11 @@ def _serve(
     try:
         torch.set_num_threads(threads)
         measure = make(*arguments)
+        knows_peak = restart_peak_memory(device)  # what loading took is not what is measured
         connection.send(None)
         while connection.recv():
             connection.send(measure())
-        connection.send(peak_memory_bytes(device))
+        connection.send(peak_memory_bytes(device) if knows_peak else None)
     except NormbenchError as error:
         connection.send(error)
     except (EOFError, BrokenPipeError):  # the parent is gone

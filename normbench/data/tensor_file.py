@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-DTYPES = {"U8": np.dtype("u1"), "I64": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {"U8": np.dtype("u1"), "I64": np.dtype("<i8")}
 MAX_HEADER_BYTES = 2**24
 
 

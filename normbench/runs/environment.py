@@ -112,6 +112,17 @@ def git_commit() -> str | None:
         return None  # no git, or no commit yet
 
 
+def restart_peak_memory(device: torch.device) -> bool:
+    """From now on `peak_memory_bytes` is the peak since this call; false where that is not to be had."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # see man proc_pid_clear_refs
+        return True
+    return False
+
+
 def peak_memory_bytes(device: torch.device) -> int | None:
     """On CUDA the most the allocator held; on the CPU the largest resident size of this process so far.
 

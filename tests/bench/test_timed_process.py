@@ -1,6 +1,7 @@
 """A process that is timed: its threads, its memory, and its errors."""
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -8,12 +9,17 @@ import torch
 
 from normbench.bench.timed_process import TimedProcess
 from normbench.errors import ConfigError, RunError
+from normbench.runs.environment import peak_memory_bytes
 
-CPU = torch.device("cpu")
+CPU, MB = torch.device("cpu"), 2**20
 
 
 def make_number_of_threads() -> Any:
-    return torch.get_num_threads
+    """Like a timer that loads data: what this holds is freed before anything is measured."""
+    held = bytearray(400 * MB)
+    held[::4096] = b"x" * len(held[::4096])  # every page is touched
+    loading = peak_memory_bytes(CPU)
+    return lambda: (torch.get_num_threads(), loading)
 
 
 def refuse() -> Any:
@@ -27,9 +33,12 @@ def stumble() -> Any:
 def test_a_timed_process_is_a_process_with_threads_and_memory_of_its_own() -> None:
     process = TimedProcess("bn", CPU, 3, make_number_of_threads)
     process.wait_until_ready()
-    assert (process.measure(), process.measure()) == (3, 3)
-    assert process.finish() > 50 * 2**20
+    (threads, loading), again = process.measure(), process.measure()
+    assert (threads, again) == (3, (3, loading))
+    peak = process.finish()
     process.kill()
+    if sys.platform == "linux":
+        assert 50 * MB < peak < loading - 300 * MB
 
 
 @pytest.mark.parametrize(

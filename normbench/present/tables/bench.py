@@ -31,7 +31,8 @@ def _norms(bench: Bench, setting: str) -> Table:
             "tax: how much longer a step is than without norm, round by round",
             "peak %: 6 operations a multiply-add and image (2 forward, 4 backward), of what the best "
             f"{bench.precision} matrix product of the round did in the same time: the median of the rounds",
-            "MiB: the most memory its process held" + (", on the GPU" if bench.device == "cuda" else ""),
+            "MiB: the most memory that its process held during these steps, "
+            + ("on the GPU" if bench.device == "cuda" else "with PyTorch and the images"),
             *_engines(bench),
         ),
     )
