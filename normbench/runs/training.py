@@ -11,6 +11,7 @@ from normbench.runs.interrupt import StopRequest
 from normbench.runs.outputs import write_metrics
 from normbench.runs.session import Session
 from normbench.runs.stages import end_epoch, evaluate_again, keep
+from normbench.train.allocator import give_back_freed_memory
 from normbench.train.compiled import CompileError
 from normbench.train.steppers import stepper_for
 
@@ -61,6 +62,7 @@ def _train(sessions: Sequence[Session], way: str | None, report: GroupReport) ->
                         report(session.number, session.step(stepper.num_steps))
                 if stop.requested:
                     _interrupt(list(going.values()), stepper.num_steps)
+            give_back_freed_memory()
             for number, session in going.items():
                 session.divergence = stepper.divergence(number) or end_epoch(session, held_out)
             going = {number: session for number, session in going.items() if not session.divergence}

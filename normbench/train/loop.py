@@ -139,6 +139,7 @@ def train_epoch(
         lrs = [group["lr"] for group in optimizer.param_groups]
         done = whole(images, labels, lrs, position.loss_sum, position.num_correct) if whole else None
         if done is None:
+            whole = None  # its memory is for full batches: a short one has its own
             inputs = setting.inputs(images)
             begun = time.perf_counter()
             with setting.autocast():
