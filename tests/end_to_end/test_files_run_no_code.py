@@ -222,6 +222,7 @@ def test_files_of_a_run(attack: Attack, name: str, made: Path, tmp_path: Path) -
 
 
 READERS = {
+    "bench/busy.py": {"subprocess.Popen"},  # a program of its own, which reads nothing
     "config/experiment/axes.py": {"json.loads"},  # of what it has just written itself
     "config/files.py": {"read_text"},
     "analysis/values/read.py": {"json.loads", "read_regular"},  # plain text, and Parquet by pyarrow

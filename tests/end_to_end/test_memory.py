@@ -10,7 +10,7 @@ from normbench.kernels.library import library
 from tests.tiny import make_folder
 
 MB = 2**20
-BATCH = 128
+BATCH = 256
 RUN = """
 import sys, torch
 from normbench.runs.environment import peak_memory_bytes
@@ -20,8 +20,11 @@ result = invoke("train", *sys.argv[1:])
 assert result.exit_code == 0, result.output
 print(peak_memory_bytes(torch.device("cpu")) - before, *sorted({"torch._dynamo", "torchvision"} & set(sys.modules)))
 """
-MOST = 195 * MB
-"""60 MiB for the passes of BATCH images in bf16, the rest for images and the libraries that draw pictures."""
+MOST = 290 * MB
+"""120 MiB for the passes of BATCH images in bf16, the rest for images and the libraries that draw pictures.
+
+It took 190 to 239 MiB, and 347 and more while the last, short batch had memory beside that of the others.
+"""
 
 
 @pytest.mark.skipif(library() is None, reason="without kernels an image takes more memory")
