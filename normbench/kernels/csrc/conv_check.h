@@ -1,4 +1,5 @@
-// Whether two kinds of convolution agree. It is for the AMX kind, which is not chosen where it computes something else.
+// Whether two algorithms of a convolution agree. It is for the AMX kind, which is not chosen where it computes something
+// else.
 #pragma once
 #include <vector>
 
@@ -25,40 +26,41 @@ inline std::vector<float> draw(int64_t count, uint64_t seed) {
 
 constexpr char kNaN = -1;  // in each byte of a scratch memory: what is read before it is written spoils the result
 
-template <class Kind, class T>
+template <class Algorithm, class T>
 std::vector<float> convolved(const ConvDesc &desc, bool backward_data, const std::vector<float> &x,
                              const std::vector<float> &weight, const std::vector<float> &bias) {
     const Geometry geometry = backward_data ? backward_data_geometry(desc) : forward_geometry(desc);
-    std::vector<char> packed(packed_bytes<Kind>(geometry)), scratch(PaddedRows<Kind>(geometry).bytes, kNaN);
-    pack_weight<Kind>(desc, backward_data, weight.data(), (typename Kind::Number *)packed.data(), {0, 1});
+    std::vector<char> packed(Algorithm::packed_bytes(geometry)), scratch(Algorithm::scratch_bytes(geometry), kNaN);
+    Algorithm::pack_weight(desc, backward_data, weight.data(), (typename Algorithm::Number *)packed.data(), {0, 1});
     std::vector<T> y(geometry.out_height * geometry.out_width * geometry.out_channels);
-    convolve_image<Kind, false>(geometry, converted<T>(x).data(), (const typename Kind::Number *)packed.data(),
-                                bias.data(), scratch.data(), y.data());
+    Algorithm::template convolve<false>(geometry, converted<T>(x).data(),
+                                        (const typename Algorithm::Number *)packed.data(), bias.data(), scratch.data(),
+                                        y.data());
     return converted<float>(y);
 }
 
 // y, dx, dweight and dbias of an image whose activations are of type T.
-template <class Kind, class T>
+template <class Algorithm, class T>
 std::vector<std::vector<float>> results_of(const ConvDesc &desc) {
     const Geometry geometry = forward_geometry(desc);
     const int64_t row = gradient_row(geometry);
     const auto x = draw(desc.height * desc.width * desc.in_channels, 1);
     const auto dy = draw(geometry.out_height * geometry.out_width * desc.out_channels, 2);
     const auto weight = draw(desc.size * geometry.window() * desc.out_channels, 3), bias = draw(desc.out_channels, 4);
-    std::vector<float> dx, dweight(weight_count(desc)), dbias(desc.out_channels);
-    if (desc.has_dx) dx = convolved<Kind, T>(desc, true, dy, weight, std::vector<float>(desc.in_channels));
-    std::vector<char> scratch(Kind::gradient_bytes(geometry), kNaN);
+    std::vector<float> dx, dweight(Algorithm::weight_sums(geometry)), dbias(desc.out_channels);
+    if (desc.has_dx) dx = convolved<Algorithm, T>(desc, true, dy, weight, std::vector<float>(desc.in_channels));
+    std::vector<char> scratch(Algorithm::gradient_bytes(geometry), kNaN);
     for (int image = 0; image < 2; image++)  // the same one twice: gradients are added
-        Kind::template add_weight_gradient<false>(geometry, converted<T>(x).data(), converted<T>(dy).data(),
-                                                  scratch.data(), dweight.data(), dbias.data());
+        Algorithm::template add_weight_gradient<false>(geometry, converted<T>(x).data(), converted<T>(dy).data(),
+                                                       scratch.data(), dweight.data(), dbias.data());
     for (size_t i = 0; i < dweight.size(); i++)
         if ((int64_t)i % row >= geometry.window()) dweight[i] = 0;  // the lanes behind a window are no gradients
-    return {convolved<Kind, T>(desc, false, x, weight, bias), dx, dweight, dbias};
+    return {convolved<Algorithm, T>(desc, false, x, weight, bias), dx, dweight, dbias};
 }
 
-// Whether the kind A with activations of type T computes what B does with those of type U, but for rounding.
+// Whether the algorithm A with activations of type T computes what B does with those of type U, but for rounding.
 template <class A, class T, class B, class U>
-bool kinds_agree(const ConvDesc &desc) {
+bool agree(const ConvDesc &desc) {
     const auto found = results_of<A, T>(desc), expected = results_of<B, U>(desc);
     for (size_t i = 0; i < expected.size(); i++) {
         const float rounding = i < 2 ? 1.0f / 256 : 0;  // of y and dx to bfloat16

@@ -375,6 +375,30 @@ void wgrad_strip_of_narrow(const Geometry &geometry, const typename Kind::Packin
         });
 }
 
+// The same by the micro-kernel that suits the geometry.
+template <class Kind>
+void wgrad_strip_of(const Geometry &geometry, const typename Kind::Packing &packing,
+                    const Rows<typename Kind::Number> &x, const Rows<typename Kind::Number> &dy, int64_t begin,
+                    int64_t end, float *dweight) {
+    const auto run = [&](auto vectors) {
+        wgrad_strip<Kind, vectors.value>(geometry, packing, x, dy, begin, end, dweight);
+    };
+    const auto run_narrow = [&](auto numbers) {
+        wgrad_strip_of_narrow<Kind, numbers.value>(geometry, packing, x, dy, begin, end, dweight);
+    };
+    const int64_t vectors = gradient_row(geometry) / (kLanes / Kind::kVectors);
+    if (geometry.window() == 9 && Kind::kVectors == 1)
+        run_narrow(Constant<9>{});
+    else if (geometry.window() <= 12 && geometry.window() % 3 == 0)
+        run_narrow(Constant<3>{});
+    else if (vectors % 3 == 0)
+        run(Constant<3>{});
+    else if (vectors % 2 == 0)
+        run(Constant<2>{});
+    else
+        run(Constant<1>{});
+}
+
 // Adds the sum of dY over the rows [begin, end) to dbias, for one block of output channels.
 template <class Kind>
 void bias_strip(const typename Kind::Packing &packing, const Rows<typename Kind::Number> &dy, int64_t begin,
@@ -427,24 +451,7 @@ void vector_weight_gradient(const Geometry &geometry, const X *x, const Y *dy, c
                                           packed_dy.stride};
             bias_strip<Kind>(parts.packing, outputs, begin, end, dbias + b * kLanes);
         }
-        const auto run = [&](auto vectors) {
-            wgrad_strip<Kind, vectors.value>(geometry, parts.packing, packed_x, packed_dy, begin, end, dweight);
-        };
-        const auto run_narrow = [&](auto numbers) {
-            wgrad_strip_of_narrow<Kind, numbers.value>(geometry, parts.packing, packed_x, packed_dy, begin, end,
-                                                       dweight);
-        };
-        const int64_t vectors = gradient_row(geometry) / (kLanes / Kind::kVectors);
-        if (geometry.window() == 9 && Kind::kVectors == 1)
-            run_narrow(Constant<9>{});
-        else if (geometry.window() <= 12 && geometry.window() % 3 == 0)
-            run_narrow(Constant<3>{});
-        else if (vectors % 3 == 0)
-            run(Constant<3>{});
-        else if (vectors % 2 == 0)
-            run(Constant<2>{});
-        else
-            run(Constant<1>{});
+        wgrad_strip_of<Kind>(geometry, parts.packing, packed_x, packed_dy, begin, end, dweight);
     }
 }
 

@@ -42,7 +42,7 @@ int main() {
                 const int64_t in = of.in_channels, area = size * size;
                 const ConvDesc desc = {1, of.height, of.width, in, of.out_channels, size, stride,
                                        {in * area, area, size, 1}, 1, 1, in % kLanes == 0};
-                if (kinds_agree<Amx, BFloat16, Fma, float>(desc)) continue;
+                if (agree<Direct<Amx>, BFloat16, Direct<Fma>, float>(desc)) continue;
                 printf("differs: %dx%d pixels, %d to %d channels, size %d, stride %d\n", (int)of.height, (int)of.width,
                        (int)in, (int)of.out_channels, (int)size, (int)stride);
                 all = false;

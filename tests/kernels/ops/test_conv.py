@@ -35,7 +35,7 @@ class Tensors(NamedTuple):
 CASES = [
     *(Case(inputs, outputs, size) for inputs in (16, 32) for outputs in (16, 32) for size in (1, 3)),
     *(Case(*widths) for widths in ((16, 48, 3), (48, 32, 1), (64, 64, 3), (48, 16, 3, FP32), (64, 48, 1, FP32))),
-    *(Case(*widths, FP32) for widths in ((16, 32, 3), (32, 16, 1))),
+    *(Case(*widths, FP32) for widths in ((16, 32, 3), (64, 64, 3), (32, 16, 1))),
     *(Case(16, 32, size, dtype, stride=2) for size in (1, 3) for dtype in (BF16, FP32)),
     *(Case(*widths) for widths in ((3, 16, 3), (1, 32, 3), (2, 16, 1), (4, 48, 3))),
     *(Case(*widths) for widths in ((3, 16, 3, FP32), (3, 32, 3, FP32, 2), (3, 16, 3, BF16, 2))),
