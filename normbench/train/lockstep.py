@@ -61,8 +61,9 @@ class Lockstep:
         self.num_steps = steps_per_epoch(len(split), recipe.batch_size)
         self._capture, self._is_recorded = capture, True
 
-        self._images = torch.empty(count, *split.images.shape, dtype=torch.uint8, device=device)
-        self._labels = torch.empty(count, *split.labels.shape, dtype=split.labels.dtype, device=device)
+        # Zeros, as the first step is recorded, and rehearsed, before any image is here.
+        self._images = torch.zeros(count, *split.images.shape, dtype=torch.uint8, device=device)
+        self._labels = torch.zeros(count, *split.labels.shape, dtype=split.labels.dtype, device=device)
         self._offsets = torch.arange(recipe.batch_size, device=device)
         self._row = torch.zeros(1, dtype=torch.int64, device=device)  # the next step's first image
         self._step = torch.zeros(1, dtype=torch.int64, device=device)  # the next step, over the run
@@ -108,17 +109,21 @@ class Lockstep:
         positions = [member.position for member in self.members]
         epoch, first, seconds = positions[0].epoch, positions[0].step, positions[0].train_s
         batch_size = self._offsets.numel()
-        self._load(epoch)
-        if epoch + 1 < self.members[0].recipe.epochs:
-            self._draw(epoch + 1)  # beside the steps of this epoch
+        self._draw(epoch)
         self._set_lrs(epoch)
         self._row.fill_(first * batch_size)
         self._step.fill_(epoch * self.num_steps + first)
         self._bad_step.fill_(NEVER)
         for model in self._models:
             model.train()
-        for step in range(first, self.num_steps):
-            call = self._call(min(batch_size, len(self.split) - step * batch_size))
+        sizes = [min(batch_size, len(self.split) - step * batch_size) for step in range(first, self.num_steps)]
+        if sizes:  # none in a run that was stopped at the end of an epoch
+            self._call(sizes[0])  # recorded while the epoch is drawn
+        self._load(epoch)
+        if epoch + 1 < self.members[0].recipe.epochs:
+            self._draw(epoch + 1)  # beside the steps of this epoch
+        for step, size in enumerate(sizes, first):
+            call = self._call(size)
             self._setting.seed(stream_seed(self.members[0].recipe.seed, "torch", epoch, step))
             if self._is_random:
                 for member, layers in zip(self.members, self._dropouts, strict=True):

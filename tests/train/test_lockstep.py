@@ -1,8 +1,10 @@
 """Runs trained together are the runs trained alone: the same bits in lanes, the same numbers as one wide network."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.data.augment.registry import AUGMENTATIONS
+from normbench.data.batches import EpochDraws, draw_epoch
 from normbench.data.dataset import Split
 from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.kernels.library import without_kernels
@@ -253,6 +256,24 @@ def test_a_rehearsal_leaves_nothing_behind(way: str) -> None:
     together(plain, way)
     for one, expected in zip(rehearsed, plain, strict=True):
         assert_same_bits(one, expected)
+
+
+def test_the_first_step_is_recorded_while_the_first_epoch_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing waits here until the step has been recorded: it would wait forever if that came after it."""
+    recorded = threading.Event()
+
+    def draw_after_the_recording(*arguments: Any) -> EpochDraws:
+        assert recorded.wait(60)
+        return draw_epoch(*arguments)
+
+    def record(step: Callable[[], None], state: State, *_: object) -> Callable[[], None]:
+        rehearse(step, state)
+        recorded.set()
+        return step
+
+    monkeypatch.setattr("normbench.train.lockstep.draw_epoch", draw_after_the_recording)
+    (early,) = together([member(SEEDS[0], dropout=0.0)], capture=record)
+    assert_same_bits(early, alone(member(SEEDS[0], dropout=0.0)))
 
 
 def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
