@@ -43,18 +43,17 @@ std::vector<float> convolved(const ConvDesc &desc, bool backward_data, const std
 template <class Algorithm, class T>
 std::vector<std::vector<float>> results_of(const ConvDesc &desc) {
     const Geometry geometry = forward_geometry(desc);
-    const int64_t row = gradient_row(geometry);
     const auto x = draw(desc.height * desc.width * desc.in_channels, 1);
     const auto dy = draw(geometry.out_height * geometry.out_width * desc.out_channels, 2);
     const auto weight = draw(desc.size * geometry.window() * desc.out_channels, 3), bias = draw(desc.out_channels, 4);
-    std::vector<float> dx, dweight(Algorithm::weight_sums(geometry)), dbias(desc.out_channels);
+    std::vector<float> dx, sums(Algorithm::weight_sums(geometry)), dweight(weight.size()), dbias(desc.out_channels);
     if (desc.has_dx) dx = convolved<Algorithm, T>(desc, true, dy, weight, std::vector<float>(desc.in_channels));
     std::vector<char> scratch(Algorithm::gradient_bytes(geometry), kNaN);
     for (int image = 0; image < 2; image++)  // the same one twice: gradients are added
         Algorithm::template add_weight_gradient<false>(geometry, converted<T>(x).data(), converted<T>(dy).data(),
-                                                       scratch.data(), dweight.data(), dbias.data());
-    for (size_t i = 0; i < dweight.size(); i++)
-        if ((int64_t)i % row >= geometry.window()) dweight[i] = 0;  // the lanes behind a window are no gradients
+                                                       scratch.data(), sums.data(), dbias.data());
+    const auto sum_at = [&](int64_t number) { return load(sums.data() + number); };
+    Algorithm::write_gradient(desc, sum_at, dweight.data(), {0, 1});
     return {convolved<Algorithm, T>(desc, false, x, weight, bias), dx, dweight, dbias};
 }
 
