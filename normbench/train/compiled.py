@@ -1,5 +1,6 @@
 """A network whose training steps `torch.compile` computes, with PyTorch's eager mode for the others."""
 
+import hashlib
 import logging
 import os
 import warnings
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 
 from normbench.errors import ConfigError, DataError, is_out_of_memory
 from normbench.files import private_cache_folder
+from normbench.kernels.build import processor
 from normbench.text import printable, shortened
 
 logger = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"  # read by torch's compiler
+INSTRUCTION_LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # read by torch and oneDNN
 
 # `fallback_random`: the same numbers from torch's generator as in eager mode. One thread: a pool of compiler processes
 # would outlive the compilation, and get the user's Ctrl-C.
@@ -86,7 +89,16 @@ def _keep_compiled_code() -> None:
 
     if os.environ.get(CACHE_VARIABLE, default_cache_dir()) == default_cache_dir():  # some imports of torch set it
         with suppress(DataError, OSError):
-            os.environ[CACHE_VARIABLE] = str(private_cache_folder("inductor"))
+            os.environ[CACHE_VARIABLE] = str(private_cache_folder(f"inductor-{_machine_code()}"))
+
+
+def _machine_code() -> str:
+    """A digest of what decides the machine code: torch does not look at it before it loads what is in its folder.
+
+    A home folder may be shared by machines of several kinds, and code of one can crash another.
+    """
+    limits = [f"{name}={os.environ.get(name, '')}" for name in INSTRUCTION_LIMITS]
+    return hashlib.sha256(b"\0".join([processor(), *map(str.encode, limits)])).hexdigest()[:12]
 
 
 def _reason(error: BaseException) -> str:

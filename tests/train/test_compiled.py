@@ -1,6 +1,8 @@
 """Compiled training steps: the plain network's numbers and random masks; what cannot be compiled is an error."""
 
+import os
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch._dynamo.utils import counters
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 
-from normbench.train.compiled import Compiled, CompileError
+from normbench.train.compiled import CACHE_VARIABLE, Compiled, CompileError
 from tests.kernel_ops import random_images
 
 
@@ -49,6 +51,20 @@ def test_a_compiled_step_is_that_of_the_network() -> None:
     num_graphs = counters["stats"]["unique_graphs"]
     step(other, Compiled(other, tells=False), images)  # as the runs in lanes: one code for all
     assert counters["stats"]["unique_graphs"] == num_graphs
+
+
+@needs_inductor
+def test_code_for_other_instructions_is_kept_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As with a home folder that machines of several kinds share."""
+    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path))
+    folders = []
+    for most in ("AVX512_CORE", "AVX2", "AVX512_CORE"):
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+        monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+        Compiled(nn.Identity())
+        folders.append(Path(os.environ[CACHE_VARIABLE]))
+    assert folders[0] == folders[2] != folders[1]
+    assert {folder.parent for folder in folders} == {tmp_path}
 
 
 class Branching(nn.Module):
