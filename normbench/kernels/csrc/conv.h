@@ -12,7 +12,7 @@
 //     forward          output rows [begin, end) of an image
 //     gradient_bytes   the scratch memory of add_weight_gradient
 //     add_weight_gradient   adds an image's gradients of weight and bias to sums
-// conv_vector.h has two of them, conv_amx.h the third. conv.cpp chooses the kind, and where winograd.h takes its place.
+// conv_vector.h has two of them, conv_amx.h the third. conv.cpp chooses the kind; direct.h uses it.
 #pragma once
 #include <type_traits>
 
