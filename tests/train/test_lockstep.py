@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normbench.data.augment.registry import AUGMENTATIONS
-from normbench.data.batches import EpochDraws, draw_epoch
 from normbench.data.dataset import Split
 from normbench.data.normalization import CIFAR10_CONSTANTS
 from normbench.kernels.library import without_kernels
@@ -258,22 +256,24 @@ def test_a_rehearsal_leaves_nothing_behind(way: str) -> None:
         assert_same_bits(one, expected)
 
 
-def test_the_first_step_is_recorded_while_the_first_epoch_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing waits here until the step has been recorded: it would wait forever if that came after it."""
-    recorded = threading.Event()
+def test_the_first_step_is_recorded_while_the_first_epoch_is_drawn() -> None:
+    """Drawing waits here until the step has been recorded: it would wait in vain if that came after it."""
+    recorded, flip = threading.Event(), AUGMENTATIONS["flip"]()
 
-    def draw_after_the_recording(*arguments: Any) -> EpochDraws:
+    def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
         assert recorded.wait(60)
-        return draw_epoch(*arguments)
+        return flip.draw(shape, generator)
 
     def record(step: Callable[[], None], state: State, *_: object) -> Callable[[], None]:
         rehearse(step, state)
         recorded.set()
         return step
 
-    monkeypatch.setattr("normbench.train.lockstep.draw_epoch", draw_after_the_recording)
-    (early,) = together([member(SEEDS[0], dropout=0.0)], capture=record)
-    assert_same_bits(early, alone(member(SEEDS[0], dropout=0.0)))
+    early, expected = (member(SEEDS[0], dropout=0.0) for _ in range(2))
+    for one in (early, expected):
+        one.recipe = replace(one.recipe, augmentations=[replace(flip, draw=draw)])
+    together([early], capture=record)
+    assert_same_bits(early, alone(expected))
 
 
 def test_a_step_that_cannot_be_recorded_trains_all_the_same_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
