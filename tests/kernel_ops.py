@@ -1,11 +1,14 @@
 """Ops and lowered layers run by themselves, for tests of the kernels."""
 
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from normbench.kernels.build import FLAGS, find_compilers
 from normbench.kernels.graph import run
 from normbench.kernels.library import library
 from normbench.kernels.lowering import lower
@@ -13,6 +16,7 @@ from normbench.kernels.op import NO_EPILOGUE, Epilogue, Op, TensorDesc, describe
 from normbench.kernels.schedule import INPUT, Node
 from normbench.norms import NORMS
 
+SOURCES = Path(__file__).parents[1] / "normbench" / "kernels" / "csrc"
 needs_compiler = pytest.mark.skipif(library() is None, reason="no C++ compiler is at hand")
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
@@ -62,3 +66,16 @@ def relu_after(kind: str, drop: int = 0) -> Epilogue:
 def assert_near(found: Tensor, expected: Tensor, tolerance: float) -> None:
     """Within `tolerance` of the largest expected value."""
     assert (found.double() - expected).abs().max() <= tolerance * expected.abs().max()
+
+
+def compile_program(source: Path, *options: str) -> None:
+    """Compile a C++ program that includes sources of the kernels, with the flags that all levels share."""
+    command = [*find_compilers()[0], *FLAGS, f"-I{SOURCES}", str(source), *options]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def assert_nothing_differs(program: Path) -> None:
+    """Run a program that prints what differs."""
+    done = subprocess.run([program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")

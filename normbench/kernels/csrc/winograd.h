@@ -14,8 +14,8 @@
 // M[i] is a 1x1 convolution whose pixels are the tiles, with the filters U[i]; dU[i] is its weight gradient.
 // conv_vector.h computes both. The backward-data convolution is a forward one with other filters.
 //
-// Everything is in float32: rounding V or M to bfloat16 would cost accuracy. A NaN reaches the outputs that see it, and no
-// others, as no input of another output is in their sums.
+// Everything is in float32: rounding V or M to bfloat16 would cost accuracy. As with the sum over the filter, a NaN reaches
+// the outputs that see it and no others.
 #pragma once
 #include "conv_vector.h"
 

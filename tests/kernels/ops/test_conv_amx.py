@@ -1,18 +1,16 @@
 """Convolutions by AMX, with its tiles emulated: few machines have it. What the processor does is not tested here."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from normbench.kernels.build import FLAGS, find_compilers
+from normbench.kernels.build import find_compilers
 from normbench.kernels.levels import LEVELS
 from normbench.kernels.probe import level_rates
-from tests.kernel_ops import needs_compiler
+from tests.kernel_ops import assert_nothing_differs, compile_program, needs_compiler
 
 pytestmark = needs_compiler
-PROGRAM = Path(__file__).with_name("conv_amx.cpp")
-SOURCES = PROGRAM.parents[3] / "normbench" / "kernels" / "csrc"
+SOURCE = Path(__file__).with_name("conv_amx.cpp")
 
 
 @pytest.fixture(autouse=True)
@@ -22,17 +20,11 @@ def _vectors() -> None:
         pytest.skip("needs a CPU with AVX-512 BF16")
 
 
-def compile_program(*options: str) -> None:
-    command = [*find_compilers()[0], *FLAGS, "-O1", f"-I{SOURCES}", str(PROGRAM), *options]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 def test_they_are_those_by_float32_vectors(tmp_path: Path) -> None:
-    compile_program(*LEVELS["avx512_bf16"], "-DNORMBENCH_EMULATE_AMX", "-o", str(tmp_path / "emulated"))
-    done = subprocess.run([tmp_path / "emulated"], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+    program = tmp_path / "emulated"
+    compile_program(SOURCE, "-O1", *LEVELS["avx512_bf16"], "-DNORMBENCH_EMULATE_AMX", "-o", str(program))
+    assert_nothing_differs(program)
 
 
 def test_the_assembler_knows_the_instructions(tmp_path: Path) -> None:
-    compile_program(*LEVELS["amx"], "-c", "-o", str(tmp_path / "conv_amx.o"))
+    compile_program(SOURCE, "-O1", *LEVELS["amx"], "-c", "-o", str(tmp_path / "conv_amx.o"))
