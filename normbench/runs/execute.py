@@ -56,7 +56,8 @@ def train_run(
     """Trains one run and writes its folder, going on from its checkpoint where there is one; returns its record.
 
     A run that is finished is left as it is unless `restart`. A run that diverges is a result: it ends like any other,
-    with that status. `pictures`: whether to draw them. `report` is called with each event of the run.
+    with that status. `pictures`: whether to draw them; if not, `tidy` does. `report` is called with each event of the
+    run.
 
     Raises ConfigError for a network over its budget or a folder that cannot be written, DataError for a run that was
     finished or begun on other data, RunIsBusy if another process trains this run, RunError for a full disk or too
@@ -88,11 +89,13 @@ def train_group(
 
     `way`: one of WAYS, how they train together; None for a single run. Runs whose checkpoints stand at different places
     train one after the other. An error that concerns one run goes to `on_error`; if that returns, the others go on.
-    A run that is interrupted may go on alone, or with others. Returns the records of the finished runs by their number
-    in `runs`. Raises what `train_run` raises where an error concerns all runs that are not over.
+    A run that is interrupted may go on alone, or with others. Another process may lock the folder of a run as soon as
+    the run is reported to be finished. Returns the records of the finished runs by their number in `runs`. Raises what
+    `train_run` raises where an error concerns all runs that are not over.
     """
     batch_size = runs[0][0].train.batch_size
     records: dict[int, Record] = {}
+    locks: dict[int, ExitStack] = {}
 
     @contextmanager
     def apart(number: int) -> Iterator[None]:
@@ -105,13 +108,15 @@ def train_group(
 
     def end(number: int, record: Record, *, already: bool) -> None:
         records[number] = record
+        locks[number].close()
         report(number, Finished(record, already))
 
-    with ExitStack() as locks, using_threads(machine.threads):
+    with ExitStack() as all_locks, using_threads(machine.threads):
         sessions = []
         for number, (config, folder) in enumerate(runs):
             with apart(number):
-                hold = locks.enter_context(_locked(folder))
+                locks[number] = all_locks.enter_context(ExitStack())
+                hold = locks[number].enter_context(_locked(folder))
                 if restart:
                     folder.clear()
                 if folder.is_finished:
@@ -165,9 +170,10 @@ def record_before(config: Config, folder: RunFolder, machine: Machine, *, bar: b
 
 
 def tidy(config: Config, folder: RunFolder, loaded: Callable[[], Dataset]) -> None:
-    """Does what a killed process left undone in a finished run's folder: draws the pictures, removes the checkpoints.
+    """Does what is left undone in a finished run's folder: draws the pictures, then removes the checkpoints.
 
-    `loaded` gives the run's data, which only a run without its pictures needs.
+    Nothing is left unless the run trained without pictures, or its process was killed. Where another process has the
+    folder, nothing is done. `loaded` gives the run's data, which only a run without its pictures needs.
     """
     if folder.checkpoint.exists():  # it is removed after the pictures
         with suppress(Timeout, NormbenchError), folder.held():

@@ -197,7 +197,8 @@ def evaluate_again(session: Session, held_out: Tensor) -> Divergence | None:
 def finish(session: Session, *, pictures: bool) -> Record:
     """Writes the outputs and returns the record, which is written last: a folder with a record is a finished run.
 
-    pictures: whether to draw them afterwards. Raises LockLost if another machine has taken the run over.
+    pictures: whether to draw them afterwards; if not, the checkpoint stays, by which `tidy` knows that they are
+    missing. Raises LockLost if another machine has taken the run over.
     """
     session.hold.check()
     folder, config = session.folder, session.config
@@ -210,6 +211,6 @@ def finish(session: Session, *, pictures: bool) -> Record:
         write_weights(folder, session.model)
     record = build_record(session)
     write_json_atomically(folder.record, record.to_dict())
-    if not pictures or draw_run(config, folder, record, session.dataset, session.held_out):
+    if pictures and draw_run(config, folder, record, session.dataset, session.held_out):
         folder.remove_checkpoints()  # last: a finished run that has one still lacks its pictures
     return record

@@ -1,7 +1,7 @@
 """A sweep from its experiment to its finished runs: tuning, rounds of seeds, training."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from normbench.analysis.stats.sequential import PairDecision
@@ -12,12 +12,13 @@ from normbench.data.sources.registry import PLACED_SOURCES
 from normbench.errors import Interrupted, NormbenchError, RunError
 from normbench.files import make_writable
 from normbench.locks import check_locks
-from normbench.runs.events import Unfinished
+from normbench.runs.events import Finished, Unfinished
 from normbench.runs.execute import tidy
 from normbench.runs.folder import RunFolder, is_trial
 from normbench.sweeps.cluster import RayCluster, num_groups
 from normbench.sweeps.executor import Executor
 from normbench.sweeps.options import Options, Rounds
+from normbench.sweeps.pictures import Draw, drawing, drawn_beside
 from normbench.sweeps.plan import Plan, make_plan, requests_for
 from normbench.sweeps.pool import LocalPool, prepare_start
 from normbench.sweeps.queue import QueueEvent, RunEvent, Stopping, train_all
@@ -151,7 +152,9 @@ class _Sweep:
         self.keep_plan(requests)
         outcome = _Outcome(self.report)
         try:
-            train_all(plan.to_do, self.executor(plan), outcome.watch, fail_fast=options.fail_fast)
+            with drawing(self.dataset) if drawn_beside(plan.machine) else nullcontext() as draw:
+                outcome.draw = draw
+                train_all(plan.to_do, self.executor(plan), outcome.watch, fail_fast=options.fail_fast)
         except KeyboardInterrupt as stop:  # the second one
             raise Interrupted("stopped at once") from stop
         self.report(Trained())
@@ -175,9 +178,13 @@ class _Sweep:
 
 @dataclass
 class _Outcome:
-    """The runs that ended without a record; passes each event on."""
+    """The runs that ended without a record; passes each event on.
+
+    draw: has the pictures of a finished run drawn, where the process that trained it did not.
+    """
 
     report: Report
+    draw: Draw | None = None
     failed: list[tuple[RunRequest, str]] = field(default_factory=list)
     interrupted: list[RunRequest] = field(default_factory=list)
     is_stopped: bool = False
@@ -188,6 +195,8 @@ class _Outcome:
                 self.failed.append((request, message))
             case RunEvent(request=request, event=Unfinished(status="interrupted")):
                 self.interrupted.append(request)
+            case RunEvent(request=request, event=Finished(already=False)) if self.draw:
+                self.draw(request.config, request.folder)
             case Stopping():
                 self.is_stopped = True
         self.report(event)

@@ -18,6 +18,7 @@ from normbench.locks import LockLost
 from normbench.runs.events import Event, Finished, GroupReport, Logged, Unfinished
 from normbench.runs.execute import RunIsBusy, train_group
 from normbench.runs.folder import RunFolder
+from normbench.sweeps.pictures import drawn_beside
 from normbench.train.machine import Machine
 
 logger = logging.getLogger("normbench")
@@ -81,7 +82,8 @@ def train_requests(
 ) -> None:
     """Trains runs together and sends their events; the last one of each is Finished or Unfinished.
 
-    `loaded`: the data sets of this process. Raises what `send` raises if nobody listens any more.
+    `loaded`: the data sets of this process. A GPU need not wait for pictures: who asked for the runs draws them, see
+    `drawing`. Raises what `send` raises if nobody listens any more.
     """
     going = dict(enumerate(requests))
 
@@ -99,7 +101,16 @@ def train_requests(
         dataset = _load(requests[0].config.data, loaded)
         runs = [(request.config, request.folder) for request in requests]
         first = requests[0]
-        train_group(runs, dataset, machine, way=first.way, restart=first.restart, report=report, on_error=fail)
+        train_group(
+            runs,
+            dataset,
+            machine,
+            way=first.way,
+            restart=first.restart,
+            pictures=not drawn_beside(machine),
+            report=report,
+            on_error=fail,
+        )
     except Exception as error:
         for number in list(going):
             fail(number, error)

@@ -10,7 +10,7 @@ import torch
 from normbench.data.dataset import Dataset
 from normbench.data.load import load_dataset
 from normbench.train.machine import Machine
-from tests.gpu.configs import config_for
+from tests.configs import config_for
 from tests.tiny import make_folder
 
 

@@ -17,7 +17,7 @@ from normbench.runs.read import read_epochs
 from normbench.runs.run_id import folder_of
 from normbench.train.machine import Machine
 from normbench.train.passes import WAYS
-from tests.gpu.configs import config_for
+from tests.configs import config_for
 from tests.tiny import invoke
 
 pytestmark = pytest.mark.cuda

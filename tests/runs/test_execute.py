@@ -18,7 +18,7 @@ from normbench.data.load import load_dataset
 from normbench.errors import DataError, Interrupted
 from normbench.runs.checkpoint import from_bytes, to_bytes
 from normbench.runs.events import EpochDone, Event, Finished, Started, Step
-from normbench.runs.execute import RunIsBusy, train_group, train_run
+from normbench.runs.execute import RunIsBusy, tidy, train_group, train_run
 from normbench.runs.folder import RunFolder
 from normbench.runs.read import read_epochs, read_record
 from normbench.runs.record import Diverged
@@ -86,6 +86,10 @@ def assert_same_results(one: RunFolder, other: RunFolder) -> None:
         assert getattr(ours, part) == getattr(theirs, part), part
 
 
+def names(folder: RunFolder) -> set[str]:
+    return {file.name for file in folder.path.iterdir()}
+
+
 def position_in(folder: RunFolder) -> tuple[int, int]:
     position = from_bytes(folder.checkpoint.read_bytes(), CPU).position
     return position.epoch, position.step
@@ -120,13 +124,25 @@ def test_a_run_tells_what_happens_in_order(configs: list[Config]) -> None:
     assert again[0].already
 
 
-def test_without_pictures_the_folder_has_all_else(configs: list[Config]) -> None:
-    (config, folder), (_, drawn) = at("plain", configs)[0], at("drawn", configs)[0]
-    train_run(config, folder, load_dataset(config.data), MACHINE, pictures=False)
-    train_alone((config, drawn))
-    left_out = {"curves.png", "misclassified.png"}
-    assert {file.name for file in folder.path.iterdir()} == {file.name for file in drawn.path.iterdir()} - left_out
-    assert_same_results(folder, drawn)
+def test_pictures_may_be_drawn_later_by_another(configs: list[Config]) -> None:
+    """As soon as the run is reported to be finished, although the others of its group are not."""
+    runs, whole = at("later", configs), at("at once", configs)[0]
+    dataset = load_dataset(configs[0].data)
+    left: list[set[str]] = []
+
+    def draw(number: int, event: Event) -> None:
+        if isinstance(event, Finished):
+            config, folder = runs[number]
+            left.append(names(folder))
+            tidy(config, folder, lambda: dataset)
+
+    train_group(runs, dataset, MACHINE, way="lanes", pictures=False, report=draw)
+    train_alone(whole)
+    checkpoints = {"checkpoint.safetensors", "checkpoint.previous.safetensors"}
+    for (_, folder), before in zip(runs, left, strict=True):
+        assert names(folder) == names(whole[1]) == before - checkpoints | {"curves.png", "misclassified.png"}
+    assert runs[0][1].picture("curves", "png").read_bytes() == whole[1].picture("curves", "png").read_bytes()
+    assert_same_results(runs[0][1], whole[1])
 
 
 @pytest.mark.parametrize("stop", [(0, 1), (0, 3), (1, 1)])
