@@ -136,7 +136,7 @@ def smaller(arguments: list[str], images: Path) -> list[str]:
         case "train":
             return [*without(arguments, "--data", "--data-dir", "--epochs"), *tiny, *fp32, "--epochs", "1"]
         case "sweep":
-            kept = without(arguments, "--data", "--data-dir", "--epochs", "--jobs", "--max-seeds")
+            kept = without(arguments, "--data", "--data-dir", "--epochs", "--jobs", "--seeds", "--max-seeds")
             seeds = ("--max-seeds", "2") if "--until-decided" in arguments else ("--set", "seeds=[0]")
             config = Path(arguments[1])
             trials = ("--set", "tune.budget=1") if config.exists() and "\ntune:" in config.read_text() else ()

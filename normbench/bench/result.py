@@ -117,7 +117,8 @@ class Bench:
     def share_of_peak(self, norm: NormTimings) -> Spread:
         """Arithmetic of training per second, over that of the best matrix product in the same precision.
 
-        Counted are 6 x MACs operations an image; norms, activations and the optimizer are not.
+        Counted are 6 x MACs operations an image, those of direct convolutions; norms, activations and the optimizer
+        are not. Winograd's convolutions take fewer (fp32 kernels on the CPU), so that the share may exceed 1.
         """
         operations = OPERATIONS_PER_MAC * norm.macs
         return Spread.of(

@@ -75,7 +75,6 @@ def test_the_numbers_fit_together(answer: Any) -> None:
         assert operations / row["step_ms_high"] / peak["value_high"] * 0.999 < row["share_of_peak_low"]
         assert row["share_of_peak_low"] <= row["share_of_peak"] <= row["share_of_peak_high"]
         assert row["share_of_peak_high"] < operations / row["step_ms_low"] / peak["value_low"] * 1.001
-        assert row["share_of_peak_high"] < 1
         assert row["peak_memory_bytes"] > 100 * 2**20
 
     none, gn = found["norms"]

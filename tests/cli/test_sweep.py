@@ -224,8 +224,7 @@ def test_a_diverged_run_is_a_result(config: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, config: Path) -> None:
+def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(config: Path) -> None:
     command = [sys.executable, "-m", "normbench", "sweep", str(config), "--jobs", "2", "--epochs", "20"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     deadline = time.monotonic() + 600
@@ -233,7 +232,7 @@ def test_a_stopped_sweep_keeps_checkpoints_and_goes_on(stop: signal.Signals, con
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(stop)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "checkpoint(s) kept" in err

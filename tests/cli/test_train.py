@@ -177,26 +177,25 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "normbench", *map(str, arguments)]
 
 
-@pytest.mark.parametrize("norm", ["bn", "brn", "pn"])  # what they store between steps: an average, a schedule, nothing
-def test_ctrl_c_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(
-    norm: str, images: Path, tmp_path: Path
+@pytest.mark.parametrize(  # what the norms store between steps: an average, a schedule, nothing
+    ("norm", "stop"), [("bn", signal.SIGINT), ("brn", signal.SIGTERM), ("pn", signal.SIGINT)]
+)
+def test_a_signal_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(
+    norm: str, stop: signal.Signals, images: Path, tmp_path: Path
 ) -> None:
     options = ("--norm", norm, "--epochs", 6, "--set", "model.dropout=0.1")
     if norm == "brn":  # the schedule moves within the few steps
         options = (*options, "--set", "norm.warmup_steps=2", "--set", "norm.r_steps=30", "--set", "norm.d_steps=30")
-    arguments = ("train", *SMALL, "--data-dir", images, *options)
-    undisturbed = subprocess.run(
-        command(*arguments, "--results", tmp_path / "a"), capture_output=True, text=True, check=False
-    )
-    assert undisturbed.returncode == 0, undisturbed.stderr
+    undisturbed = train(images, tmp_path / "a", *options)
+    assert undisturbed.exit_code == 0, undisturbed.output
 
-    resume = command(*arguments, "--results", tmp_path / "b")
-    process = subprocess.Popen(resume, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    arguments = command("train", *SMALL, "--data-dir", images, *options, "--results", tmp_path / "b")
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("epoch"):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
     assert "to go on: normbench train" in errors
@@ -204,9 +203,9 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_run_goes_on_to_the_same_bits(
     assert not list((tmp_path / "b").rglob("run.json"))
     assert list((tmp_path / "b").rglob("checkpoint.safetensors"))
 
-    resumed = subprocess.run(resume, capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "resumed" in resumed.stdout
+    resumed = train(images, tmp_path / "b", *options)
+    assert resumed.exit_code == 0, resumed.output
+    assert "resumed" in resumed.output
     one, two = only_run(tmp_path / "a"), only_run(tmp_path / "b")
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
     with np.load(one / "predictions.npz") as a, np.load(two / "predictions.npz") as b:

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from normbench.runs.folder import RunFolder
+from tests.kernel_cache import with_kernels
 from tests.outside_networks import write_networks
 from tests.tiny import invoke, make_folder, train_small
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NORMBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NORMBENCH_CACHE", str(with_kernels(tmp_path / "cache")))
     monkeypatch.chdir(tmp_path)
     write_networks(tmp_path)
     make_folder(tmp_path / "images")

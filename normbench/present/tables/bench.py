@@ -31,11 +31,21 @@ def _norms(bench: Bench, setting: str) -> Table:
             "tax: how much longer a step is than without norm, round by round",
             "peak %: 6 operations a multiply-add and image (2 forward, 4 backward), of what the best "
             f"{bench.precision} matrix product of the round did in the same time: the median of the rounds",
+            *_fewer_operations(bench),
             "MiB: the most memory that its process held during these steps, "
             + ("on the GPU" if bench.device == "cuda" else "with PyTorch and the images"),
             *_engines(bench),
         ),
     )
+
+
+def _fewer_operations(bench: Bench) -> list[str]:
+    """A note on the kernels' convolutions that take fewer operations than are counted."""
+    if bench.device != "cpu" or bench.precision != "fp32" or all(norm.engine != "kernels" for norm in bench.norms):
+        return []
+    return [
+        "peak % may exceed 100 in fp32: the kernels' 3x3 convolutions (Winograd) take fewer operations than counted"
+    ]
 
 
 def _engines(bench: Bench) -> list[str]:

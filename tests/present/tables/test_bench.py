@@ -1,6 +1,7 @@
 """A bench as tables."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -32,3 +33,13 @@ def test_a_step_that_cannot_be_divided_says_so() -> None:
     assert "cannot be divided" in tables["parts"].notes[-1]
     assert tables["norms"].records[0]["forward_ms"] is None
     assert not {"plain", "busy"} & set(tables)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "says"), [("cpu", "fp32", True), ("cpu", "bf16", False), ("cuda", "fp32", False)]
+)
+def test_more_than_the_peak_is_explained_where_it_is_possible(device: str, precision: str, says: bool) -> None:
+    bench = replace(make_bench(), device=device, precision=precision)
+    bench = replace(bench, ceilings=tuple(Ceilings({precision: 1.0}, 1.0) for _ in bench.ceilings))
+    notes = bench_tables(bench, "64 images a step")["norms"].notes
+    assert any("may exceed 100" in note for note in notes) == says
