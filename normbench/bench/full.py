@@ -102,6 +102,7 @@ class CompiledTimings:
 class WholeRuns:
     """Runs of the first norm that trained together, from the start to the finished folders with their pictures.
 
+    A sweep takes less: there the next runs train while these pictures are drawn.
     epoch_s: the seconds of the last epoch. accuracies: fractions, one a run; NaN for a run that diverged.
     """
 

@@ -79,11 +79,15 @@ def test_a_run_in_bf16_is_finished_with_its_files(
     assert record.metrics.train.loss > 0
 
 
-def test_a_sweep_measures_how_seeds_train_together(many_images: Path, gpu: torch.device, tmp_path: Path) -> None:
+def test_a_sweep_measures_how_seeds_train_together_and_draws_their_pictures(
+    many_images: Path, gpu: torch.device, tmp_path: Path
+) -> None:
     words = ("--data", "folder", "--data-dir", many_images, "--epochs", 1, "--batch-size", 60, "--device", gpu.type)
     result = invoke("sweep", "seeds", "--norm", "bn", "--set", "seeds=[0,1]", *words, "--results", tmp_path)
     assert result.exit_code == 0, result.output
-    assert len(list(tmp_path.rglob("run.json"))) == 2
+    for name in ("run.json", "curves.png", "misclassified.png"):
+        assert len(list(tmp_path.rglob(name))) == 2, name
+    assert not list(tmp_path.rglob("checkpoint*"))
 
 
 def test_runs_whose_steps_are_compiled_train_as_by_pytorchs_layers(
