@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from normbench.analysis.compare.compare import Comparison, Options
 from normbench.present.tables.norms import comparison_table
 from normbench.present.tables.render import render
 from normbench.present.tables.table import Table
@@ -30,3 +31,16 @@ def shown(table: Table, format: str, width: int = 80, *, terminal: bool = False,
 def three_seeds() -> Table:
     records = [make_record(kind, seed, 0.79 + seed / 1000) for kind in ("bn", "gn") for seed in range(3)]
     return comparison_table(compare_records([*records, make_diverged("gn", 3)])[0])
+
+
+WOBBLE = (-0.001, 0.0, 0.001, 0.0005, -0.0005)
+
+
+def compared(options: Options | None = None, spread: float = 1.0, seeds: int = 5, **means: float) -> Comparison:
+    """Norms with these mean accuracies; runs of one seed differ by up to 0.1 points, of `in` by `spread` as much."""
+    records = [
+        make_record(kind, seed, mean + (spread if kind == "in" else 1) * WOBBLE[(seed + place) % 5])
+        for place, (kind, mean) in enumerate(means.items())
+        for seed in range(seeds)
+    ]
+    return compare_records(records, options)[0]

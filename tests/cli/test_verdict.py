@@ -42,6 +42,22 @@ def test_the_sentence_has_the_unit_and_not_points(timings: Path) -> None:
     assert "clang - gcc" in output
 
 
+def test_all_pairs_of_four_arms_are_a_ranking(tmp_path: Path) -> None:
+    times = {"gcc": GCC, "clang": CLANG, "icc": [3.01, 3.0, 3.02, 2.99, 3.0], "tcc": [4.0, 4.02, 3.99, 4.0, 4.01]}
+    rows = [f"{name},{run},{value}" for name, values in times.items() for run, value in enumerate(values)]
+    table = tmp_path / "four.csv"
+    table.write_text("\n".join(["compiler,run,seconds", *rows]))
+    found = json.loads(invoke("verdict", table, *OPTIONS, "--all-pairs", "--format", "json").stdout)["arms"]
+    assert [(arm["arm"], arm["rank_best"], arm["rank_worst"]) for arm in found] == [
+        ("tcc", 1, 1),
+        ("icc", 2, 2),
+        ("gcc", 3, 3),
+        ("clang", 4, 4),
+    ]
+    assert "Rank: " in invoke("verdict", table, *OPTIONS, "--all-pairs").stdout
+    assert "rank_best" not in json.loads(invoke("verdict", table, *OPTIONS, "--format", "json").stdout)["arms"][0]
+
+
 def test_without_seeds_runs_are_independent(timings: Path) -> None:
     output = invoke("verdict", timings, "--arm", "compiler", "--metric", "seconds", "--delta", 0.05).stdout
     assert "Welch's t" in output

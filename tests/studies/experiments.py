@@ -13,8 +13,10 @@ from scipy.special import gammaincinv, ndtr
 
 from normbench.analysis.stats.difference import Difference, over_seeds, welch
 from normbench.analysis.stats.estimate import mean_interval
+from normbench.analysis.stats.pairs import Couple, judge
 from normbench.analysis.stats.power import POWER, new_seeds, paired_power
 from normbench.analysis.stats.probability import probability_better
+from normbench.analysis.stats.ranks import Rank, ranks
 from normbench.analysis.stats.sequential import PairDecision, decide, planned_looks
 from normbench.analysis.stats.sign_flip import sign_flip
 from normbench.analysis.stats.verdict import Verdict, verdicts
@@ -110,6 +112,22 @@ def all_cover(means: Sequence[float], n: int) -> Once:
         runs = [by_seed(draw(rng, n, mean)) for mean in means]
         found = [over_seeds(runs[a], runs[b]).interval(1 - 0.05 / len(pairs)) for a, b in pairs]
         return all(low <= means[a] - means[b] <= high for (a, b), (low, high) in zip(pairs, found, strict=True)), n
+
+    return once
+
+
+def any_rank_wrong(means: Sequence[float], n: int) -> Once:
+    """A ranking of norms, all pairs. Does any rank leave out a place that the norm has, or shares with its equals?"""
+    true = {
+        f"norm {number}": Rank(1 + sum(other > mean for other in means), sum(other >= mean for other in means))
+        for number, mean in enumerate(means)
+    }
+
+    def once(rng: Random) -> Outcome:
+        runs = {name: by_seed(draw(rng, n, mean)) for name, mean in zip(true, means, strict=True)}
+        pairs = judge([Couple(a, b, runs[a], runs[b]) for a, b in combinations(true, 2)], DELTA)
+        found = ranks(true, pairs)
+        return any(found[name].best > rank.best or found[name].worst < rank.worst for name, rank in true.items()), n
 
     return once
 

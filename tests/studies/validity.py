@@ -26,6 +26,7 @@ from tests.studies.experiments import (
     Once,
     alarm,
     all_cover,
+    any_rank_wrong,
     covered,
     covers_difference,
     covers_mean,
@@ -105,6 +106,11 @@ CHECKS: list[tuple[str, tuple[float, float] | None, dict[str, Once]]] = [
         f"{ONLY_REAL}, 3 equal norms": until_decided([0, 0, 0], false_alarm, delta=NEVER),
         f"{ONLY_REAL}, norms 0, 0, 1": until_decided([0, 0, 1], false_alarm, delta=NEVER),
         f"{MORE}, 3 equal norms": until_decided([0, 0, 0], false_alarm),
+    }),
+    ("any rank is wrong", AT_MOST_FIVE, {
+        "6 equal norms, 10 runs": any_rank_wrong(SIX, 10),
+        "10 norms, each 0.1 above the next, 5 runs": any_rank_wrong([0.1 * i for i in range(10)], 5),
+        "10 norms, in pairs of equals 0.5 apart, 10 runs": any_rank_wrong([0.5 * (i // 2) for i in range(10)], 10),
     }),
     ("any pair of norms 0.5 apart comes out smaller than 0.5", FIVE_PERCENT, {
         f"{count} norms, each 0.5 from the first, 30 runs": fixed(
@@ -195,7 +201,7 @@ class Result:
 
 def share_of(setting: str, target: tuple[float, float] | None) -> float:
     """Of the repetitions: fewer where one takes long, more where the rate is close to the end of its target."""
-    if setting.startswith("15 norms"):
+    if setting.startswith(("10 norms", "15 norms")):
         return 1 / 4
     is_close = target is HALF or (target is FIVE_PERCENT and setting.startswith(ONLY_REAL))
     return 4 if is_close else 1

@@ -1,7 +1,7 @@
 """A set of runs -> a comparison of its norms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from normbench.analysis.compare.by import Grid, ascending, grid, value_of
@@ -14,6 +14,7 @@ from normbench.analysis.compare.sets import RunSet
 from normbench.analysis.compare.until_decided import ONE_LOOK, as_decided
 from normbench.analysis.stats.estimate import CONFIDENCE
 from normbench.analysis.stats.pairs import By, Pair
+from normbench.analysis.stats.ranks import Rank, ranks
 from normbench.runs.record import Record
 from normbench.runs.sweep_records import Decisions, Tuning
 from normbench.text import capped, listed, printable
@@ -66,6 +67,8 @@ class Comparison:
     baseline: str = ""
     delta: float = DELTA
     pairs: tuple[Pair, ...] = ()
+    ranks: Mapping[tuple[str, By], Rank] = field(default_factory=dict)
+    """By label, and value of the grid's key; empty unless all of more than three norms are compared with all others."""
     grid: Grid | None = None
     tuning: Tuning | None = None
     decisions: Decisions | None = None
@@ -121,6 +124,7 @@ def compare(
         baseline=baseline,
         delta=delta,
         pairs=pairs,
+        ranks=_ranks(_rivals(rows, key), pairs),
         grid=None if key is None else grid(rows, key, metric),
         tuning=found.tuning,
         decisions=None if not_used else decisions,
@@ -164,6 +168,16 @@ def _rivals(rows: Sequence[NormRow], key: str | None) -> list[list[NormRow]]:
     if key is None or key.startswith("norm."):
         return [list(rows)]
     return [[row for row in rows if row.by == value] for value in ascending({row.by for row in rows})]
+
+
+def _ranks(groups: Sequence[Sequence[NormRow]], pairs: Sequence[Pair]) -> dict[tuple[str, By], Rank]:
+    """The ranks within each group of rivals that have finished runs."""
+    found: dict[tuple[str, By], Rank] = {}
+    for group in groups:
+        places = {row.label: row.by for row in group if row.n}
+        among = [pair for pair in pairs if pair.by in places.values() and {pair.a, pair.b} <= places.keys()]
+        found |= {(label, places[label]): rank for label, rank in ranks(places, among).items()}
+    return found
 
 
 def _newest(runs: Sequence[Run], key: str | None) -> tuple[list[Run], list[str]]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from normbench.analysis.stats.pairs import Couple, Pair, judge
+from normbench.analysis.stats.ranks import Rank, ranks
 from normbench.analysis.values.read import Arm, Values
 from normbench.errors import ConfigError
 from normbench.text import unknown_name
@@ -19,6 +21,16 @@ class Judged:
     baseline: str
     delta: float
     unit: str
+
+    @cached_property
+    def ranks(self) -> dict[tuple[str, str | None], Rank]:
+        """By arm, and value of the further key; empty unless all of more than three arms are compared."""
+        found: dict[tuple[str, str | None], Rank] = {}
+        for by in dict.fromkeys(arm.by for arm in self.values.arms):
+            arms = [arm.name for arm in self.values.arms if arm.by == by and arm.finished]
+            among = [pair for pair in self.pairs if pair.by == by and {pair.a, pair.b} <= set(arms)]
+            found |= {(name, by): rank for name, rank in ranks(arms, among).items()}
+        return found
 
 
 def judge_values(values: Values, baseline: str | None, *, all_pairs: bool, delta: float, unit: str = "") -> Judged:

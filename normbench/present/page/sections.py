@@ -11,7 +11,7 @@ from normbench.analysis.compare.tune import tuning_notes
 from normbench.present.page.html import Html, element, joined
 from normbench.present.page.tables import answers_list, table_html
 from normbench.present.report.tables import answer, default_tables
-from normbench.present.tables.answers import answers
+from normbench.present.tables.answers import answers, told_of
 from normbench.present.tables.context import machine_in_words, recipe_in_words
 from normbench.runs.record import Record
 from normbench.text import listed, plural
@@ -34,6 +34,8 @@ def answer_section(comparison: Comparison) -> Html:
         f"{comparison.delta:g} points apart. Differences are in points of {comparison.split} accuracy; brackets are "
         "the intervals that decided."
     )
+    if num_untold := len(comparison.pairs) - len(told_of(comparison)):
+        rule += f" {num_untold} more pairs are in the tables."
     return joined([element("p", question), shown, element("p", rule, class_="quiet")])
 
 

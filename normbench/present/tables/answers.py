@@ -7,9 +7,9 @@ from normbench.analysis.compare.until_decided import decided_notes
 from normbench.analysis.compare.words import in_words, name_in_words
 from normbench.analysis.stats.pairs import Pair
 from normbench.present.tables.along import axis_value
-from normbench.present.tables.numbers import p_value
 from normbench.present.tables.pair_sentence import pair_sentence
-from normbench.present.tables.pairs import pair_name, place_key
+from normbench.present.tables.pairs import pair_name, place_key, welch_notes
+from normbench.present.tables.ranks import told_pairs, untold_note
 from normbench.present.tables.table import Answer, Kind
 
 USUAL_TEST_SIZE = 10_000
@@ -17,10 +17,11 @@ USUAL_TEST_SIZE = 10_000
 
 
 def answers(comparison: Comparison) -> tuple[Answer, ...]:
-    """One for each pair that has a verdict, then one for each reason why others have none."""
-    told = [pair for pair in comparison.pairs if pair.verdict.kind != "undefined"]
+    """One for each pair that has a verdict, then one for each reason why others have none; see `told_pairs`."""
+    pairs = told_of(comparison)
+    told = [pair for pair in pairs if pair.verdict.kind != "undefined"]
     untold: dict[str, list[Pair]] = {}
-    for pair in comparison.pairs:
+    for pair in pairs:
         if pair.verdict.kind == "undefined":
             untold.setdefault(f"{pair.verdict.why}", []).append(pair)
     reasons = dict.fromkeys(_why_none(pairs, why, comparison) for why, pairs in untold.items())
@@ -30,19 +31,20 @@ def answers(comparison: Comparison) -> tuple[Answer, ...]:
     )
 
 
+def told_of(comparison: Comparison) -> list[Pair]:
+    """The pairs that `answers` is about."""
+    return told_pairs(comparison.pairs, comparison.baseline, is_ranked=bool(comparison.ranks))
+
+
 def answer_notes(comparison: Comparison) -> list[str]:
     """By which rule the words are chosen, where they may mislead, and how to go on where a pair is undecided."""
     pairs, at = comparison.pairs, place_key(comparison)
     kinds = {pair.verdict.kind for pair in pairs}
     if kinds <= {"undefined"}:
         return _without_baseline(comparison)
-    notes = decided_notes(comparison.decisions) if comparison.decisions else [_rule(comparison)]
-    notes += [
-        f"{pair_name(pair, at)}: Welch's test says otherwise (Holm p {p_value(pair.welch_p_adjusted)}), but takes runs "
-        "of one seed as independent: trust the test that pairs them."
-        for pair in pairs
-        if pair.disagrees
-    ]
+    notes = untold_note(len(pairs) - len(told_of(comparison)))
+    notes += decided_notes(comparison.decisions) if comparison.decisions else [_rule(comparison)]
+    notes += welch_notes({pair_name(pair, at): pair for pair in pairs})
     if "undecided" in kinds and not comparison.decisions:
         notes.append(
             "Undecided: adding seeds here and looking again finds differences that are not there. Begin anew: "

@@ -1,5 +1,6 @@
 """A comparison of norms as a table: one row per norm."""
 
+import math
 from collections.abc import Callable, Iterable
 
 from normbench.analysis.compare.compare import Comparison, layers_text
@@ -10,6 +11,7 @@ from normbench.data.augment.registry import MIXING
 from normbench.present.tables.along import Along
 from normbench.present.tables.context import comparison_title, context_notes, interval_note
 from normbench.present.tables.numbers import estimate_record, number, with_interval
+from normbench.present.tables.ranks import RANK, RANK_NOTE, rank_cell, rank_record
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
 from normbench.text import listed
 
@@ -20,20 +22,29 @@ MIXED = "Train Acc counts the label with the larger share of a mixed image; Trai
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """One row per norm: accuracies in %, gaps in points, losses as mean cross-entropy, errors in images, over seeds."""
-    shown, along = _columns(comparison), Along(comparison.key)
+    """One row per norm: accuracies in %, gaps in points, losses as mean cross-entropy, errors in images, over seeds.
+
+    A ranking begins with the highest accuracy.
+    """
+    shown, along, rows = _columns(comparison), Along(comparison.key), _in_order(comparison)
     return Table(
         title=comparison_title(comparison),
         columns=("Norm", *along.columns, "n", *shown),
         rows=tuple(
-            (row.label, *along.cells(row.by), _count(row), *(cell(row) for cell in shown.values()))
-            for row in comparison.rows
+            (row.label, *along.cells(row.by), _count(row), *(cell(row) for cell in shown.values())) for row in rows
         ),
-        records=tuple(_record(row, comparison, along) for row in comparison.rows),
+        records=tuple(_record(row, comparison, along) for row in rows),
         notes=tuple(_notes(comparison)),
         num_text_columns=1 + len(along.columns),
         dispensable=_dispensable(comparison),
     )
+
+
+def _in_order(comparison: Comparison) -> list[NormRow]:
+    if not comparison.ranks or comparison.key is not None:
+        return list(comparison.rows)
+    means = [(row.metrics[f"{comparison.split}_accuracy"].mean, row) for row in comparison.rows]
+    return [row for mean, row in sorted(means, key=lambda pair: math.inf if pair[0] is None else -pair[0])]
 
 
 def _dispensable(comparison: Comparison) -> tuple[str, ...]:
@@ -51,7 +62,9 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[NormRow], Cell]]:
     def mean(key: str) -> dict[str, Callable[[NormRow], Cell]]:
         return {metrics[key].title: lambda row: _mean(row, metrics[key])}
 
+    ranks = comparison.ranks
     return {
+        **({RANK: lambda row: rank_cell(ranks.get((row.label, row.by)))} if ranks else {}),
         **mean("train_accuracy"),
         accuracy.title: lambda row: with_interval(row.metrics[accuracy.key], accuracy.unit.scale, accuracy.digits),
         **(mean("also_test_accuracy") if _also_tested(comparison) else {}),
@@ -90,6 +103,8 @@ def _count(row: NormRow) -> Cell:
 def _record(row: NormRow, comparison: Comparison, along: Along) -> dict[str, Value]:
     """Accuracies and gaps are fractions here, as in run.json."""
     record: dict[str, Value] = {"norm": row.label, **along.record(row.by)}
+    if comparison.ranks:
+        record |= rank_record(comparison.ranks.get((row.label, row.by)))
     record |= {"n": row.n, "seeds": " ".join(map(str, row.seeds)), "diverged": len(row.diverged_seeds)}
     for key in metrics_of_split(comparison.split):
         values = row.values.get(key, ())
@@ -124,6 +139,8 @@ def _notes(comparison: Comparison) -> list[str]:
     augmentations = comparison.recipe.get("data.augment") or ()
     augmented = " with augmentation" if augmentations else ""
     notes = [*interval_note({row.n for row in rows}, comparison.confidence), *context_notes(comparison)]
+    if comparison.ranks:
+        notes[0] += f" {RANK_NOTE}"  # one note, as a caption takes the first
     if any(row.diverged_seeds for row in rows):
         notes.append("div.: runs that diverged, counted beside n and in no mean.")
     notes += [

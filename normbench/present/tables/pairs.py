@@ -1,11 +1,14 @@
 """The table of pairs: the difference of each, and the tests of it."""
 
+from collections.abc import Mapping
+
 from normbench.analysis.compare.compare import Comparison
 from normbench.analysis.compare.words import name_in_words
 from normbench.analysis.stats.pairs import Pair
 from normbench.present.tables.along import Along, axis_value
 from normbench.present.tables.numbers import mean_and_interval, p_value, percent
 from normbench.present.tables.table import NOT_KNOWN, Cell, Table, Value
+from normbench.text import listed
 
 COLUMNS = ("Pair", "Verdict", "n", "Diff", "p", "Holm p", "Welch p", "Flip p", "P(A>B)")
 DISPENSABLE = ("P(A>B)", "Flip p", "Welch p", "p")
@@ -50,6 +53,17 @@ def pair_cells(pair: Pair) -> list[Cell]:
         p_value(pair.welch.p_value),
         NOT_KNOWN if pair.num_paired < 2 else p_value(pair.sign_flip.p_value),  # of one pair p is always 1
         _probability(pair.probability_better.value),
+    ]
+
+
+def welch_notes(pairs: Mapping[str, Pair]) -> list[str]:
+    """One on the pairs, by name, on which Welch's test comes to another result."""
+    found = [f"{name} (Holm p {p_value(pair.welch_p_adjusted)})" for name, pair in pairs.items() if pair.disagrees]
+    if not found:
+        return []
+    return [
+        f"Welch's test says otherwise on {listed(found)}, but takes runs of one seed as independent: trust the test "
+        "that pairs them."
     ]
 
 

@@ -1,30 +1,35 @@
 """Anybody's numbers: the arms with their means, the pairs with their words and tests."""
 
+import math
+import statistics
+
 from normbench.analysis.stats.estimate import CONFIDENCE, mean_interval
 from normbench.analysis.stats.pairs import Pair
 from normbench.analysis.values.judge import Judged
 from normbench.analysis.values.looks import Looked, planned
 from normbench.analysis.values.read import Arm, Values
 from normbench.present.tables.context import interval_note
-from normbench.present.tables.numbers import estimate_record, number, p_value, percent, with_interval
+from normbench.present.tables.numbers import estimate_record, number, percent, with_interval
 from normbench.present.tables.pair_sentence import LEAST_DIGITS, pair_sentence
-from normbench.present.tables.pairs import COLUMNS, DISPENSABLE, pair_cells
+from normbench.present.tables.pairs import COLUMNS, DISPENSABLE, pair_cells, welch_notes
+from normbench.present.tables.ranks import RANK, RANK_NOTE, rank_cell, rank_record, told_pairs, untold_note
 from normbench.present.tables.table import Answer, Cell, Kind, Table, Value
 from normbench.text import plural, printable
 
 
 def arms_table(judged: Judged, looked: Looked | None = None) -> Table:
     """One row per arm: n, mean with its interval, std, least and greatest value; above it a sentence on each pair."""
-    values = judged.values
+    values, arms = judged.values, _in_order(judged)
     by = (values.by,) if values.by is not None else ()
+    rank = (RANK,) if judged.ranks else ()
     return Table(
         title=_title(values),
-        columns=("Arm", *map(printable, by), "n", "Mean", "Std", "Min", "Max"),
-        rows=tuple(_row(arm, judged) for arm in values.arms),
-        records=tuple(_record(arm, judged) for arm in values.arms),
+        columns=("Arm", *map(printable, by), "n", *rank, "Mean", "Std", "Min", "Max"),
+        rows=tuple(_row(arm, judged) for arm in arms),
+        records=tuple(_record(arm, judged) for arm in arms),
         notes=tuple(_notes(judged, looked)),
         num_text_columns=1 + len(by),
-        answers=tuple(_answer(pair, judged) for pair in judged.pairs),
+        answers=tuple(_answer(pair, judged) for pair in _told_pairs(judged)),
         footer=(looked.next_step,) if looked else (),
         name="arms",
     )
@@ -50,6 +55,18 @@ def value_pairs_table(judged: Judged) -> Table:
     )
 
 
+def _told_pairs(judged: Judged) -> list[Pair]:
+    return told_pairs(judged.pairs, judged.baseline, is_ranked=bool(judged.ranks))
+
+
+def _in_order(judged: Judged) -> list[Arm]:
+    """A ranking begins with the highest mean."""
+    arms = list(judged.values.arms)
+    if not judged.ranks or judged.values.by is not None:
+        return arms
+    return sorted(arms, key=lambda arm: -statistics.fmean(arm.finished.values()) if arm.finished else math.inf)
+
+
 def _title(values: Values) -> str:
     arms = plural(len({arm.name for arm in values.arms}), "arm")
     at = f" at {plural(len({arm.by for arm in values.arms}), 'value')} of {values.by}" if values.by is not None else ""
@@ -65,6 +82,7 @@ def _row(arm: Arm, judged: Judged) -> tuple[Cell, ...]:
         printable(arm.name),
         *([printable(arm.by)] if judged.values.by is not None else []),
         count,
+        *([rank_cell(judged.ranks.get((arm.name, arm.by)))] if judged.ranks else []),
         with_interval(estimate, 1, digits),
         number(estimate.std, 1, digits),
         number(min(found, default=None), 1, digits),
@@ -91,6 +109,8 @@ def _answer(pair: Pair, judged: Judged) -> Answer:
 def _notes(judged: Judged, looked: Looked | None) -> list[str]:
     tested = [pair for pair in judged.pairs if pair.p_adjusted is not None]
     notes = interval_note({len(arm.finished) for arm in judged.values.arms}, CONFIDENCE)
+    if judged.ranks:
+        notes = [" ".join([*notes, RANK_NOTE])]  # one note, as a caption takes the first
     if looked:
         notes.append(f"Words and intervals allow for {planned(looked.plan)}; false alarms at most 5% over all pairs.")
     elif tested:
@@ -101,12 +121,8 @@ def _notes(judged: Judged, looked: Looked | None) -> list[str]:
         )
     if not judged.values.has_seeds and not looked:
         notes.append("There is no column of seeds: runs are taken as independent.")
-    notes += [
-        f"{_name(pair, judged)}: Welch's test says otherwise (Holm p {p_value(pair.welch_p_adjusted)}), but takes runs "
-        "of one seed as independent: trust the test that pairs them."
-        for pair in judged.pairs
-        if pair.disagrees
-    ]
+    notes += untold_note(len(judged.pairs) - len(_told_pairs(judged)))
+    notes += welch_notes({_name(pair, judged): pair for pair in judged.pairs})
     if any(pair.verdict.kind == "undecided" for pair in judged.pairs) and not looked:
         notes.append(
             "Undecided: adding runs and looking again finds differences that are not there; --sequential plans the "
@@ -128,6 +144,7 @@ def _record(arm: Arm, judged: Judged) -> dict[str, Value]:
         **by,
         "n": len(found),
         "failed": len(arm.values) - len(found),
+        **(rank_record(judged.ranks.get((arm.name, arm.by))) if judged.ranks else {}),
         **estimate_record("mean", mean_interval(found)),
         "min": min(found, default=None),
         "max": max(found, default=None),

@@ -2,20 +2,10 @@
 
 import pytest
 
-from normbench.analysis.compare.compare import Comparison, Options
+from normbench.analysis.compare.compare import Options
 from normbench.present.tables.answers import answer_notes, answers
 from tests.records import compare_records, make_diverged, make_record
-
-WOBBLE = (-0.001, 0.0, 0.001, 0.0005, -0.0005)
-
-
-def compared(options: Options | None = None, spread: float = 1.0, seeds: int = 5, **means: float) -> Comparison:
-    records = [
-        make_record(kind, seed, mean + (spread if kind == "in" else 1) * WOBBLE[(seed + place) % 5])
-        for place, (kind, mean) in enumerate(means.items())
-        for seed in range(seeds)
-    ]
-    return compare_records(records, options)[0]
+from tests.tables import compared
 
 
 def test_real_equivalent_and_undecided_have_a_word_and_their_numbers() -> None:
@@ -37,6 +27,19 @@ def test_of_three_norms_all_pairs_are_answered_and_of_more_those_with_the_baseli
     assert len(answers(compared(bn=0.82, gn=0.81, ln=0.80))) == 3
     assert len(answers(compared(Options(baseline="gn"), bn=0.82, gn=0.81, ln=0.80))) == 2
     assert len(answers(compared(bn=0.82, gn=0.81, ln=0.80, none=0.7))) == 3
+
+
+def test_of_a_ranking_only_the_pairs_of_the_baseline_are_told_once_there_are_many() -> None:
+    means = {kind: 0.8 - 0.01 * place for place, kind in enumerate(("bn", "gn", "ln", "rms", "frn", "in", "dyt"))}
+    found = compared(Options(all_pairs=True), spread=2, **means)
+    told = answers(found)
+    assert len(found.pairs) == 21
+    assert len(told) == 6
+    assert all("BN is" in answer.sentence for answer in told)
+    assert "15 more pairs are in the table of pairs (--full)." in answer_notes(found)
+    fewer = compared(Options(all_pairs=True), spread=2, **dict(list(means.items())[:6]))
+    assert len(answers(fewer)) == len(fewer.pairs) == 15
+    assert not [note for note in answer_notes(fewer) if "more pairs" in note]
 
 
 def test_an_end_of_an_interval_is_not_printed_as_a_value_that_it_is_not() -> None:
