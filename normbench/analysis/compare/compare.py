@@ -91,7 +91,8 @@ def compare(
     """
     options, key = options or Options(), found.key
     newest, duplicates = _newest(found.runs, key)
-    kept = sorted(newest, key=lambda run: order(run.record))
+    values = ascending({value_of(run.record, key) for run in newest})
+    kept = sorted(newest, key=lambda run: (order(run.record), values.index(value_of(run.record, key)), run.record.seed))
     by_norm: dict[tuple[str, By], list[Run]] = {}
     for run in kept:
         by_norm.setdefault((same_norm(run.record), value_of(run.record, key)), []).append(run)

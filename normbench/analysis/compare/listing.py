@@ -111,5 +111,5 @@ def _with_settings(found: Sequence[tuple[ListedRun, Mapping[str, Any]]]) -> list
 
 
 def _place(run: ListedRun) -> tuple[Any, ...]:
-    known = order(run.record) if run.record else (True, 0, [], run.seed or 0)
-    return (run.experiment, run.record is None, known, str(run.folder.path))
+    known = order(run.record) if run.record else ()
+    return (run.experiment, run.record is None, known, run.seed or 0, str(run.folder.path))

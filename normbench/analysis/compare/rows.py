@@ -98,8 +98,8 @@ def same_norm(record: Record) -> str:
     return f"{record.label} {json.dumps(record.norm, sort_keys=True)}"
 
 
-def order(record: Record) -> tuple[bool, int, list[tuple[int, str]], int]:
-    """FIRST_NORMS, then by label with GN(4) before GN(16), `none` last; then by seed."""
+def order(record: Record) -> tuple[bool, int, list[tuple[int, str]]]:
+    """FIRST_NORMS, then by label with GN(4) before GN(16), `none` last."""
     kind = record.norm.get("kind")
     place = FIRST_NORMS.index(kind) if kind in FIRST_NORMS else len(FIRST_NORMS)
     parts = re.findall(r"\d+|\D+", record.label)
@@ -107,7 +107,6 @@ def order(record: Record) -> tuple[bool, int, list[tuple[int, str]], int]:
         kind == "none",
         place,
         [(int(part), "") if part.isdecimal() else (-1, part) for part in parts],
-        record.seed,
     )
 
 

@@ -31,6 +31,9 @@ def test_a_cell_a_norm_and_value_in_ascending_order() -> None:
     grid = comparison.grid
     assert grid is not None
     assert (grid.key, grid.labels, grid.values) == ("train.batch_size", ("BN", "GN(4)"), (2, 16, 64))
+    assert [(row.label, row.by, row.seeds) for row in comparison.rows] == [
+        (label, size, (0, 1)) for label in ("BN", "GN(4)") for size in (2, 16, 64)
+    ]
     assert grid.cells["BN", 2].mean == pytest.approx(0.7505)
     assert grid.cells["GN(4)", 64].n == 2
     assert "train.batch_size" not in comparison.recipe
