@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
+LARGEST = 1e150
+"""Of values; the smallest but 0 is its inverse. Squares of larger ones would overflow."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ def mean_interval(
 
 
 def checked(values: Sequence[float], confidence: float) -> Sequence[float]:
-    """The values, if they are finite and confidence lies in (0, 1). Raises ValueError otherwise."""
+    """The values, if they are `usable` and confidence lies in (0, 1). Raises ValueError otherwise."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
-    if not all(math.isfinite(value) for value in values):
-        raise ValueError(f"values must be finite: {list(values)}")
+    if not all(map(usable, values)):
+        raise ValueError(f"values must be finite, and 0 or from {1 / LARGEST:g} to {LARGEST:g} in size: {list(values)}")
     return values
+
+
+def usable(value: float) -> bool:
+    """Whether statistics of the value can be computed: it is finite, and its square is neither infinite nor 0."""
+    return value == 0 or 1 / LARGEST <= abs(value) <= LARGEST

@@ -133,6 +133,15 @@ def test_equals_come_out_apart_in_at_most_five_percent(num_paired: int) -> None:
         assert alarms / repetitions >= 0.05 - 3 * math.sqrt(0.05 * 0.95 / repetitions)
 
 
+@pytest.mark.parametrize("size", [1e-149, 1e149])
+@pytest.mark.parametrize("statistic", [welch, paired_t])
+def test_the_unit_changes_no_p_value(statistic, size: float) -> None:
+    a, b = [1.0, 1.2, 1.4, 1.1], [2.0, 1.1, 2.4, 1.9]
+    usual, scaled = statistic(a, b), statistic([size * value for value in a], [size * value for value in b])
+    assert scaled.p_value == pytest.approx(usual.p_value)
+    assert scaled.low == pytest.approx(size * usual.low)
+
+
 def test_correlation_is_scipys() -> None:
     assert correlation(A, C) == pytest.approx(stats.pearsonr(A, C).statistic)
     assert correlation(A, A) == 1

@@ -84,6 +84,8 @@ def test_stdin_has_csv_or_json_lines(text: str, monkeypatch: pytest.MonkeyPatch)
     [
         ("arm,metric\na,fast\n", "line 2: metric is 'fast', not a number"),
         ("arm,metric\na,1e999\n", "not a number"),
+        ("arm,metric\na,1e308\n", "line 2: metric is 1e308; statistics take 0 and sizes from 1e-150 to 1e"),
+        ("arm,metric\na,-1e-300\n", "line 2: metric is -1e-300; statistics take 0 and sizes from 1e-150 to 1e"),
         ("arm,metric\na,1,2\n", "line 2: has 3 cells, and the header has 2"),
         ("arm,metric,arm\n", "'arm' is there twice"),
         ("arm,metric\n,1\n", "line 2: arm is empty"),
