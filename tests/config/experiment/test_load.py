@@ -62,7 +62,14 @@ def test_values_that_do_not_fit_a_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "num_runs", "num_seeds"),
-    [("seeds", 30, 10), ("batch-size", 72, 3), ("groups", 25, 5), ("lr", 45, 3), ("quickstart", 9, 3)],
+    [
+        ("seeds", 30, 10),
+        ("batch-size", 72, 3),
+        ("groups", 25, 5),
+        ("lr", 45, 3),
+        ("batch-size-lr", 42, 1),
+        ("quickstart", 9, 3),
+    ],
 )
 def test_shipped_experiments(name: str, num_runs: int, num_seeds: int) -> None:
     experiment = load_experiment(name, REGISTRIES)
@@ -94,8 +101,9 @@ def test_the_batch_size_study_follows_its_lr_rule_with_equal_epochs() -> None:
         assert run.train.optimizer.options["lr"] == 0.1 * run.train.batch_size / 64
 
 
-def test_what_chooses_is_scored_on_val() -> None:
-    assert {run.data.evaluate_on for run in load_experiment("lr", REGISTRIES).runs} == {"val"}
+@pytest.mark.parametrize("name", ["lr", "batch-size-lr"])
+def test_what_chooses_is_scored_on_val(name: str) -> None:
+    assert {run.data.evaluate_on for run in load_experiment(name, REGISTRIES).runs} == {"val"}
 
 
 def test_every_shipped_config_has_its_own_folder() -> None:
