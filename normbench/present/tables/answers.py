@@ -42,7 +42,7 @@ def answer_notes(comparison: Comparison) -> list[str]:
     kinds = {pair.verdict.kind for pair in pairs}
     if kinds <= {"undefined"}:
         return _without_baseline(comparison)
-    notes = untold_note(len(pairs) - len(told_of(comparison)))
+    notes = untold_note(len(pairs) - len(told_of(comparison)), "compare")
     notes += decided_notes(comparison.decisions) if comparison.decisions else [_rule(comparison)]
     notes += welch_notes({pair_name(pair, at): pair for pair in pairs})
     if "undecided" in kinds and not comparison.decisions:

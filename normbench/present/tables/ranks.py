@@ -30,6 +30,6 @@ def told_pairs(pairs: Sequence[Pair], baseline: str, *, is_ranked: bool) -> list
     return [pair for pair in pairs if baseline in (pair.a, pair.b)]
 
 
-def untold_note(num_untold: int) -> list[str]:
-    """Where the pairs are that no sentence tells; nothing if each has one."""
-    return [f"{num_untold} more pairs are in the table of pairs (--full)."] if num_untold else []
+def untold_note(num_untold: int, command: str) -> list[str]:
+    """Which command shows the pairs that no sentence tells; nothing if each has one."""
+    return [f"{num_untold} more pairs are in the table of pairs ({command} --full)."] if num_untold else []

@@ -121,7 +121,7 @@ def _notes(judged: Judged, looked: Looked | None) -> list[str]:
         )
     if not judged.values.has_seeds and not looked:
         notes.append("There is no column of seeds: runs are taken as independent.")
-    notes += untold_note(len(judged.pairs) - len(_told_pairs(judged)))
+    notes += untold_note(len(judged.pairs) - len(_told_pairs(judged)), "verdict")
     notes += welch_notes({_name(pair, judged): pair for pair in judged.pairs})
     if any(pair.verdict.kind == "undecided" for pair in judged.pairs) and not looked:
         notes.append(

@@ -36,7 +36,7 @@ def test_of_a_ranking_only_the_pairs_of_the_baseline_are_told_once_there_are_man
     assert len(found.pairs) == 21
     assert len(told) == 6
     assert all("BN is" in answer.sentence for answer in told)
-    assert "15 more pairs are in the table of pairs (--full)." in answer_notes(found)
+    assert "15 more pairs are in the table of pairs (compare --full)." in answer_notes(found)
     fewer = compared(Options(all_pairs=True), spread=2, **dict(list(means.items())[:6]))
     assert len(answers(fewer)) == len(fewer.pairs) == 15
     assert not [note for note in answer_notes(fewer) if "more pairs" in note]
