@@ -40,6 +40,7 @@ def ranks(arms: Collection[str], pairs: Sequence[Pair]) -> dict[str, Rank]:
 
 
 def _above_below(pair: Pair) -> tuple[str, str]:
-    difference = pair.difference.difference
-    assert difference is not None
-    return (pair.a, pair.b) if difference > 0 else (pair.b, pair.a)
+    """The arms of a pair that is really different, the higher one first, by the interval that decided."""
+    low = pair.verdict.low
+    assert low is not None
+    return (pair.a, pair.b) if low > 0 else (pair.b, pair.a)
