@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from normbench.cli.completion import complete_norm
+from normbench.cli.limits import MOST_STEPS, MOST_THREADS
 from normbench.cli.options import (
     BatchSize,
     Config,
@@ -74,11 +75,19 @@ def bench(
             "and whether they compute what the CPU does.",
         ),
     ] = False,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds; each norm has one turn in a round.")] = 5,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps of a turn.")] = 20,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=MOST_STEPS, help="Rounds; each norm has one turn in a round.")
+    ] = 5,
+    steps: Annotated[int, typer.Option("--steps", min=1, max=MOST_STEPS, help="Training steps of a turn.")] = 20,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="CPU threads of each process.", show_default="as many as torch takes"),
+        typer.Option(
+            "--threads",
+            min=1,
+            max=MOST_THREADS,
+            help="CPU threads of each process.",
+            show_default="as many as torch takes",
+        ),
     ] = None,
     batch_size: BatchSize = None,
     data: Data = None,

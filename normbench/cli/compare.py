@@ -13,6 +13,7 @@ from normbench.cli.completion import complete_run
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
 from normbench.cli.options import Baseline, By, Experiment, RunFolders, Where, conditions
 from normbench.cli.output import Quiet, Report, TableFormat, console, say, show_log
+from normbench.cli.unused import refuse_beside, refuse_without
 from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench compare results/default --baseline bn --delta 0.5[/bold]"
@@ -34,6 +35,7 @@ class TableName(StrEnum):
 
 
 def compare(
+    context: typer.Context,
     paths: RunFolders = None,
     experiment: Experiment = None,
     where: Where = None,
@@ -109,14 +111,13 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """What the runs say: for each pair of norms whether the difference is real, and one row per norm with its means."""
-    request = figure_request(figures, figure_format, width, no_title=no_title)
     if mcnemar is not None:
-        if request is not None:
-            raise ConfigError("--mcnemar compares two runs and has no figures: leave out --figures")
-        if report is not None:
-            raise ConfigError("--mcnemar compares two runs and has no page: leave out --report")
+        refuse_beside("--mcnemar", context, ["paths", "mcnemar", "format_", "quiet"])
         _two_runs(*mcnemar, paths or [RESULTS], format_)
         return
+    if format_ is not TableFormat.latex:
+        refuse_without("--format latex", context, ["caption", "label"])
+    request = figure_request(figures, figure_format, width, no_title=no_title)
     if delta is not None and not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
     if to_accuracy is not None and not 1 < to_accuracy <= 100:

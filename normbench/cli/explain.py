@@ -17,8 +17,10 @@ from rich.console import Console
 from normbench.cli.commands import Command, Commands
 from normbench.cli.completion import complete_model, complete_norm
 from normbench.cli.figure_options import NoTitle, Picture, Width, picture_layout
+from normbench.cli.limits import MOST_SEED
 from normbench.cli.options import NoPlugins, norm_overrides, recipe_overrides
 from normbench.cli.output import Format, console, loading, say
+from normbench.cli.unused import refuse_without
 from normbench.errors import ConfigError
 
 app = typer.Typer(
@@ -36,12 +38,13 @@ Norms = Annotated[
 Groups = Annotated[
     int | None, typer.Option("--groups", "-g", help="Groups of gn.", show_default="2, or 1 where C is odd")
 ]
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of the random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, max=MOST_SEED, help="Seed of the random numbers.")]
 OutputFormat = Annotated[Format, typer.Option("--format", "-f", help="table or json.")]
 
 
 @app.command(cls=Command, epilog="Example: [bold]normbench explain params --shape 64,10 --norm bn[/bold]")
 def params(
+    context: typer.Context,
     shape: Annotated[
         str | None,
         typer.Option("--shape", help="N,C or N,C,L or N,C,H,W or N,C,D,H,W.", show_default="64,16,32,32"),
@@ -65,6 +68,8 @@ def params(
     format_: OutputFormat = Format.table,
 ) -> None:
     """How many means a norm computes, how many values it learns and how many it stores."""
+    if model is None:
+        refuse_without("--model", context, ["config", "data", "data_dir"])
     kinds = _kinds(norm, plugins=not no_plugins)
     with loading():
         from normbench.explain.network import count_configured_network
@@ -92,6 +97,7 @@ def params(
 
 @app.command(cls=Command, epilog="Example: [bold]normbench explain tensor --norm bn --norm ln-chw[/bold]")
 def tensor(
+    context: typer.Context,
     file: Annotated[
         Path | None,
         typer.Argument(help="Nested lists in .yaml, or a .npy file.", show_default="a small example"),
@@ -109,6 +115,8 @@ def tensor(
     format_: OutputFormat = Format.table,
 ) -> None:
     """A small tensor through each norm in train and eval mode: statistics, output, state_dict."""
+    if shape is None:
+        refuse_without("--shape", context, ["seed"])
     kinds = _kinds(norm, plugins=not no_plugins)
     with loading():
         from normbench.explain.tensor import explain_tensor

@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from normbench.cli.completion import complete_norm
+from normbench.cli.limits import MOST_STEPS
 from normbench.cli.options import Device, NoPlugins
 from normbench.cli.output import Quiet, TableFormat, console, loading, say
+from normbench.cli.unused import refuse_without
 from normbench.errors import ConfigError
 
 EXAMPLE = "Example: [bold]normbench norms gn[/bold]"
 
 
 def norms(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -30,13 +33,17 @@ def norms(
     time_: Annotated[
         bool, typer.Option("--time", "-t", help="Also measure a training step of each on this machine, against bn.")
     ] = False,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Steps of each norm that --time takes.")] = 10,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=MOST_STEPS, help="Steps of each norm that --time takes.")
+    ] = 10,
     device: Device = "auto",
     no_plugins: NoPlugins = False,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.table,
     quiet: Quiet = False,
 ) -> None:
     """Every norm there is, or all about one: formula, options, paper, parameters, cost. Needs no data."""
+    if not time_:
+        refuse_without("--time", context, ["rounds", "device"])
     if names:
         if full or time_:
             raise ConfigError(f"{'--full' if full else '--time'} is about all norms: leave out {' '.join(names)}")

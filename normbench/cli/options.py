@@ -15,6 +15,7 @@ from normbench.cli.completion import (
     complete_norm,
     complete_results,
 )
+from normbench.cli.limits import MOST_THREADS
 from normbench.text import shortened
 
 Config = Annotated[
@@ -65,7 +66,10 @@ DataDir = Annotated[
     typer.Option("--data-dir", help="Where the data are: a folder, or a file; also NORMBENCH_DATA."),
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="CPU threads of a run; their number changes its last bits.")
+    int | None,
+    typer.Option(
+        "--threads", min=1, max=MOST_THREADS, help="CPU threads of a run; their number changes its last bits."
+    ),
 ]
 Device = Annotated[
     str,

@@ -39,7 +39,7 @@ def whole_numbers(texts: Sequence[str] | None, flag: str) -> list[int]:
     """As `each_once`. Raises ConfigError for text that is no whole number."""
     values = each_once(texts)
     for value in values:
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+        if not re.fullmatch(r"[+-]?[0-9]{1,30}", value):
             raise ConfigError(f"{flag} {shortened(value)}: give whole numbers, such as {flag} 0, or {flag} 0,1,2")
     return list(dict.fromkeys(map(int, values)))
 

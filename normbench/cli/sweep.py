@@ -13,6 +13,7 @@ from rich.console import Console
 
 from normbench.cli.completion import complete_assignment, complete_config, complete_norm
 from normbench.cli.figure_options import FigureFormat, Figures, NoTitle, Width, figure_request
+from normbench.cli.limits import MOST_RUNS, MOST_THREADS
 from normbench.cli.options import (
     BatchSize,
     Data,
@@ -41,6 +42,7 @@ from normbench.cli.several import (
     norms_override,
     seeds_override,
 )
+from normbench.cli.unused import refuse_without
 from normbench.errors import ConfigError, Interrupted
 from normbench.plots.layout import FigureRequest
 from normbench.sweeps.options import Options, Rounds
@@ -57,6 +59,7 @@ class Together(StrEnum):
 
 
 def sweep(
+    context: typer.Context,
     config: Annotated[
         str | None,
         typer.Argument(
@@ -70,7 +73,7 @@ def sweep(
     model: Model = None,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", min=1, help="So many seeds: 0, 1, ...", show_default="the config's"),
+        typer.Option("--seeds", min=1, max=MOST_RUNS, help="So many seeds: 0, 1, ...", show_default="the config's"),
     ] = None,
     by: Annotated[
         list[str] | None,
@@ -82,7 +85,8 @@ def sweep(
     ] = None,
     name: Name = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="one on each core")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, max=MOST_THREADS, help="Runs at a time.", show_default="one on each core"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the time it takes, and stop.")] = False,
     threads: Threads = None,
@@ -110,7 +114,7 @@ def sweep(
         bool, typer.Option("--until-decided", help="Add seeds until each pair of norms is decided.")
     ] = False,
     max_seeds: Annotated[
-        int, typer.Option("--max-seeds", min=2, help="The most seeds that --until-decided takes.")
+        int, typer.Option("--max-seeds", min=2, max=MOST_RUNS, help="The most seeds that --until-decided takes.")
     ] = 30,
     delta: Annotated[float, typer.Option("--delta", help="The difference that matters, in points of accuracy.")] = 0.5,
     baseline: Annotated[
@@ -145,6 +149,10 @@ def sweep(
     """
     if not 0 < delta <= 100:
         raise ConfigError(f"--delta {delta:g}: give points of accuracy, above 0, e.g. 0.5")
+    if not until_decided:
+        refuse_without("--until-decided", context, ["max_seeds"])
+    if not norm:
+        refuse_without("--norm", context, ["groups"])
     drawn = figure_request(figures, figure_format, width, no_title=no_title)
     axes = [*norms_override(each_once(norm), groups), *by_overrides(by)]
     if config is None and not axes and seeds is None and not set_:

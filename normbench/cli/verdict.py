@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from normbench.cli.limits import MOST_RUNS
 from normbench.cli.output import Quiet, TableFormat, console
+from normbench.cli.unused import refuse_without
 from normbench.errors import AnotherAnswer
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Word(StrEnum):
 
 
 def verdict(
+    context: typer.Context,
     file: Annotated[
         Path,
         typer.Argument(
@@ -64,7 +67,7 @@ def verdict(
         typer.Option("--sequential", help="Take the next planned look; this file keeps the plan and what was seen."),
     ] = None,
     max_seeds: Annotated[
-        int, typer.Option("--max-seeds", min=3, help="The most seeds of an arm that --sequential plans.")
+        int, typer.Option("--max-seeds", min=3, max=MOST_RUNS, help="The most seeds of an arm that --sequential plans.")
     ] = 30,
     fail_unless: Annotated[
         Word | None,
@@ -85,6 +88,8 @@ def verdict(
     from normbench.present.report.document import View, render_document
     from normbench.present.tables.values import arms_table, value_pairs_table
 
+    if sequential is None:
+        refuse_without("--sequential", context, ["max_seeds"])
     columns = Columns(arm, seed, metric, by, arms=() if wide else None)
     judged = judge_values(read_values(file, columns), baseline, all_pairs=all_pairs, delta=delta, unit=unit)
     looked = look(judged, sequential, max_seeds) if sequential is not None else None

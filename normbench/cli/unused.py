@@ -1,0 +1,28 @@
+"""Options that would change nothing are refused: nobody should believe that they did."""
+
+from collections.abc import Collection, Sequence
+
+import typer
+
+from normbench.errors import ConfigError
+
+
+def given(context: typer.Context) -> dict[str, str]:
+    """The options that the command line has, such as `--max-seeds`, by the name of their parameter."""
+    sources = {option.name or "": context.get_parameter_source(option.name or "") for option in context.command.params}
+    options = {option.name or "": option.opts[0] for option in context.command.params}
+    return {name: options[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def refuse_without(needed: str, context: typer.Context, names: Sequence[str]) -> None:
+    """Raises ConfigError if one of these options was given; they are about `needed`, which was not."""
+    for name, option in given(context).items():
+        if name in names:
+            raise ConfigError(f"{option} is for {needed} only: add that, or leave out {option}")
+
+
+def refuse_beside(chosen: str, context: typer.Context, allowed: Collection[str]) -> None:
+    """Raises ConfigError if an option but the `allowed` was given beside `chosen`, which takes no other."""
+    for name, option in given(context).items():
+        if name not in allowed:
+            raise ConfigError(f"{chosen} takes no {option}: leave one of them out")
