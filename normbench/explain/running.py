@@ -20,6 +20,7 @@ SHAPE: Shape = (2, 4, 2, 2)
 SAMPLE_MEANS = (0.25, 0.75)
 CHANNEL_STDS = (1.0, 2.0, 3.0, 4.0)
 MAX_BATCHES = 100_000
+LEAST_MOMENTUM = 1e-30  # a smaller one is nothing beside 1 in float32, or 0
 HISTORY = 120  # points of a curve, evenly spaced on a logarithmic axis
 
 
@@ -79,8 +80,8 @@ def explain_running(
     """
     if not 1 <= num_batches <= MAX_BATCHES:
         raise ConfigError(f"--batches {num_batches} is out of range: 1 to {MAX_BATCHES:,}")
-    if not 0 < momentum <= 1:
-        raise ConfigError(f"--momentum {momentum} is out of range: above 0 (nothing moves) and at most 1")
+    if not LEAST_MOMENTUM <= momentum <= 1:
+        raise ConfigError(f"--momentum {momentum} is out of range: {LEAST_MOMENTUM:g} (below, nothing moves) to 1")
     batches = stream(num_batches, seed)
     kinds = norms_for(SHAPE, chosen)
     tracked: dict[str, list[Tracked]] = {kind: [] for kind in kinds}

@@ -151,6 +151,7 @@ def test_bad_arguments_of_tensor(arguments: list[str], message: str, code: int) 
         (["--batches", 0], "--batches 0 is out of range"),
         (["--momentum", 0], "--momentum 0.0 is out of range"),
         (["--momentum", "nan"], "--momentum nan is out of range"),
+        (["--momentum", 1e-300], "--momentum 1e-300 is out of range"),
         (["--norm", "gn", "--output", "x.png"], "none of these norms keeps any"),
         (["--groups", 3], "does not divide C = 4"),
     ],

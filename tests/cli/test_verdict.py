@@ -78,6 +78,13 @@ def test_looks_are_planned_in_a_file(timings: Path, tmp_path: Path) -> None:
     assert json.loads(state.read_text())["look"] == 0
 
 
+@pytest.mark.parametrize("delta", ["0", "-1", "nan", "inf", "1e-300", "1e300"])
+def test_a_delta_that_no_difference_can_have_is_refused(timings: Path, delta: str) -> None:
+    error = invoke("verdict", timings, "--arm", "compiler", "--metric", "seconds", "--delta", delta).exception
+    assert isinstance(error, ConfigError)
+    assert "give the smallest difference that matters, from 1e-150 to 1e+150" in str(error)
+
+
 def test_one_arm_alone_is_nothing_to_compare(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("arm,metric\na,1\na,2\n")
     error = invoke("verdict", tmp_path / "t.csv", "--delta", 1).exception

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from normbench.analysis.stats.estimate import LARGEST, usable
 from normbench.analysis.stats.pairs import Couple, Pair, judge
 from normbench.analysis.stats.ranks import Rank, ranks
 from normbench.analysis.values.read import Arm, Values
@@ -39,8 +40,10 @@ def judge_values(values: Values, baseline: str | None, *, all_pairs: bool, delta
     With a further key, pairs are made at each of its values. Raises ConfigError for an unknown baseline, for a table
     without a pair, and for a delta <= 0.
     """
-    if not delta > 0:
-        raise ConfigError(f"--delta {delta:g}: give the smallest difference that matters, above 0")
+    if not (delta > 0 and usable(delta)):
+        raise ConfigError(
+            f"--delta {delta:g}: give the smallest difference that matters, from {1 / LARGEST:g} to {LARGEST:g}"
+        )
     names = dict.fromkeys(arm.name for arm in values.arms)
     if baseline is not None and baseline not in names:
         raise ConfigError(f"--baseline: {unknown_name('arm', baseline, names)}")
