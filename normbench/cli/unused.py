@@ -9,8 +9,8 @@ from normbench.errors import ConfigError
 
 def given(context: typer.Context) -> dict[str, str]:
     """The options that the command line has, such as `--max-seeds`, by the name of their parameter."""
-    sources = {option.name or "": context.get_parameter_source(option.name or "") for option in context.command.params}
     options = {option.name or "": option.opts[0] for option in context.command.params}
+    sources = {name: context.get_parameter_source(name) for name in options}
     return {name: options[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 LARGEST = 1e150
-"""Of values; the smallest but 0 is its inverse. Squares of larger ones would overflow."""
+"""Of values: the squares of larger ones would overflow, those of its inverse and less would vanish."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ def mean_interval(
 
 
 def checked(values: Sequence[float], confidence: float) -> Sequence[float]:
-    """The values, if they are `usable` and confidence lies in (0, 1). Raises ValueError otherwise."""
+    """The values. Raises ValueError for one that is not finite or beyond LARGEST, or a confidence outside (0, 1)."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
-    if not all(map(usable, values)):
-        raise ValueError(f"values must be finite, and 0 or from {1 / LARGEST:g} to {LARGEST:g} in size: {list(values)}")
+    if not all(abs(value) <= LARGEST for value in values):
+        raise ValueError(f"values must be finite, and at most {LARGEST:g} in size: {list(values)}")
     return values
 
 
-def usable(value: float) -> bool:
-    """Whether statistics of the value can be computed: it is finite, and its square is neither infinite nor 0."""
+def is_measurable(value: float) -> bool:
+    """Whether the value's square is a number like any other: finite, and 0 only for 0."""
     return value == 0 or 1 / LARGEST <= abs(value) <= LARGEST

@@ -25,7 +25,7 @@ def ranks(arms: Collection[str], pairs: Sequence[Pair]) -> dict[str, Rank]:
     place; the chance of a wrong one is that of the verdicts, 5 % over all pairs. Al Mohamad, Goeman & van Zwet (2022),
     Biometrics 78, by Tukey's test in the place of Holm's.
 
-    Empty for fewer than FEWEST arms, unless all pairs of them are there, and where no pair has a verdict.
+    Empty for fewer than FEWEST arms, where a pair of them is missing, and where no pair has a verdict.
     """
     compared = {frozenset((pair.a, pair.b)) for pair in pairs}
     if len(arms) < FEWEST or any(frozenset(two) not in compared for two in combinations(arms, 2)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-from normbench.analysis.stats.estimate import LARGEST, usable
+from normbench.analysis.stats.estimate import LARGEST, is_measurable
 from normbench.analysis.stats.pairs import Couple, Pair, judge
 from normbench.analysis.stats.ranks import Rank, ranks
 from normbench.analysis.values.read import Arm, Values
@@ -38,9 +38,9 @@ def judge_values(values: Values, baseline: str | None, *, all_pairs: bool, delta
     """Each arm against the baseline, the first arm unless another is named, or each against every other.
 
     With a further key, pairs are made at each of its values. Raises ConfigError for an unknown baseline, for a table
-    without a pair, and for a delta <= 0.
+    without a pair, and for a delta that no difference can have.
     """
-    if not (delta > 0 and usable(delta)):
+    if not (delta > 0 and is_measurable(delta)):
         raise ConfigError(
             f"--delta {delta:g}: give the smallest difference that matters, from {1 / LARGEST:g} to {LARGEST:g}"
         )

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from normbench.analysis.stats.estimate import LARGEST, usable
+from normbench.analysis.stats.estimate import LARGEST, is_measurable
 from normbench.errors import ConfigError, DataError
 from normbench.files import read_regular
 from normbench.text import printable, shortened, unknown_name
@@ -220,7 +220,7 @@ def _number(text: str, column: str, place: str) -> float | None:
         raise DataError(
             f"{place}: {printable(column)} is {shortened(repr(text))}, not a number; leave it empty if a run failed"
         )
-    if not usable(value):
+    if not is_measurable(value):
         raise DataError(
             f"{place}: {printable(column)} is {shortened(text)}; statistics take 0 and sizes from {1 / LARGEST:g} to "
             f"{LARGEST:g}: give it in another unit"

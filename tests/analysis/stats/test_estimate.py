@@ -56,3 +56,9 @@ def test_bad_arguments_are_refused() -> None:
         mean_interval([1.0, math.nan])
     with pytest.raises(ValueError, match="between 0 and 1"):
         mean_interval([1.0], 95)
+
+
+def test_values_beyond_computing_are_refused_and_tiny_ones_are_not() -> None:
+    with pytest.raises(ValueError, match="at most 1e\\+150"):
+        mean_interval([1.0, 1e151])
+    assert mean_interval([1e-200, 2e-200, 3e-200]).mean == pytest.approx(2e-200, abs=0)
