@@ -112,7 +112,8 @@ def compare(
 ) -> None:
     """What the runs say: for each pair of norms whether the difference is real, and one row per norm with its means."""
     if mcnemar is not None:
-        refuse_beside("--mcnemar", context, ["paths", "mcnemar", "format_", "quiet"])
+        used = ("paths", "mcnemar", "format_", "quiet")
+        refuse_beside("--mcnemar", context, {option.name or "" for option in context.command.params} - set(used))
         _two_runs(*mcnemar, paths or [RESULTS], format_)
         return
     if format_ is not TableFormat.latex:

@@ -1,6 +1,6 @@
 """Options that would change nothing are refused: nobody should believe that they did."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import typer
 
@@ -14,15 +14,15 @@ def given(context: typer.Context) -> dict[str, str]:
     return {name: options[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
-def refuse_without(needed: str, context: typer.Context, names: Sequence[str]) -> None:
+def refuse_without(needed: str, context: typer.Context, names: Collection[str]) -> None:
     """Raises ConfigError if one of these options was given; they are about `needed`, which was not."""
     for name, option in given(context).items():
         if name in names:
             raise ConfigError(f"{option} is for {needed} only: add that, or leave out {option}")
 
 
-def refuse_beside(chosen: str, context: typer.Context, allowed: Collection[str]) -> None:
-    """Raises ConfigError if an option but the `allowed` was given beside `chosen`, which takes no other."""
+def refuse_beside(chosen: str, context: typer.Context, names: Collection[str]) -> None:
+    """Raises ConfigError if one of these options was given beside `chosen`, which makes nothing of them."""
     for name, option in given(context).items():
-        if name not in allowed:
+        if name in names:
             raise ConfigError(f"{chosen} takes no {option}: leave one of them out")

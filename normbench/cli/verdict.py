@@ -8,7 +8,7 @@ import typer
 
 from normbench.cli.limits import MOST_RUNS
 from normbench.cli.output import Quiet, TableFormat, console
-from normbench.cli.unused import refuse_without
+from normbench.cli.unused import refuse_beside, refuse_without
 from normbench.errors import AnotherAnswer
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def verdict(
 
     if sequential is None:
         refuse_without("--sequential", context, ["max_seeds"])
+    if wide:
+        refuse_beside("--wide", context, ["arm", "metric"])
     columns = Columns(arm, seed, metric, by, arms=() if wide else None)
     judged = judge_values(read_values(file, columns), baseline, all_pairs=all_pairs, delta=delta, unit=unit)
     looked = look(judged, sequential, max_seeds) if sequential is not None else None

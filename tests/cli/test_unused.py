@@ -28,6 +28,13 @@ def test_an_option_without_what_it_is_for(command: str, option: str, needed: str
     assert str(error) == f"{option} is for {needed} only: add that, or leave out {option}"
 
 
+@pytest.mark.parametrize("option", ["--arm", "--metric"])
+def test_a_wide_table_has_no_columns_of_arms_and_values(option: str) -> None:
+    error = invoke("verdict", "table.csv", "--delta", 1, "--wide", option, "name").exception
+    assert isinstance(error, ConfigError)
+    assert str(error) == f"--wide takes no {option}: leave one of them out"
+
+
 @pytest.mark.parametrize("option", ["--by x", "--figures f", "--all-pairs", "--where a=b", "--report r.html", "--runs"])
 def test_two_runs_take_no_options_of_a_comparison(option: str) -> None:
     error = invoke("compare", "--mcnemar", "a", "b", *option.split()).exception
